@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The snapshot: all of the configuration that the packet path reads, immutable once published.
+ *
+ * The management core builds a complete snapshot aside, publishes it with one pointer store and
+ * frees the old one when every worker has reported quiescent.  Workers load the pointer once per
+ * loop and never keep a pointer into it past the burst: what outlives a burst holds references
+ * (ref.h), which stay meaningful across snapshots because indexes are stable (see registry.h).
+ *
+ * The only parts that change under a published snapshot are the target sets: `group->set` is
+ * swapped alone when health or registrations change, under the same grace rule.
+ *
+ * Addresses and ports are in wire order, times in milliseconds.
+ */
+#ifndef SNAPSHOT_H
+#define SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hash.h"
+#include "ip_addr.h"
+#include "ref.h"
+#include "route.h"
+
+#define SNAPSHOT_SLOTS        256
+#define SNAPSHOT_FRONTENDS    16384 /* capacity of index space, one more than usable */
+#define SNAPSHOT_TARGETS      65536
+#define SNAPSHOT_GROUPS       4096
+#define SNAPSHOT_INTERFACES   64
+#define SNAPSHOT_LOCALS       1024
+#define SNAPSHOT_FORWARDS_MAX 5
+
+enum snapshot_protocol { SNAPSHOT_TCP = 1 << 0, SNAPSHOT_UDP = 1 << 1 };
+
+enum snapshot_forwarding {
+	FORWARDING_NAT,      /* destination rewritten, client address kept */
+	FORWARDING_FULL_NAT, /* both rewritten; source is a local address and allocated port */
+};
+
+/** A listener on one address of its load balancer. */
+struct snapshot_frontend {
+	struct ip_addr vip;
+	uint16_t port_be;
+	uint8_t af;          /* 4, 6 */
+	uint8_t protocols;   /* SNAPSHOT_TCP, SNAPSHOT_UDP or both */
+	uint16_t generation; /* 0: index not in use */
+	uint8_t draining;    /* removed from the configuration: existing flows only */
+	uint8_t forwards_n;
+	uint32_t tcp_idle_ms; /* established */
+	uint32_t udp_idle_ms;
+	uint32_t weight_sum; /* of forwards[] */
+	struct {
+		uint32_t group; /* index into groups[] */
+		uint32_t weight;
+	} forwards[SNAPSHOT_FORWARDS_MAX];
+	uint64_t listener_id;
+};
+
+/** A registered or still draining target. */
+struct snapshot_target {
+	struct ip_addr addr;
+	uint16_t port_be;
+	uint16_t generation; /* 0: index not in use */
+	uint8_t af;
+	uint8_t forwarding; /* enum snapshot_forwarding */
+	uint16_t interface; /* egress interface of its route */
+	uint32_t group;
+	uint32_t local_first; /* full_nat and health checks: local_refs[first .. first + n) */
+	uint32_t local_n;
+	uint32_t reserved;
+	uint64_t id; /* stable identity (group, address, port) */
+};
+
+/** A source address of weir's own, towards targets. */
+struct snapshot_local {
+	struct ip_addr addr;
+	uint16_t interface;
+	uint16_t generation; /* 0: index not in use */
+	uint32_t reserved;
+};
+
+/**
+ * Who may get new flows of a target group: a Maglev table of target references.
+ *
+ * Built by lib/balance from stable ids, weights, health and the cluster's seed alone.
+ */
+struct target_set {
+	uint32_t entries_n; /* prime; 0: the group has no target */
+	uint32_t targets_n; /* targets with entries */
+	bool fail_open;     /* no target is healthy: all are in the table */
+	uint64_t digest;    /* of the table, as stable ids: equal on every box */
+	uint32_t entries[]; /* target references */
+};
+
+struct snapshot_group {
+	_Atomic(struct target_set *) set; /* never NULL while the group is in use */
+	uint64_t id;
+	uint8_t in_use;
+};
+
+enum snapshot_address_kind {
+	SNAPSHOT_ADDRESS_NONE,
+	SNAPSHOT_ADDRESS_VIP, /* of a load balancer */
+	SNAPSHOT_ADDRESS_OWN, /* of an interface, or a local address */
+};
+
+struct snapshot_address {
+	struct ip_addr addr;
+	uint8_t kind;       /* enum snapshot_address_kind */
+	uint8_t is_local;   /* in locals[]: may be the source of flows */
+	uint16_t interface; /* for OWN: its interface */
+	uint32_t local;     /* index into locals[] when is_local */
+	uint32_t reserved[2];
+};
+
+struct snapshot_interface {
+	uint16_t port; /* port index */
+	uint16_t vlan; /* 0: untagged */
+	uint16_t mtu;
+	uint8_t mac[6];
+	struct ip_addr v4, v6; /* first own address of each family, zero: none */
+	uint8_t in_use;
+};
+
+struct snapshot {
+	/* Identity: seams of cluster and warm restart. */
+	uint64_t config_revision;
+	uint8_t config_hash[32];
+	uint32_t generation; /* counts publications in this process */
+
+	uint16_t workers_n;
+	uint8_t worker_of[SNAPSHOT_SLOTS]; /* slot -> worker */
+
+	/* By stable index; [0] is never used. */
+	struct snapshot_frontend *frontends;
+	struct snapshot_target *targets;
+	struct snapshot_group *groups;
+	struct snapshot_local *locals;
+	struct snapshot_interface *interfaces; /* from 0 */
+	uint32_t frontends_n, targets_n, groups_n, locals_n, interfaces_n;
+
+	uint32_t *local_refs; /* references to locals[], grouped; see snapshot_target */
+	uint32_t local_refs_n;
+
+	/* Open addressing, power-of-two sizes, at most half full; kind NONE and 0 are empty. */
+	struct snapshot_address *addresses;
+	uint32_t addresses_mask;
+	uint32_t *frontend_buckets; /* indexes into frontends[] */
+	uint32_t frontend_mask;
+	struct hash_seed seed; /* of the two tables above */
+
+	const struct route_table *routes;
+};
+
+/** The own address, or NULL.  Any worker. */
+static inline const struct snapshot_address *
+snapshot_find_address(const struct snapshot *s, const struct ip_addr *addr)
+{
+	struct hash_input in = {{0}};
+
+	memcpy(&in.w[0], addr, sizeof(*addr));
+	for (uint64_t h = hash_input(&s->seed, &in);; h++) {
+		const struct snapshot_address *a = &s->addresses[h & s->addresses_mask];
+
+		if (a->kind == SNAPSHOT_ADDRESS_NONE)
+			return NULL;
+		if (ip_addr_equal(&a->addr, addr))
+			return a;
+	}
+}
+
+static inline uint64_t
+snapshot_frontend_hash(const struct snapshot *s, const struct ip_addr *vip, uint16_t port_be,
+		       uint8_t protocol)
+{
+	struct hash_input in = {{0}};
+
+	memcpy(&in.w[0], vip, sizeof(*vip));
+	in.w[2] = (uint64_t)port_be << 8 | protocol;
+	return hash_input(&s->seed, &in);
+}
+
+/**
+ * The frontend of an address, port and protocol (SNAPSHOT_TCP or SNAPSHOT_UDP).  Any worker.
+ * A TCP_UDP frontend is entered under both protocols.  Draining frontends are found too.
+ * @return  its index, 0: no listener there.
+ */
+static inline uint32_t
+snapshot_find_frontend(const struct snapshot *s, const struct ip_addr *vip, uint16_t port_be,
+		       uint8_t protocol)
+{
+	for (uint64_t h = snapshot_frontend_hash(s, vip, port_be, protocol);; h++) {
+		uint32_t index = s->frontend_buckets[h & s->frontend_mask];
+		const struct snapshot_frontend *f = &s->frontends[index];
+
+		if (index == 0)
+			return 0;
+		if (f->port_be == port_be && (f->protocols & protocol) != 0 &&
+		    ip_addr_equal(&f->vip, vip))
+			return index;
+	}
+}
+
+/** The frontend a reference names, NULL when it is gone. */
+static inline const struct snapshot_frontend *
+snapshot_frontend(const struct snapshot *s, uint32_t reference)
+{
+	uint32_t index = ref_index(reference);
+
+	if (index == 0 || index >= s->frontends_n ||
+	    s->frontends[index].generation != ref_generation(reference))
+		return NULL;
+	return &s->frontends[index];
+}
+
+static inline const struct snapshot_target *
+snapshot_target(const struct snapshot *s, uint32_t reference)
+{
+	uint32_t index = ref_index(reference);
+
+	if (index == 0 || index >= s->targets_n ||
+	    s->targets[index].generation != ref_generation(reference))
+		return NULL;
+	return &s->targets[index];
+}
+
+static inline const struct snapshot_local *
+snapshot_local(const struct snapshot *s, uint32_t reference)
+{
+	uint32_t index = ref_index(reference);
+
+	if (index == 0 || index >= s->locals_n ||
+	    s->locals[index].generation != ref_generation(reference))
+		return NULL;
+	return &s->locals[index];
+}
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One received packet during one burst: where its headers are, and what becomes of it.
+ *
+ * packet_parse() is the only code that walks Ethernet, VLAN, IP and extension headers; everything
+ * later reads the offsets and fields found here.  A struct packet lives in the worker's scratch
+ * memory until the end of the burst.  The bytes belong to a buffer whose handle (`buf`, an mbuf)
+ * is opaque below lib/port, so that parsers, services, fuzzers and simulations run without EAL.
+ *
+ * Services rewrite from `l3` on and set the verdict; they never touch the Ethernet header.  The
+ * transmit stage writes it in front of `l3` from the next hop.
+ */
+#ifndef PACKET_H
+#define PACKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "drop_reason.h"
+#include "ip_addr.h"
+
+struct rte_mbuf;
+
+enum packet_verdict {
+	PACKET_DROP,    /* free; `drop` says why */
+	PACKET_FORWARD, /* send to `next_hop`; 0 means: resolve the route of `dst` first */
+	PACKET_HOST,    /* for the management core: ARP, ND, what the kernel would get */
+	PACKET_KEPT,    /* the service took the buffer */
+};
+
+enum packet_flags {
+	PACKET_FRAGMENT = 1 << 0,       /* any fragment, the first too */
+	PACKET_FRAGMENT_LATER = 1 << 1, /* not the first: no L4 header, ports are 0 */
+	PACKET_ICMP_ERROR = 1 << 2,     /* ICMP or ICMPv6 error message */
+	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
+};
+
+struct packet {
+	struct rte_mbuf *buf;
+	uint8_t *l3;         /* first byte of the IP header, or of ARP */
+	uint16_t len;        /* bytes of the IP packet (its own length field; padding excluded) */
+	uint16_t headroom;   /* bytes in front of l3 that may be written, >= 18 after parse */
+	uint16_t contiguous; /* bytes from l3 on in one piece */
+	uint16_t l4_off;     /* from l3 to the L4 header */
+	uint8_t af;          /* 4, 6, or 0: not IP (ARP) */
+	uint8_t proto;       /* IPPROTO_*, behind IPv6 extension headers */
+	uint8_t flags;       /* PACKET_* */
+	uint8_t slot;        /* steering slot */
+	uint8_t verdict;     /* enum packet_verdict */
+	uint8_t drop;        /* enum drop_reason */
+	uint16_t interface;  /* ingress interface index */
+	uint16_t sport_be;   /* TCP, UDP; else 0 */
+	uint16_t dport_be;
+	uint32_t next_hop; /* reference, see next_hop.h */
+	uint32_t frontend; /* reference set by classification; 0: none */
+	struct ip_addr src, dst;
+};
+
+/** The frame as it came from the wire. */
+struct packet_frame {
+	uint8_t *data;      /* Ethernet header */
+	uint16_t len;       /* bytes at `data` that are contiguous */
+	uint32_t total_len; /* bytes of the frame in all segments */
+	uint16_t headroom;  /* writable bytes in front of `data` */
+};
+
+/** What the Ethernet header says. */
+struct packet_link {
+	const uint8_t *dst_mac, *src_mac;
+	uint16_t vlan;      /* VLAN ID, 0: untagged or priority-tagged */
+	uint16_t ethertype; /* host order */
+	uint16_t l2_len;    /* 14 or 18 */
+};
+
+/**
+ * Read the Ethernet header and at most one 802.1Q tag.
+ * @return  DROP_NONE, or DROP_FRAME_SHORT.
+ */
+enum drop_reason packet_parse_link(const struct packet_frame *frame, struct packet_link *link);
+
+/**
+ * Walk the IP and L4 headers and fill `p` from `l3` to `dst` except `buf`, `interface` and `slot`.
+ *
+ * On success all header bytes that the fields describe (IP header with options or extension
+ * headers, the fixed TCP/UDP/ICMP header; for TCP the options too) are contiguous, `len` is not
+ * larger than the frame, and IPv4's header checksum is right.  TCP and UDP lengths are checked
+ * against `len`.  L4 checksums are not verified: weir changes them incrementally and the receiver
+ * decides (RFC 1624).  ARP yields af = 0.
+ *
+ * @return  DROP_NONE, or the reason to drop the packet.
+ */
+enum drop_reason packet_parse(const struct packet_frame *frame, const struct packet_link *link,
+			      struct packet *p);
+
+/**
+ * The packet an ICMP error is about, as quoted in it.  Only the addresses, the protocol and the
+ * ports (the first 8 bytes of L4) are guaranteed to be there (RFC 792, RFC 4443).
+ */
+struct packet_quote {
+	uint8_t *l3;  /* inside the ICMP message */
+	uint16_t len; /* quoted bytes from l3 on */
+	uint16_t l4_off;
+	uint8_t proto;
+	uint16_t sport_be, dport_be; /* for ICMP echo: identifier in both */
+	struct ip_addr src, dst;
+};
+
+/** @return false when the quote is truncated, a later fragment, or of a protocol without ports. */
+bool packet_parse_quote(const struct packet *p, struct packet_quote *quote);
+
+static inline void
+packet_drop(struct packet *p, enum drop_reason reason)
+{
+	p->verdict = PACKET_DROP;
+	p->drop = (uint8_t)reason;
+}
+
+static inline void
+packet_forward(struct packet *p, uint32_t next_hop)
+{
+	p->verdict = PACKET_FORWARD;
+	p->next_hop = next_hop;
+}
+
+static inline uint8_t *
+packet_l4(const struct packet *p)
+{
+	return p->l3 + p->l4_off;
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Counters: written by one worker, summed by the reader.
+ *
+ * Each worker has its own struct worker_counters and is the only writer; the management core reads
+ * while the worker writes, with relaxed loads.  Counters only grow, are never reset by reading,
+ * and survive reloads because they hang on the stable indexes of frontends and targets (see
+ * snapshot.h).  Gauges are differences of two counters, so that they add up across workers.
+ */
+#ifndef COUNTERS_H
+#define COUNTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "drop_reason.h"
+
+/** Per (worker, frontend): one listener on one address. */
+struct frontend_counters {
+	uint64_t packets;           /* both directions, forwarded: ProcessedPackets */
+	uint64_t bytes;             /* IP bytes of those: ProcessedBytes */
+	uint64_t new_flows;         /* NewFlowCount */
+	uint64_t closed_flows;      /* new_flows - closed_flows = ActiveFlowCount */
+	uint64_t rejected_flows;    /* RejectedFlowCount: table full, no target, no port */
+	uint64_t port_alloc_errors; /* PortAllocationErrorCount */
+	uint64_t client_resets;     /* TCP_Client_Reset_Count */
+	uint64_t target_resets;     /* TCP_Target_Reset_Count */
+	uint64_t elb_resets;        /* TCP_ELB_Reset_Count */
+	uint64_t unhealthy_routed;  /* UnhealthyRoutingFlowCount: flows sent under fail-open */
+	uint64_t reserved[6];
+};
+
+_Static_assert(sizeof(struct frontend_counters) == 128, "two cache lines");
+
+/** Per (worker, target). */
+struct target_counters {
+	uint64_t new_flows;
+	uint64_t closed_flows;
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+struct interface_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+struct worker_counters {
+	uint64_t drops[DROP_REASONS];
+	uint64_t polls, busy_polls; /* iterations of the loop, and those that found work */
+	uint64_t busy_ticks;        /* ticks spent in iterations that found work */
+	uint64_t received;          /* packets taken from ports and injected by rings to transmit */
+	uint64_t transmitted;       /* packets handed to ports */
+	uint64_t handed_over, taken_over; /* packets passed to, got from other workers */
+	uint64_t to_management;   /* ARP, ND and unresolved packets handed to the management core */
+	uint64_t from_management; /* packets the management core asked to transmit */
+	uint64_t answered;        /* echo replies, RSTs, ICMP errors: a packet in, another out */
+	uint64_t unknown_frontend;             /* packets of flows whose frontend is gone */
+	struct frontend_counters *frontends;   /* [frontends_n], by index */
+	struct target_counters *targets;       /* [targets_n], by index */
+	struct interface_counters *interfaces; /* [interfaces_n], by index */
+	uint32_t frontends_n, targets_n, interfaces_n;
+};
+
+/** Read another core's counter. */
+static inline uint64_t
+counter_read(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+#endif
