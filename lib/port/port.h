@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: DPDK devices opened for weir, with what they can do used and what they can't replaced.
+ *
+ * The management core opens, watches and closes ports; workers only call port_rx() and port_tx()
+ * on queues that are theirs alone.  The two go through function pointers, so that a simulation can
+ * put its own wire in place of a device.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#define PORT_MAX          16
+#define PORT_NAME_MAX     64
+#define PORT_BURST        64
+#define PORT_NO_INTERFACE UINT16_MAX
+
+struct port_ops {
+	uint16_t (*rx)(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n);
+	uint16_t (*tx)(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n);
+};
+
+struct port {
+	const struct port_ops *ops;
+	void *device; /* of ops: the DPDK port id as a pointer-sized integer */
+	uint16_t index;
+	uint16_t port_id;
+	uint16_t rx_queues, tx_queues;
+	uint16_t mtu;
+	bool multi_segs;      /* transmits chained mbufs */
+	bool vlan_insert;     /* inserts tags from vlan_tci */
+	bool vlan_strip;      /* hands tags over in vlan_tci */
+	bool rx_ip_checksum;  /* verifies IPv4 header checksums */
+	bool rss;             /* spreads flows over its receive queues */
+	_Atomic bool link_up; /* written by the management core */
+	int socket_id;
+	uint8_t mac[6];
+	char name[PORT_NAME_MAX];
+	uint16_t *interface_of_vlan; /* [4096]; [0]: untagged; PORT_NO_INTERFACE: unknown */
+};
+
+struct port_settings {
+	uint16_t index;
+	const char *device; /* vdev string or PCI address as in the configuration */
+	uint16_t queues;    /* wished receive and transmit queues; 0: as many as `workers` */
+	uint16_t workers;
+	uint16_t mtu;
+	bool offloads; /* false: use none, do everything in software */
+	struct rte_mempool *pool;
+	const uint8_t *rss_key; /* 40 bytes */
+};
+
+/** The device's name in DPDK: the part of a vdev string before the first comma, or the address. */
+void port_device_name(const char *device, char name[PORT_NAME_MAX]);
+
+/** NUMA node of a device, or SOCKET_ID_ANY. */
+int port_socket(const char *device);
+
+/**
+ * Configure and start the port.  EAL must have been started with the device.
+ * @return  false with a sentence in `why` that says what to do.
+ */
+bool port_open(struct port *port, const struct port_settings *settings, char *why, size_t why_len);
+
+/** Stop and close: all buffers it holds go back to their pool. */
+void port_close(struct port *port);
+
+/** Read the link state. @return true when it changed. */
+bool port_update_link(struct port *port);
+
+/** Descriptors a queue may hold, for sizing pools. */
+#define PORT_RX_DESCRIPTORS 1024
+#define PORT_TX_DESCRIPTORS 1024
+
+static inline uint16_t
+port_rx(const struct port *port, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
+{
+	return port->ops->rx(port->device, queue, bufs, n);
+}
+
+static inline uint16_t
+port_tx(const struct port *port, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
+{
+	return port->ops->tx(port->device, queue, bufs, n);
+}
+
+#endif
