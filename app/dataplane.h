@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data plane: what workers and the management core share, and the only ways between them.
+ *
+ *   snapshot, ports   written by the management core with one pointer store, freed after a grace
+ *                     period of `rcu` (every worker reports quiescent once per loop)
+ *   hops              next hops, written by the management core entry by entry (next_hop.h)
+ *   between[a][b]     packets that worker a received or made and worker b must handle
+ *   worker's rings    see worker.h
+ *
+ * Everything else a worker touches is its own.  The struct is filled by dataplane_create() and,
+ * apart from the two pointers and `stop`, constant while workers run.
+ */
+#ifndef DATAPLANE_H
+#define DATAPLANE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "clock.h"
+#include "next_hop.h"
+#include "port.h"
+#include "snapshot.h"
+
+#define WORKER_MAX 16
+
+struct worker;
+struct capture;
+
+/** The ports in use, swapped as one when a port is replaced. */
+struct port_map {
+	uint16_t ports_n;
+	struct port *ports[PORT_MAX];       /* by port index */
+	uint8_t index_of[RTE_MAX_ETHPORTS]; /* DPDK port id -> port index, UINT8_MAX: none */
+};
+
+struct dataplane {
+	_Atomic(struct snapshot *) snapshot;
+	_Atomic(struct port_map *) ports;
+	_Atomic(struct capture *) capture; /* NULL: off */
+	atomic_bool stop;
+
+	struct next_hop_table hops;
+	struct rte_rcu_qsbr *rcu;
+	struct rte_mempool *pool;
+	struct clock clock;
+	int event_fd;  /* written by workers to wake the management core */
+	bool adaptive; /* idle = adaptive */
+
+	uint16_t workers_n;
+	struct worker *workers[WORKER_MAX];
+	struct rte_ring *between[WORKER_MAX][WORKER_MAX]; /* SP/SC of mbufs; [i][i] is NULL */
+};
+
+/** The worker that polls a receive queue and fills a transmit queue of a port. */
+static inline uint16_t
+dataplane_queue_owner(const struct dataplane *dp, uint16_t port, uint16_t queue)
+{
+	return (uint16_t)((port + queue) % dp->workers_n);
+}
+
+/** The transmit queue a worker reaches a port by, and with it the worker that owns the queue. */
+static inline uint16_t
+dataplane_tx_queue(const struct dataplane *dp, const struct port *port, uint16_t worker)
+{
+	uint16_t first = (uint16_t)(port->index % dp->workers_n);
+	uint16_t distance = (uint16_t)((worker + dp->workers_n - first) % dp->workers_n);
+
+	return (uint16_t)(distance % port->tx_queues);
+}
+
+#endif

@@ -1,0 +1,703 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker.h"
+
+#include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+
+#include "bytes.h"
+#include "capture.h"
+#include "icmp.h"
+#include "source_port.h"
+#include "steer.h"
+#include "wire.h"
+
+#define BURST           PORT_BURST
+#define SWEEP_BUDGET    256  /* flow records looked at per turn */
+#define ICMP_PER_SECOND 1000 /* answers and errors a worker makes: RFC 1812 section 4.3.2.8 */
+#define PROBE_TICK_MS   10
+
+#define ETHERTYPE_IPV4  0x0800
+#define ETHERTYPE_IPV6  0x86dd
+#define ETHERTYPE_8021Q 0x8100
+
+static void
+drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+{
+	w->counters.drops[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+static const struct port_map *
+ports_of(const struct worker *w)
+{
+	return atomic_load_explicit(&w->dp->ports, memory_order_acquire);
+}
+
+/* Out: other workers, the management core, ports. */
+
+static void
+flush_peer(struct worker *w, uint16_t peer)
+{
+	struct rte_ring *ring = w->dp->between[w->index][peer];
+	uint16_t n = w->out_n[peer];
+	unsigned sent = rte_ring_sp_enqueue_burst(ring, (void **)w->out[peer], n, NULL);
+
+	w->counters.handed_over += sent;
+	for (unsigned i = sent; i < n; i++)
+		drop(w, w->out[peer][i], DROP_WORKER_RING_FULL);
+	w->out_n[peer] = 0;
+}
+
+static void
+pass_to_peer(struct worker *w, uint16_t peer, struct rte_mbuf *m, enum worker_packet_kind kind)
+{
+	m->hash.usr = kind;
+	w->out[peer][w->out_n[peer]++] = m;
+	if (w->out_n[peer] == BURST)
+		flush_peer(w, peer);
+}
+
+static void
+pass_to_management(struct worker *w, struct rte_mbuf *m, enum worker_packet_kind kind)
+{
+	m->hash.usr = kind;
+	if (rte_ring_sp_enqueue(w->to_management, m) != 0) {
+		drop(w, m, DROP_MANAGEMENT_RING_FULL);
+		return;
+	}
+	w->counters.to_management++;
+	w->wake_pending = true;
+}
+
+static void
+flush_port(struct worker *w, const struct port *port)
+{
+	uint16_t n = w->tx_n[port->index];
+	uint16_t queue = dataplane_tx_queue(w->dp, port, w->index);
+	uint16_t sent = 0;
+
+	/* A virtual device may take only part of a burst when its ring is busy. */
+	for (int tries = 0; sent < n && tries < 4; tries++)
+		sent += port_tx(port, queue, w->tx[port->index] + sent, (uint16_t)(n - sent));
+	w->counters.transmitted += sent;
+	for (uint16_t i = sent; i < n; i++)
+		drop(w, w->tx[port->index][i], DROP_TX_FULL);
+	w->tx_n[port->index] = 0;
+}
+
+/* `m` is a complete frame. */
+static void
+transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
+{
+	uint16_t owner = dataplane_queue_owner(w->dp, port->index,
+					       dataplane_tx_queue(w->dp, port, w->index));
+
+	if (owner != w->index) {
+		m->port = port->index;
+		pass_to_peer(w, owner, m, WORKER_PACKET_TRANSMIT);
+		return;
+	}
+	w->tx[port->index][w->tx_n[port->index]++] = m;
+	if (w->tx_n[port->index] == BURST)
+		flush_port(w, port);
+}
+
+/* Let the buffer begin at p->l3 - `in_front` and end with the IP packet. */
+static bool
+fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
+{
+	uint8_t *old_start = rte_pktmbuf_mtod(m, uint8_t *);
+	uint8_t *start = p->l3 - in_front;
+	uint32_t len = (uint32_t)in_front + p->len;
+	int grow = (int)(old_start - start);
+
+	m->data_off = (uint16_t)(m->data_off - grow);
+	m->data_len = (uint16_t)(m->data_len + grow);
+	m->pkt_len = (uint32_t)((int)m->pkt_len + grow);
+	if (m->pkt_len > len)
+		return rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - len)) == 0 ||
+		       rte_pktmbuf_linearize(m) == 0;
+	return m->pkt_len == len;
+}
+
+static void
+write_l2(struct rte_mbuf *m, const struct port *port, const struct next_hop_copy *hop, uint8_t af)
+{
+	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t ethertype = af == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
+
+	m->ol_flags = 0;
+	if (hop->l2_len == 18 && !port->vlan_insert) {
+		memcpy(l2, hop->l2, 16);
+		bytes_store_be16(l2 + 16, ethertype);
+		return;
+	}
+	memcpy(l2, hop->l2, 12);
+	bytes_store_be16(l2 + 12, ethertype);
+	if (hop->l2_len == 18) {
+		m->vlan_tci = bytes_load_be16(hop->l2 + 14);
+		m->ol_flags = RTE_MBUF_F_TX_VLAN;
+	}
+}
+
+static void
+transmit(struct worker *w, struct packet *p, const struct next_hop_copy *hop)
+{
+	const struct port *port = ports_of(w)->ports[hop->port];
+	uint16_t l2_len = hop->l2_len == 18 && port->vlan_insert ? 14 : hop->l2_len;
+	struct rte_mbuf *m = p->buf;
+
+	if (unlikely(!atomic_load_explicit(&port->link_up, memory_order_relaxed))) {
+		drop(w, m, DROP_LINK_DOWN);
+		return;
+	}
+	if (unlikely(!fit_buffer(m, p, l2_len))) {
+		drop(w, m, DROP_TX_UNSUPPORTED);
+		return;
+	}
+	write_l2(m, port, hop, p->af);
+	if (unlikely(m->nb_segs > 1 && !port->multi_segs && rte_pktmbuf_linearize(m) != 0)) {
+		drop(w, m, DROP_TX_UNSUPPORTED);
+		return;
+	}
+	w->counters.interfaces[hop->interface].tx_packets++;
+	w->counters.interfaces[hop->interface].tx_bytes += p->len;
+	transmit_frame(w, port, m);
+}
+
+/* The service left the next hop open: find it by route, or let the management core resolve it. */
+static uint32_t
+find_next_hop(const struct worker *w, const struct packet *p)
+{
+	const struct route *route = route_lookup(w->snapshot->routes, &p->dst);
+
+	if (route == NULL)
+		return 0;
+	return next_hop_find(&w->dp->hops, route->interface, route_next_addr(route, &p->dst));
+}
+
+static void
+forward(struct worker *w, struct packet *p)
+{
+	struct next_hop_copy hop;
+
+	if (unlikely(!next_hop_read(&w->dp->hops, p->next_hop, &hop)) &&
+	    !next_hop_read(&w->dp->hops, find_next_hop(w, p), &hop)) {
+		if (!fit_buffer(p->buf, p, 0))
+			drop(w, p->buf, DROP_TX_UNSUPPORTED);
+		else
+			pass_to_management(w, p->buf, WORKER_PACKET_RESOLVE);
+		return;
+	}
+	transmit(w, p, &hop);
+}
+
+/* In: parse, classify, find the owner. */
+
+static bool
+icmp_token(struct worker *w)
+{
+	if (clock_ms_reached(w->now_ms, w->icmp_refill_ms)) {
+		w->icmp_refill_ms = w->now_ms + 1000;
+		w->icmp_tokens = ICMP_PER_SECOND;
+	}
+	if (w->icmp_tokens == 0)
+		return false;
+	w->icmp_tokens--;
+	return true;
+}
+
+static bool
+is_icmp(const struct packet *p)
+{
+	return p->proto == (p->af == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static bool
+is_neighbor_discovery(const struct packet *p)
+{
+	uint8_t type;
+
+	if (p->af != 6 || p->proto != IPPROTO_ICMPV6 || (p->flags & PACKET_FRAGMENT) != 0)
+		return false;
+	type = packet_l4(p)[ICMP_TYPE];
+	return type >= ICMPV6_ROUTER_SOLICIT && type <= ICMPV6_NEIGHBOR_ADVERT;
+}
+
+/* Echo requests for an address of ours are answered here. */
+static void
+answer_echo(struct worker *w, struct packet *p)
+{
+	uint8_t want = p->af == 4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
+
+	if (packet_l4(p)[ICMP_TYPE] != want) {
+		packet_drop(p, DROP_ICMP_UNWANTED);
+	} else if (!icmp_token(w)) {
+		packet_drop(p, DROP_ICMP_RATE_LIMITED);
+	} else {
+		icmp_echo_reply(p);
+		w->counters.answered++;
+	}
+}
+
+enum classified { CLASSIFIED_DONE, CLASSIFIED_SERVICE };
+
+/* Decide what a parsed packet is for.  Sets the verdict unless a service must. */
+static enum classified
+classify(struct worker *w, struct packet *p)
+{
+	const struct snapshot_address *own;
+
+	p->verdict = PACKET_HOST;
+	if (p->af == 0 || is_neighbor_discovery(p))
+		return CLASSIFIED_DONE;
+	if (snapshot_find_address(w->snapshot, &p->src) != NULL) {
+		packet_drop(p, DROP_IP_SOURCE_SPOOFED);
+		return CLASSIFIED_DONE;
+	}
+	own = snapshot_find_address(w->snapshot, &p->dst);
+	if (own == NULL) {
+		if (ip_addr_is_multicast(&p->dst) || ip_addr_is_link_local(&p->dst) ||
+		    (p->af == 4 && p->dst.b[15] == 255 && p->dst.b[12] == 255)) {
+			packet_drop(p, DROP_IP_MULTICAST);
+			return CLASSIFIED_DONE;
+		}
+		return CLASSIFIED_SERVICE; /* a reply to a preserved client address, or transit */
+	}
+	if ((p->flags & PACKET_FRAGMENT) != 0) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return CLASSIFIED_DONE;
+	}
+	if (is_icmp(p) && (p->flags & PACKET_ICMP_ERROR) == 0) {
+		answer_echo(w, p);
+		return CLASSIFIED_DONE;
+	}
+	if (own->kind == SNAPSHOT_ADDRESS_OWN && !own->is_local) {
+		packet_drop(p, DROP_HOST_UNWANTED);
+		return CLASSIFIED_DONE;
+	}
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP && !is_icmp(p)) {
+		packet_drop(p, DROP_PROTOCOL_UNSUPPORTED);
+		return CLASSIFIED_DONE;
+	}
+	return CLASSIFIED_SERVICE;
+}
+
+static bool
+mac_is_ours(const uint8_t *dst, const uint8_t *mac)
+{
+	return (dst[0] & 1) != 0 || memcmp(dst, mac, 6) == 0;
+}
+
+/* Fill `p` from a received frame. */
+static enum drop_reason
+parse(struct worker *w, const struct port_map *ports, struct rte_mbuf *m, struct packet *p)
+{
+	struct packet_frame frame = {.data = rte_pktmbuf_mtod(m, uint8_t *),
+				     .len = rte_pktmbuf_data_len(m),
+				     .total_len = rte_pktmbuf_pkt_len(m),
+				     .headroom = rte_pktmbuf_headroom(m)};
+	const struct port *port = ports->ports[ports->index_of[m->port]];
+	const struct snapshot_interface *interface;
+	enum drop_reason reason;
+	struct packet_link link;
+
+	p->buf = m;
+	reason = packet_parse_link(&frame, &link);
+	if (reason != DROP_NONE)
+		return reason;
+	if ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0)
+		link.vlan = m->vlan_tci & 0xfff;
+	p->interface = port->interface_of_vlan[link.vlan];
+	if (p->interface == PORT_NO_INTERFACE)
+		return DROP_VLAN_UNKNOWN;
+	interface = &w->snapshot->interfaces[p->interface];
+	w->counters.interfaces[p->interface].rx_packets++;
+	w->counters.interfaces[p->interface].rx_bytes += frame.total_len;
+	if (!mac_is_ours(link.dst_mac, interface->mac))
+		return DROP_MAC_NOT_OURS;
+	return packet_parse(&frame, &link, p);
+}
+
+static void
+finish(struct worker *w, struct packet *p)
+{
+	switch ((enum packet_verdict)p->verdict) {
+	case PACKET_FORWARD:
+		forward(w, p);
+		break;
+	case PACKET_HOST:
+		pass_to_management(w, p->buf, WORKER_PACKET_HOST);
+		break;
+	case PACKET_DROP:
+		drop(w, p->buf, (enum drop_reason)p->drop);
+		break;
+	case PACKET_KEPT:
+		break;
+	}
+}
+
+/*
+ * Whether the packet answers a probe of this worker's.  Probes are the worker's only own
+ * conversations; everything else belongs to a service.
+ */
+static bool
+offer_to_prober(struct worker *w, struct packet *p)
+{
+	if (!prober_input(w->prober, p))
+		return false;
+	rte_pktmbuf_free(p->buf);
+	p->verdict = PACKET_KEPT;
+	w->counters.consumed++;
+	return true;
+}
+
+/*
+ * Handle received frames.  `mine` is set for those another worker passed on: their owner has been
+ * found already.
+ */
+static void
+process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
+{
+	const struct port_map *ports = ports_of(w);
+	struct capture *capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
+	struct packet packets[BURST], *service[BURST], *done[BURST];
+	uint16_t service_n = 0, done_n = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct packet *p = &packets[i];
+		enum drop_reason reason;
+
+		if (i + 4 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(bufs[i + 4], void *));
+		reason = parse(w, ports, bufs[i], p);
+		if (unlikely(reason != DROP_NONE)) {
+			drop(w, bufs[i], reason);
+			continue;
+		}
+		if (classify(w, p) == CLASSIFIED_DONE) {
+			done[done_n++] = p;
+			continue;
+		}
+		if (w->dp->workers_n > 1 && !mine) {
+			uint16_t owner;
+
+			p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
+			owner = steer_owner(w->snapshot, p->slot);
+			if (owner != w->index) {
+				pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
+				continue;
+			}
+		}
+		if (unlikely(capture != NULL))
+			capture_packet(capture, w->index, p, w->now_us, CAPTURE_RX);
+		if (offer_to_prober(w, p))
+			continue;
+		service[service_n++] = p;
+		done[done_n++] = p;
+	}
+	if (service_n > 0)
+		nlb_burst(w->nlb, w->snapshot, &w->dp->hops, service, service_n, w->now_ms);
+	for (uint16_t i = 0; i < done_n; i++) {
+		if (unlikely(capture != NULL) && done[i]->verdict == PACKET_FORWARD)
+			capture_packet(capture, w->index, done[i], w->now_us, CAPTURE_TX);
+		finish(w, done[i]);
+	}
+}
+
+static bool
+poll_ports(struct worker *w)
+{
+	const struct port_map *ports = ports_of(w);
+	bool busy = false;
+
+	for (uint16_t i = 0; i < ports->ports_n; i++) {
+		const struct port *port = ports->ports[i];
+
+		for (uint16_t q = 0; q < port->rx_queues; q++) {
+			struct rte_mbuf *bufs[BURST];
+			uint16_t n;
+
+			if (dataplane_queue_owner(w->dp, i, q) != w->index)
+				continue;
+			n = port_rx(port, q, bufs, BURST);
+			if (n == 0)
+				continue;
+			w->counters.received += n;
+			process(w, bufs, n, false);
+			busy = true;
+		}
+	}
+	return busy;
+}
+
+static bool
+poll_peers(struct worker *w)
+{
+	const struct port_map *ports = ports_of(w);
+	bool busy = false;
+
+	for (uint16_t peer = 0; peer < w->dp->workers_n; peer++) {
+		struct rte_mbuf *bufs[BURST], *mine[BURST];
+		uint16_t mine_n = 0;
+		unsigned n;
+
+		if (peer == w->index)
+			continue;
+		n = rte_ring_sc_dequeue_burst(w->dp->between[peer][w->index], (void **)bufs, BURST,
+					      NULL);
+		w->counters.taken_over += n;
+		for (unsigned i = 0; i < n; i++) {
+			if (bufs[i]->hash.usr == WORKER_PACKET_TRANSMIT)
+				transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
+			else
+				mine[mine_n++] = bufs[i];
+		}
+		if (mine_n > 0)
+			process(w, mine, mine_n, true);
+		busy |= n > 0;
+	}
+	return busy;
+}
+
+/* Commands of the management core. */
+
+static void
+command_done(struct worker *w, struct worker_command *command)
+{
+	/* The ring holds as many as there are commands. */
+	if (rte_ring_sp_enqueue(w->events, command) == 0)
+		w->wake_pending = true;
+}
+
+/* A probe's segment: an IP packet that leaves like any other. */
+static void
+emit_probe(void *arg, const uint8_t *ip, uint16_t len)
+{
+	struct worker *w = arg;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->dp->pool);
+	struct packet p = {.buf = m, .len = len, .contiguous = len, .af = ip[0] >> 4};
+
+	if (m == NULL) {
+		w->counters.drops[DROP_MBUF_EXHAUSTED]++;
+		return;
+	}
+	p.l3 = (uint8_t *)rte_pktmbuf_append(m, len);
+	memcpy(p.l3, ip, len);
+	p.dst = p.af == 4 ? ip_addr_from_v4(ip + IPV4_DST) : ip_addr_from_v6(ip + IPV6_DST);
+	w->counters.originated++;
+	forward(w, &p);
+}
+
+static void
+end_probe(void *arg, const struct probe_request *request, enum probe_result result)
+{
+	struct worker *w = arg;
+	struct worker_command *command = (struct worker_command *)(uintptr_t)request->cookie;
+
+	nlb_probe_port_free(w->nlb, command->local, command->target, request->sport_be);
+	command->result = result;
+	command_done(w, command);
+}
+
+const struct prober_ops worker_prober_ops = {.emit = emit_probe, .done = end_probe};
+
+static uint32_t
+random32(struct worker *w)
+{
+	w->probe_random += UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(hash_input(&w->nlb->seed, &(struct hash_input){{w->probe_random}}) >> 16);
+}
+
+static void
+start_probe(struct worker *w, struct worker_command *command)
+{
+	const struct snapshot_target *target = snapshot_target(w->snapshot, command->target);
+	const struct snapshot_local *local = NULL;
+	struct probe_request request = {.cookie = (uintptr_t)command,
+					.dport_be = command->port_be,
+					.isn = random32(w),
+					.timeout_ms = command->timeout_ms};
+	uint32_t reference = 0;
+
+	if (target != NULL && target->local_n > 0) {
+		reference = w->snapshot->local_refs[target->local_first];
+		local = snapshot_local(w->snapshot, reference);
+	}
+	command->result = PROBE_NOT_SENT;
+	if (local == NULL) {
+		command_done(w, command);
+		return;
+	}
+	request.src = local->addr;
+	request.dst = target->addr;
+	if (!nlb_probe_port_alloc(w->nlb, reference, command->target, (uint8_t)w->probe_slot,
+				  &request.sport_be)) {
+		command_done(w, command);
+		return;
+	}
+	command->local = reference;
+	prober_start(w->prober, &request, w->now_ms);
+}
+
+static bool
+poll_commands(struct worker *w)
+{
+	void *commands[8];
+	unsigned n = rte_ring_sc_dequeue_burst(w->commands, commands, RTE_DIM(commands), NULL);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct worker_command *command = commands[i];
+
+		switch (command->kind) {
+		case WORKER_PROBE:
+			start_probe(w, command);
+			break;
+		case WORKER_FLOWS:
+			nlb_flows_describe(w->nlb, w->snapshot, &command->flows, w->now_ms);
+			command_done(w, command);
+			break;
+		}
+	}
+	return n > 0;
+}
+
+static bool
+poll_management(struct worker *w)
+{
+	struct rte_mbuf *bufs[BURST];
+	const struct port_map *ports = ports_of(w);
+	unsigned n = rte_ring_sc_dequeue_burst(w->from_management, (void **)bufs, BURST, NULL);
+
+	w->counters.from_management += n;
+	for (unsigned i = 0; i < n; i++)
+		transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
+	return n > 0;
+}
+
+static void
+flush(struct worker *w)
+{
+	const struct port_map *ports = ports_of(w);
+
+	for (uint16_t i = 0; i < ports->ports_n; i++) {
+		if (w->tx_n[i] > 0)
+			flush_port(w, ports->ports[i]);
+	}
+	for (uint16_t peer = 0; peer < w->dp->workers_n; peer++) {
+		if (w->out_n[peer] > 0)
+			flush_peer(w, peer);
+	}
+}
+
+/* At most one system call per millisecond, however much there is to tell. */
+static void
+wake_management(struct worker *w)
+{
+	if (!w->wake_pending || w->now_ms == w->woken_ms)
+		return;
+	w->wake_pending = false;
+	w->woken_ms = w->now_ms;
+	eventfd_write(w->dp->event_fd, 1);
+}
+
+bool
+worker_poll(struct worker *w, uint64_t tick)
+{
+	bool busy;
+
+	w->now_us = clock_us(&w->dp->clock, tick);
+	w->now_ms = clock_us_to_ms(w->now_us);
+	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
+
+	busy = poll_peers(w);
+	busy |= poll_ports(w);
+	busy |= poll_management(w);
+	busy |= poll_commands(w);
+	if (clock_ms_reached(w->now_ms, w->probe_tick_ms)) {
+		prober_tick(w->prober, w->now_ms);
+		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
+	}
+	nlb_sweep(w->nlb, w->snapshot, w->now_ms, SWEEP_BUDGET);
+	flush(w);
+	wake_management(w);
+
+	/* Nothing of the snapshot is in use from here on. */
+	atomic_store_explicit(&w->seen_generation, w->snapshot->generation, memory_order_release);
+	w->snapshot = NULL;
+	rte_rcu_qsbr_quiescent(w->dp->rcu, w->index);
+	w->counters.polls++;
+	return busy;
+}
+
+/*
+ * After some empty turns, pause; after more, sleep so briefly that the first packet waits less
+ * than 100 us.  Queues of virtual and real devices hold far more than arrives meanwhile.
+ */
+static void
+idle(struct worker *w, unsigned empty_turns)
+{
+	static const struct timespec nap = {.tv_nsec = 40000};
+
+	if (!w->dp->adaptive || empty_turns < 256)
+		rte_pause();
+	else
+		nanosleep(&nap, NULL);
+}
+
+int
+worker_main(void *arg)
+{
+	struct worker *w = arg;
+	unsigned empty_turns = 0;
+
+	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
+	rte_rcu_qsbr_thread_online(w->dp->rcu, w->index);
+	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
+		uint64_t tick = rte_rdtsc();
+
+		if (worker_poll(w, tick)) {
+			w->counters.busy_polls++;
+			w->counters.busy_ticks += rte_rdtsc() - tick;
+			empty_turns = 0;
+		} else {
+			idle(w, ++empty_turns);
+		}
+	}
+	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->index);
+	return 0;
+}
+
+static void
+drain_ring(struct worker *w, struct rte_ring *ring)
+{
+	void *m;
+
+	while (rte_ring_dequeue(ring, &m) == 0)
+		drop(w, m, DROP_SHUTDOWN);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		for (uint16_t k = 0; k < w->tx_n[i]; k++)
+			drop(w, w->tx[i][k], DROP_SHUTDOWN);
+		w->tx_n[i] = 0;
+	}
+	for (uint16_t peer = 0; peer < w->dp->workers_n; peer++) {
+		for (uint16_t k = 0; k < w->out_n[peer]; k++)
+			drop(w, w->out[peer][k], DROP_SHUTDOWN);
+		w->out_n[peer] = 0;
+		if (peer != w->index)
+			drain_ring(w, w->dp->between[peer][w->index]);
+	}
+	drain_ring(w, w->from_management);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker: one pinned lcore that receives, classifies, serves and transmits in bursts.
+ *
+ * worker_poll() is one turn: rings, receive queues, timers, transmit, quiescent.  Ports and time
+ * come from outside, so that a simulation can turn several workers in one thread.  A worker owns
+ * its flow table, source ports, probes, counters and transmit buffers; it takes no lock, allocates
+ * nothing from the heap, and writes the event descriptor at most once per millisecond.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "counters.h"
+#include "dataplane.h"
+#include "nlb.h"
+#include "prober.h"
+
+#define WORKER_RING_SIZE 4096
+
+/** Kinds of work the management core asks of a worker.  The worker hands the struct back. */
+enum worker_command_kind {
+	WORKER_PROBE, /* check a target */
+	WORKER_FLOWS, /* describe flows */
+};
+
+struct worker_flows {
+	struct nlb_flow_filter filter;
+	uint32_t cursor; /* record to go on from; moved on */
+	uint32_t max;
+	uint32_t n;                  /* filled */
+	bool end;                    /* no more records */
+	struct nlb_flow_info *flows; /* [max] */
+};
+
+struct worker_command {
+	enum worker_command_kind kind;
+	uint64_t cookie;  /* the management core's */
+	void *owner;      /* the management core's */
+	uint32_t target;  /* WORKER_PROBE: reference */
+	uint16_t port_be; /* WORKER_PROBE: port to check */
+	uint32_t timeout_ms;
+	uint32_t local; /* WORKER_PROBE: the worker's, source address of the probe */
+	enum probe_result result;
+	struct worker_flows flows; /* WORKER_FLOWS */
+};
+
+/** What became of a packet handed to the management core; kept in the mbuf while it is in a ring.
+ */
+enum worker_packet_kind {
+	WORKER_PACKET_OWNER = 1, /* received elsewhere, the ring's reader owns the flow */
+	WORKER_PACKET_TRANSMIT,  /* a complete frame for port mbuf->port (port index) */
+	WORKER_PACKET_HOST,      /* ARP, ND: frame as received */
+	WORKER_PACKET_RESOLVE,   /* IP packet from data_off on, waiting for its next hop */
+};
+
+struct worker {
+	struct dataplane *dp;
+	uint16_t index;
+	unsigned lcore;
+	int socket_id;
+	uint32_t now_ms;
+	uint64_t now_us;
+
+	struct nlb *nlb;
+	struct prober *prober;
+	struct worker_counters counters;
+	uint32_t icmp_tokens; /* answers left in this second */
+	uint32_t icmp_refill_ms;
+	uint32_t probe_tick_ms;
+	uint16_t probe_slot; /* a slot of this worker's, for source ports of probes */
+	uint64_t probe_random;
+	const struct snapshot *snapshot; /* of this turn */
+
+	struct rte_mbuf *tx[PORT_MAX][PORT_BURST];
+	uint16_t tx_n[PORT_MAX];
+	struct rte_mbuf *out[WORKER_MAX][PORT_BURST]; /* for other workers */
+	uint16_t out_n[WORKER_MAX];
+
+	bool wake_pending;
+	uint32_t woken_ms;
+	_Atomic uint32_t seen_generation; /* snapshot generation this worker is quiescent on */
+
+	struct rte_ring *to_management;   /* mbufs */
+	struct rte_ring *from_management; /* mbufs to transmit */
+	struct rte_ring *commands;        /* struct worker_command */
+	struct rte_ring *events;          /* struct worker_command, done */
+};
+
+/** For prober_create(), with the worker as argument. */
+extern const struct prober_ops worker_prober_ops;
+
+/** One turn at tick `tick`. @return whether there was anything to do. */
+bool worker_poll(struct worker *w, uint64_t tick);
+
+/** The lcore's function: turn until dp->stop. */
+int worker_main(void *arg);
+
+/** Give back every packet that the worker's buffers and rings hold; the worker no longer runs. */
+void worker_drain(struct worker *w);
+
+#endif
