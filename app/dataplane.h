@@ -25,6 +25,7 @@
 #include "clock.h"
 #include "next_hop.h"
 #include "port.h"
+#include "secret.h"
 #include "snapshot.h"
 
 #define WORKER_MAX 16
@@ -52,10 +53,43 @@ struct dataplane {
 	int event_fd;  /* written by workers to wake the management core */
 	bool adaptive; /* idle = adaptive */
 
+	uint32_t mbufs;
 	uint16_t workers_n;
 	struct worker *workers[WORKER_MAX];
 	struct rte_ring *between[WORKER_MAX][WORKER_MAX]; /* SP/SC of mbufs; [i][i] is NULL */
 };
+
+struct dataplane_settings {
+	uint16_t workers_n;
+	bool adaptive;
+	bool hugepages;
+	uint32_t max_flows; /* of all workers together */
+	uint32_t mbufs;
+	uint16_t mbuf_data_room;            /* bytes of a frame that fit in one buffer */
+	uint16_t frontends_n, interfaces_n; /* sizes of counter arrays */
+	uint32_t targets_n;
+	const struct secret *secret;
+	uint16_t ports_n;
+	struct port_settings ports[PORT_MAX]; /* `pool` and `workers` are filled here */
+};
+
+/**
+ * Open the ports, make pools, rings and workers.  EAL runs; workers don't yet.
+ * @return  NULL with a sentence in `why` that says what to do.
+ */
+struct dataplane *dataplane_create(struct dataplane_settings *settings, char *why, size_t why_len);
+
+/** Publish a first snapshot before this. @return false with a sentence in `why`. */
+bool dataplane_start(struct dataplane *dp, char *why, size_t why_len);
+
+/** Stop the workers and wait for them. */
+void dataplane_stop(struct dataplane *dp);
+
+/**
+ * Close the ports and give everything back.
+ * @return  whether all was there: every buffer in its pool, every flow and source port freed.
+ */
+bool dataplane_free(struct dataplane *dp);
 
 /** The worker that polls a receive queue and fills a transmit queue of a port. */
 static inline uint16_t
