@@ -16,6 +16,11 @@ _Noreturn void check_failed(const char *file, int line, const char *expression);
 			check_failed(__FILE__, __LINE__, #x); \
 	} while (0)
 
+#ifndef likely
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#endif
+
 #define ARRAY_N(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -59,7 +59,7 @@ struct snapshot_frontend {
 	uint64_t listener_id;
 };
 
-/** A registered or still draining target. */
+/** A registered or still draining target; it stays until its last flow has left. */
 struct snapshot_target {
 	struct ip_addr addr;
 	uint16_t port_be;

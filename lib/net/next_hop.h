@@ -88,6 +88,15 @@ next_hop_read(const struct next_hop_table *table, uint32_t reference, struct nex
 	return true;
 }
 
+/** Whether a reference still names a resolved next hop.  Any worker; only a hint. */
+static inline bool
+next_hop_is_usable(const struct next_hop_table *table, uint32_t reference)
+{
+	const struct next_hop *nh = &table->entries[ref_index(reference)];
+
+	return reference != 0 && nh->usable && nh->generation == ref_generation(reference);
+}
+
 /**
  * Find the entry of an address on an interface, resolved or not.  Any worker.
  * @return  its reference, 0 when there is none yet.

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "steer.h"
+
+#include "bytes.h"
+#include "wire.h"
+
+/* The 32 bits of the key from bit `bit` on. */
+static uint32_t
+key_window(const uint8_t *key, size_t bit)
+{
+	uint64_t w = 0;
+
+	for (size_t i = 0; i < 5; i++)
+		w = w << 8 | (bit / 8 + i < STEER_KEY_LEN ? key[bit / 8 + i] : 0);
+	return (uint32_t)(w >> (8 - bit % 8));
+}
+
+static uint32_t
+hash_byte(const uint8_t *key, size_t at, uint8_t byte)
+{
+	uint32_t hash = 0;
+
+	for (size_t bit = 0; bit < 8; bit++) {
+		if ((byte & (0x80 >> bit)) != 0)
+			hash ^= key_window(key, at * 8 + bit);
+	}
+	return hash;
+}
+
+uint32_t
+steer_toeplitz(const struct steer *steer, const uint8_t *input, size_t len)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = 0; i < len; i++)
+		hash ^= hash_byte(steer->key, i, input[i]);
+	return hash;
+}
+
+void
+steer_init(struct steer *steer, const struct secret *secret)
+{
+	secret_derive(secret, "slot key", steer->key, sizeof(steer->key));
+	for (size_t byte = 0; byte < 256; byte++) {
+		for (size_t at = 0; at < 6; at++)
+			steer->v4[at][byte] = (uint8_t)hash_byte(steer->key, at, (uint8_t)byte);
+		for (size_t at = 0; at < 18; at++)
+			steer->v6[at][byte] = (uint8_t)hash_byte(steer->key, at, (uint8_t)byte);
+	}
+}
+
+/* Fragments have no ports on all but the first: all of a datagram by what each of them has. */
+static uint8_t
+fragment_slot(const struct steer *steer, const struct packet *p)
+{
+	uint16_t id = p->af == 4 ? bytes_load16(p->l3 + IPV4_ID) : 0;
+	uint8_t slot = steer_slot(steer, &p->src, id);
+
+	return slot ^ steer_slot(steer, &p->dst, (uint16_t)p->proto);
+}
+
+/*
+ * The slot by source and destination of a packet on its way: `src` sent it to `dst`.  Both may be
+ * a client; which one is told by the destination's kind.
+ */
+static uint8_t
+slot_between(const struct steer *steer, const struct snapshot *snapshot, const struct ip_addr *src,
+	     uint16_t sport_be, const struct ip_addr *dst, uint16_t dport_be)
+{
+	const struct snapshot_address *own = snapshot_find_address(snapshot, dst);
+
+	if (own == NULL)
+		return steer_slot(steer, dst,
+				  dport_be); /* a reply that kept the client's address */
+	if (own->kind == SNAPSHOT_ADDRESS_VIP)
+		return steer_slot(steer, src, sport_be);
+	return steer_slot_of_port(dport_be);
+}
+
+uint8_t
+steer_packet_slot(const struct steer *steer, const struct snapshot *snapshot,
+		  const struct packet *p)
+{
+	struct packet_quote q;
+
+	if ((p->flags & PACKET_FRAGMENT) != 0)
+		return fragment_slot(steer, p);
+	if ((p->flags & PACKET_ICMP_ERROR) != 0 && packet_parse_quote(p, &q)) {
+		/* The quoted packet went the other way: its reply decides. */
+		return slot_between(steer, snapshot, &q.dst, q.dport_be, &q.src, q.sport_be);
+	}
+	return slot_between(steer, snapshot, &p->src, p->sport_be, &p->dst, p->dport_be);
+}

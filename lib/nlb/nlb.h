@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The network load balancer's packet path: flows rewritten between clients and targets at L4.
+ *
+ * nlb_burst() takes parsed packets that belong to this worker and gives each a verdict.  A packet
+ * for a frontend either belongs to a flow, or begins one: a target is chosen by Maglev, under
+ * full_nat a source port is found, and a record is entered from both directions.  A packet from a
+ * target's side belongs to a flow or is nothing.  ICMP errors are translated by the packet they
+ * quote.  Rewriting is a pure function of the record and of the snapshot's tables.
+ *
+ * One per worker, called by that worker alone.  Memory comes from the caller; buffers are opaque:
+ * it links and runs without EAL.
+ */
+#ifndef NLB_H
+#define NLB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "counters.h"
+#include "flow_journal.h"
+#include "flow_table.h"
+#include "next_hop.h"
+#include "packet.h"
+#include "secret.h"
+#include "snapshot.h"
+#include "source_port.h"
+#include "steer.h"
+
+#define NLB_BURST 64
+
+/* Idle times that ELB fixes or leaves open; the rest are attributes. */
+#define NLB_NEW_MS     30000 /* a target must answer a new flow within */
+#define NLB_CLOSING_MS 30000 /* after FIN from both sides */
+#define NLB_RESET_MS   10000 /* after a RST that nobody contradicted */
+
+#define NLB_ICMP_PER_SECOND 1000 /* ICMP errors a worker makes */
+
+struct nlb_settings {
+	uint32_t max_flows;
+	uint16_t worker;
+	const struct secret *secret;
+	struct worker_counters *counters;
+};
+
+struct nlb {
+	struct flow_table flows;
+	struct steer steer;
+	struct siphash_key maglev_seed; /* of the cluster */
+	struct hash_seed seed;          /* of this process */
+	struct flow_journal journal;
+	struct worker_counters *counters;
+	struct source_port_hint *hints; /* [SOURCE_PORT_HINTS] */
+	uint32_t sweep_at;              /* next record the sweep looks at */
+	uint32_t swept_ms;              /* when it last moved on */
+	uint32_t ports;                 /* source ports in use */
+	uint32_t changes;               /* of the index, counted */
+	uint32_t icmp_tokens, icmp_refill_ms;
+};
+
+/** Bytes of zeroed memory, aligned to 64, for nlb_create(). */
+size_t nlb_bytes(const struct nlb_settings *settings);
+
+/** @return  NULL when the kernel has no random bytes. */
+struct nlb *nlb_create(void *mem, size_t bytes, const struct nlb_settings *settings);
+
+/** Give every flow and port back. */
+void nlb_flush(struct nlb *nlb);
+
+/** Wipe keys.  The memory is the caller's. */
+void nlb_free(struct nlb *nlb);
+
+/**
+ * Serve a burst of at most NLB_BURST packets: each has a verdict on return.  PACKET_FORWARD with
+ * next hop 0 means that the route of p->dst is to be resolved.
+ */
+void nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_hop_table *hops,
+	       struct packet **packets, uint16_t n, uint32_t now_ms);
+
+/** Look at some records, all of them about once a second, and close the idle ones. */
+void nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms);
+
+/**
+ * Reserve a source port of `slot` for a connection of weir's own from `local` to `target`.
+ * @param dport_be  the target's port, which for a health check may differ from its traffic port
+ * @return  false when there is none, or no record.
+ */
+bool nlb_endpoint_open(struct nlb *nlb, const struct snapshot *snapshot, uint32_t local,
+		       const struct ip_addr *target, uint16_t dport_be, uint8_t slot,
+		       uint32_t now_ms, uint16_t *sport_be);
+void nlb_endpoint_close(struct nlb *nlb, const struct ip_addr *local, uint16_t sport_be,
+			const struct ip_addr *target, uint16_t dport_be);
+
+struct nlb_gauges {
+	uint32_t flows, flows_max, flows_high_water;
+	uint32_t ports;
+	uint64_t insert_failures;
+	uint64_t bytes; /* of records, index and hints */
+};
+
+void nlb_gauges(const struct nlb *nlb, struct nlb_gauges *gauges);
+
+/** Which flows to describe; zero members don't filter. */
+struct nlb_flow_filter {
+	bool has_client, has_target;
+	struct ip_addr client, target;
+	uint32_t frontend; /* reference */
+};
+
+struct nlb_flow_info {
+	struct ip_addr client, vip, local, target;
+	uint16_t client_port_be, vip_port_be, local_port_be, target_port_be;
+	uint8_t proto;
+	uint8_t state; /* enum flow_state */
+	uint8_t full_nat;
+	uint32_t idle_ms, age_ms;
+	uint32_t packets;
+	uint32_t frontend;
+};
+
+/** One page of descriptions. */
+struct nlb_flow_page {
+	struct nlb_flow_filter filter;
+	uint32_t cursor; /* record to go on from; moved on */
+	uint32_t max;    /* room in flows[] */
+	uint32_t n;      /* filled */
+	bool end;        /* there are no more */
+	struct nlb_flow_info *flows;
+};
+
+/** Fill a page, looking at no more than 65,536 records. */
+void nlb_flows_describe(const struct nlb *nlb, const struct snapshot *snapshot,
+			struct nlb_flow_page *page, uint32_t now_ms);
+
+const char *flow_state_name(enum flow_state state);
+
+/**
+ * Rebuild every index from the records, which may have been copied from elsewhere.
+ * @return  false when a record was lost.
+ */
+bool nlb_rebuild(struct nlb *nlb, const struct snapshot *snapshot);
+
+#endif
