@@ -70,7 +70,8 @@ struct snapshot_target {
 	uint32_t group;
 	uint32_t local_first; /* full_nat and health checks: local_refs[first .. first + n) */
 	uint32_t local_n;
-	uint32_t reserved;
+	uint8_t closing; /* its flows are to be closed: the delay is over */
+	uint8_t reserved[3];
 	uint64_t id; /* stable identity (group, address, port) */
 };
 
