@@ -85,10 +85,10 @@ struct model_dataplane {
 	int32_t management_lcore; /* -1: not given */
 	char lcores[256];         /* "": auto */
 	bool adaptive;
-	bool hugepages;           /* false: off */
+	bool hugepages; /* false: off */
 	uint32_t max_flows;
 	uint32_t max_connections;
-	uint32_t mbufs;           /* 0: auto */
+	uint32_t mbufs; /* 0: auto */
 };
 
 struct model_route {
@@ -105,12 +105,12 @@ struct model_interface {
 	uint64_t id;
 	char name[MODEL_NAME_MAX];
 	struct model_origin origin;
-	char device[256];        /* "": a VLAN of `parent` */
+	char device[256]; /* "": a VLAN of `parent` */
 	char parent[MODEL_NAME_MAX];
-	uint16_t vlan;           /* 0: untagged */
+	uint16_t vlan; /* 0: untagged */
 	uint16_t mtu;
-	uint16_t queues;         /* 0: auto */
-	bool offloads;           /* weir.offloads = auto | off */
+	uint16_t queues;             /* 0: auto */
+	bool offloads;               /* weir.offloads = auto | off */
 	struct ip_prefix *addresses; /* with host bits */
 	uint32_t addresses_n;
 	struct ip_addr *local_addresses; /* given ones; none: the addresses */
@@ -202,8 +202,8 @@ struct model_target_group {
 	struct model_origin origin;
 	enum elb_protocol protocol;
 	enum target_group_forwarding_mode forwarding; /* as given */
-	bool full_nat;          /* resolved: source-NATed, else nat */
-	bool cross_zone;        /* load_balancing.cross_zone.enabled, or its load balancer's */
+	bool full_nat;                                /* resolved: source-NATed, else nat */
+	bool cross_zone;           /* load_balancing.cross_zone.enabled, or its load balancer's */
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
 	uint32_t deregistration_delay_s;
 	bool connection_termination; /* deregistration_delay.connection_termination.enabled */
