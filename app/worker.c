@@ -14,12 +14,10 @@
 #include "bytes.h"
 #include "capture.h"
 #include "icmp.h"
-#include "source_port.h"
 #include "steer.h"
 #include "wire.h"
 
 #define BURST           PORT_BURST
-#define SWEEP_BUDGET    256  /* flow records looked at per turn */
 #define ICMP_PER_SECOND 1000 /* answers and errors a worker makes: RFC 1812 section 4.3.2.8 */
 #define PROBE_TICK_MS   10
 
@@ -243,7 +241,6 @@ answer_echo(struct worker *w, struct packet *p)
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 	} else {
 		icmp_echo_reply(p);
-		w->counters.answered++;
 	}
 }
 
@@ -502,7 +499,8 @@ end_probe(void *arg, const struct probe_request *request, enum probe_result resu
 	struct worker *w = arg;
 	struct worker_command *command = (struct worker_command *)(uintptr_t)request->cookie;
 
-	nlb_probe_port_free(w->nlb, command->local, command->target, request->sport_be);
+	nlb_endpoint_close(w->nlb, &request->src, request->sport_be, &request->dst,
+			   request->dport_be);
 	command->result = result;
 	command_done(w, command);
 }
@@ -538,12 +536,11 @@ start_probe(struct worker *w, struct worker_command *command)
 	}
 	request.src = local->addr;
 	request.dst = target->addr;
-	if (!nlb_probe_port_alloc(w->nlb, reference, command->target, (uint8_t)w->probe_slot,
-				  &request.sport_be)) {
+	if (!nlb_endpoint_open(w->nlb, w->snapshot, reference, &target->addr, command->port_be,
+			       (uint8_t)w->probe_slot, w->now_ms, &request.sport_be)) {
 		command_done(w, command);
 		return;
 	}
-	command->local = reference;
 	prober_start(w->prober, &request, w->now_ms);
 }
 
@@ -625,7 +622,7 @@ worker_poll(struct worker *w, uint64_t tick)
 		prober_tick(w->prober, w->now_ms);
 		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
 	}
-	nlb_sweep(w->nlb, w->snapshot, w->now_ms, SWEEP_BUDGET);
+	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
 	flush(w);
 	wake_management(w);
 

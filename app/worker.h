@@ -23,15 +23,6 @@ enum worker_command_kind {
 	WORKER_FLOWS, /* describe flows */
 };
 
-struct worker_flows {
-	struct nlb_flow_filter filter;
-	uint32_t cursor; /* record to go on from; moved on */
-	uint32_t max;
-	uint32_t n;                  /* filled */
-	bool end;                    /* no more records */
-	struct nlb_flow_info *flows; /* [max] */
-};
-
 struct worker_command {
 	enum worker_command_kind kind;
 	uint64_t cookie;  /* the management core's */
@@ -39,9 +30,8 @@ struct worker_command {
 	uint32_t target;  /* WORKER_PROBE: reference */
 	uint16_t port_be; /* WORKER_PROBE: port to check */
 	uint32_t timeout_ms;
-	uint32_t local; /* WORKER_PROBE: the worker's, source address of the probe */
 	enum probe_result result;
-	struct worker_flows flows; /* WORKER_FLOWS */
+	struct nlb_flow_page flows; /* WORKER_FLOWS */
 };
 
 /** What became of a packet handed to the management core; kept in the mbuf while it is in a ring.

@@ -46,15 +46,16 @@ struct interface_counters {
 
 struct worker_counters {
 	uint64_t drops[DROP_REASONS];
-	uint64_t polls, busy_polls; /* iterations of the loop, and those that found work */
-	uint64_t busy_ticks;        /* ticks spent in iterations that found work */
-	uint64_t received;          /* packets taken from ports and injected by rings to transmit */
-	uint64_t transmitted;       /* packets handed to ports */
+	uint64_t polls, busy_polls;       /* iterations of the loop, and those that found work */
+	uint64_t busy_ticks;              /* ticks spent in iterations that found work */
+	uint64_t received;                /* packets taken from ports */
+	uint64_t originated;              /* packets made by the worker itself: probes */
+	uint64_t consumed;                /* packets that ended here: answers to probes */
+	uint64_t transmitted;             /* packets handed to ports */
 	uint64_t handed_over, taken_over; /* packets passed to, got from other workers */
 	uint64_t to_management;   /* ARP, ND and unresolved packets handed to the management core */
 	uint64_t from_management; /* packets the management core asked to transmit */
-	uint64_t answered;        /* echo replies, RSTs, ICMP errors: a packet in, another out */
-	uint64_t unknown_frontend;             /* packets of flows whose frontend is gone */
+	uint64_t answered;        /* RSTs and ICMP errors made of packets that were dropped */
 	struct frontend_counters *frontends;   /* [frontends_n], by index */
 	struct target_counters *targets;       /* [targets_n], by index */
 	struct interface_counters *interfaces; /* [interfaces_n], by index */

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "management.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "clock.h"
+#include "control.h"
+#include "log.h"
+#include "operation.h"
+#include "telemetry.h"
+
+#define NEIGHBOR_TICK_MS 100
+#define SLOW_TICK_MS     200
+#define PROBES_OUT_MAX   PROBER_PROBES
+#define CHECKS_PER_TICK  512
+
+uint64_t
+management_wall_s(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+static void
+update_clock(struct management *m)
+{
+	m->now_ms = clock_us_to_ms(clock_us(&m->dp->clock, rte_rdtsc()));
+}
+
+/* Health checks: a command to a worker, a verdict back. */
+
+void
+management_check_target(void *arg, uint64_t target, const struct health_settings *settings)
+{
+	struct management *m = arg;
+	struct worker_command *command = NULL;
+	struct worker *w = m->dp->workers[target % m->dp->workers_n];
+
+	if (m->probes_out < PROBES_OUT_MAX)
+		command = calloc(1, sizeof(*command));
+	if (command == NULL) {
+		health_on_not_checked(m->health, target);
+		return;
+	}
+	command->kind = WORKER_PROBE;
+	command->cookie = target;
+	command->target = registry_find(&m->registries.targets, target);
+	command->port_be = settings->port_be;
+	command->timeout_ms = settings->timeout_ms;
+	if (rte_ring_sp_enqueue(w->commands, command) != 0) {
+		free(command);
+		health_on_not_checked(m->health, target);
+		return;
+	}
+	m->probes_out++;
+}
+
+static void
+take_verdict(struct management *m, struct worker_command *command)
+{
+	m->probes_out--;
+	if (command->result == PROBE_NOT_SENT)
+		health_on_not_checked(m->health, command->cookie);
+	else
+		health_on_verdict(m->health, command->cookie, HEALTH_OWN_CHECK,
+				  command->result == PROBE_CONNECTED,
+				  TARGET_REASON_FAILED_HEALTH_CHECKS, management_wall_s());
+	free(command);
+}
+
+static void
+take_events(struct management *m)
+{
+	for (uint16_t i = 0; i < m->dp->workers_n; i++) {
+		void *entry;
+
+		while (rte_ring_sc_dequeue(m->dp->workers[i]->events, &entry) == 0) {
+			struct worker_command *command = entry;
+
+			if (command->kind == WORKER_PROBE)
+				take_verdict(m, command);
+			else
+				operation_on_command(m, command);
+		}
+	}
+}
+
+/* The tick. */
+
+static void
+update_links(struct management *m)
+{
+	const struct port_map *ports = atomic_load(&m->dp->ports);
+
+	for (uint16_t i = 0; i < ports->ports_n; i++) {
+		if (port_update_link(ports->ports[i]))
+			LOG_NOTICE("port %s: link %s", ports->ports[i]->name,
+				   ports->ports[i]->link_up ? "up" : "down");
+	}
+}
+
+/* A capture that is over is first hidden from the workers, then freed. */
+static void
+end_capture(struct management *m)
+{
+	struct capture_status status;
+
+	if (m->capture == NULL || m->capture_detached)
+		return;
+	capture_status(m->capture, &status);
+	if (!status.finished)
+		return;
+	atomic_store(&m->dp->capture, NULL);
+	m->capture_token = rte_rcu_qsbr_start(m->dp->rcu);
+	m->capture_detached = true;
+	if (status.error != 0)
+		LOG_ERROR("capture ended: %s", strerror(status.error));
+}
+
+/* Flows of TCP listeners that shutting down waits for. */
+static uint64_t
+tcp_flows(const struct management *m)
+{
+	const struct snapshot *s = atomic_load(&m->dp->snapshot);
+	uint64_t n = 0;
+
+	for (uint32_t i = 1; i < s->frontends_n; i++) {
+		if ((s->frontends[i].protocols & SNAPSHOT_TCP) != 0)
+			n += MANAGEMENT_SUM(m, frontends[i].new_flows) -
+			     MANAGEMENT_SUM(m, frontends[i].closed_flows);
+	}
+	return n;
+}
+
+static void
+begin_stop(struct management *m)
+{
+	if (m->stopping) {
+		m->stop_now = true;
+		return;
+	}
+	m->stopping = true;
+	m->drain_end_ms = m->now_ms + m->shutdown_drain_ms;
+	sd_notify(0, "STOPPING=1");
+	LOG_INFO("stopping: new flows are refused, existing ones have %u s",
+		 m->shutdown_drain_ms / 1000);
+	publication_refuse_new_flows(m);
+}
+
+static bool
+is_drained(const struct management *m)
+{
+	return m->stopping &&
+	       (m->stop_now || clock_ms_reached(m->now_ms, m->drain_end_ms) || tcp_flows(m) == 0);
+}
+
+static void
+on_tick(struct management *m)
+{
+	health_tick(m->health, m->now_ms, CHECKS_PER_TICK);
+	publication_update_sets(m);
+	publication_reclaim(m);
+	if (clock_ms_reached(m->now_ms, m->neighbors_tick_ms)) {
+		neighbors_tick(m->neighbors, m->now_ms);
+		m->neighbors_tick_ms = m->now_ms + NEIGHBOR_TICK_MS;
+	}
+	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
+		update_links(m);
+		publication_end_drains(m);
+		end_capture(m);
+		m->slow_tick_ms = m->now_ms + SLOW_TICK_MS;
+	}
+}
+
+/* The loop. */
+
+static void
+on_signal(struct management *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			publication_reload(m);
+		else
+			begin_stop(m);
+	}
+}
+
+static void
+clear(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return; /* nothing to clear */
+}
+
+static bool
+watch(struct management *m, int fd, void *who)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = who};
+
+	return fd >= 0 && epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static bool
+open_descriptors(struct management *m)
+{
+	struct itimerspec period = {.it_interval.tv_nsec = MANAGEMENT_TICK_MS * 1000000,
+				    .it_value.tv_nsec = MANAGEMENT_TICK_MS * 1000000};
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	m->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	m->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	m->telemetry_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return m->timer_fd >= 0 && timerfd_settime(m->timer_fd, 0, &period, NULL) == 0 &&
+	       watch(m, m->signal_fd, &m->signal_fd) && watch(m, m->timer_fd, &m->timer_fd) &&
+	       watch(m, m->telemetry_fd, &m->telemetry_fd) &&
+	       watch(m, m->dp->event_fd, &m->dp->event_fd);
+}
+
+bool
+management_open(struct management *m, char *why, size_t why_len)
+{
+	if (!open_descriptors(m)) {
+		snprintf(why, why_len, "management core: %s", strerror(errno));
+		return false;
+	}
+	m->control =
+		control_open(m->model->management.control_socket, m->epoll_fd, m, why, why_len);
+	if (m->control == NULL)
+		return false;
+	m->telemetry = telemetry_open(m, m->telemetry_fd);
+	if (m->telemetry == NULL) {
+		snprintf(why, why_len, "no memory for telemetry");
+		return false;
+	}
+	return true;
+}
+
+void
+management_run(struct management *m)
+{
+	sd_notify(0, "READY=1");
+	while (!is_drained(m)) {
+		struct epoll_event events[16];
+		int n = epoll_wait(m->epoll_fd, events, 16, 1000);
+
+		update_clock(m);
+		for (int i = 0; i < n; i++) {
+			void *who = events[i].data.ptr;
+
+			if (who == &m->signal_fd) {
+				on_signal(m);
+			} else if (who == &m->timer_fd) {
+				clear(m->timer_fd);
+			} else if (who == &m->telemetry_fd) {
+				clear(m->telemetry_fd);
+				telemetry_on_ready(m->telemetry);
+			} else if (who == &m->dp->event_fd) {
+				clear(m->dp->event_fd);
+			} else {
+				control_on_ready(m->control);
+			}
+		}
+		host_poll(m);
+		take_events(m);
+		on_tick(m);
+	}
+}
+
+/* Life. */
+
+/* Interfaces have an index for the life of the process. */
+static void
+number_interfaces(struct management *m)
+{
+	const struct port_map *ports = atomic_load(&m->dp->ports);
+	const struct model *model = m->model;
+
+	for (uint32_t i = 0; i < model->interfaces_n; i++) {
+		const struct model_interface *mi = &model->interfaces[i];
+		const char *device_of = mi->parent[0] != '\0' ? mi->parent : mi->name;
+		uint16_t port = 0;
+
+		for (uint32_t k = 0; k < model->interfaces_n; k++) {
+			if (strcmp(model->interfaces[k].name, device_of) == 0)
+				break;
+			port += model->interfaces[k].device[0] != '\0';
+		}
+		m->interface_ids[i] = mi->id;
+		snprintf(m->interface_names[i], MODEL_NAME_MAX, "%s", mi->name);
+		m->interfaces[i] =
+			(struct snapshot_interface){.port = port, .vlan = mi->vlan, .mtu = mi->mtu};
+		memcpy(m->interfaces[i].mac, ports->ports[port]->mac, 6);
+		m->neighbor_interfaces[i] = (struct neighbor_interface){
+			.in_use = true, .port = port, .vlan = mi->vlan, .mtu = mi->mtu};
+		memcpy(m->neighbor_interfaces[i].mac, ports->ports[port]->mac, 6);
+		ports->ports[port]->interface_of_vlan[mi->vlan] = (uint16_t)i;
+	}
+	m->interfaces_n = (uint16_t)model->interfaces_n;
+}
+
+struct management *
+management_create(const struct management_settings *settings, char *why, size_t why_len)
+{
+	static const struct health_ops health_ops = {.check = management_check_target,
+						     .changed = publication_on_health};
+	struct management *m = calloc(1, sizeof(*m));
+
+	snprintf(why, why_len, "no memory for the management core");
+	if (m == NULL)
+		return NULL;
+	m->epoll_fd = m->signal_fd = m->timer_fd = m->telemetry_fd = -1;
+	m->dp = settings->dp;
+	m->model = settings->model;
+	m->config_path = settings->config_path;
+	m->secret = *settings->secret;
+	m->start_wall_s = management_wall_s();
+	m->shutdown_drain_ms = m->model->system.shutdown_drain_seconds * 1000;
+	m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	m->targets = calloc(SNAPSHOT_TARGETS, sizeof(*m->targets));
+	m->groups = calloc(SNAPSHOT_GROUPS, sizeof(*m->groups));
+	m->health = health_create(&health_ops, m);
+	secret_derive(&m->secret, "maglev seed", &m->maglev_seed, sizeof(m->maglev_seed));
+	update_clock(m);
+	if (m->epoll_fd < 0 || m->targets == NULL || m->groups == NULL || m->health == NULL ||
+	    !snapshot_registries_init(&m->registries) || !secret_random(&m->seed, sizeof(m->seed)))
+		goto fail;
+	number_interfaces(m);
+	if (!host_open(m, why, why_len))
+		goto fail;
+	return m;
+
+fail:
+	management_free(m);
+	return NULL;
+}
+
+bool
+management_publish_first(struct management *m, char *why, size_t why_len)
+{
+	struct model *model = m->model;
+
+	m->config_revision = publication_load_revision(model) + 1;
+	m->model = NULL;
+	if (!publication_publish(m, model, why, why_len)) {
+		m->model = model;
+		return false;
+	}
+	publication_save_revision(m);
+	return true;
+}
+
+static void
+give_back_commands(struct management *m)
+{
+	for (uint16_t i = 0; i < m->dp->workers_n; i++) {
+		struct worker *w = m->dp->workers[i];
+		void *command;
+
+		/* Probes under way end here, so that their commands come back. */
+		prober_free(w->prober);
+		w->prober = NULL;
+		while (rte_ring_sc_dequeue(w->commands, &command) == 0)
+			free(command);
+	}
+	take_events(m);
+}
+
+/* Workers have stopped, or never ran. */
+void
+management_free(struct management *m)
+{
+	if (m->telemetry != NULL)
+		telemetry_close(m->telemetry);
+	if (m->capture != NULL) {
+		struct capture_status status;
+
+		atomic_store(&m->dp->capture, NULL);
+		capture_stop(m->capture);
+		do {
+			usleep(1000);
+			capture_status(m->capture, &status);
+		} while (!status.finished);
+		capture_free(m->capture);
+	}
+	give_back_commands(m);
+	control_close(m->control);
+	if (m->neighbors != NULL)
+		host_close(m);
+	publication_free(m);
+	health_free(m->health);
+	snapshot_registries_fini(&m->registries);
+	free(m->targets);
+	free(m->groups);
+	if (m->epoll_fd >= 0)
+		close(m->epoll_fd);
+	if (m->signal_fd >= 0)
+		close(m->signal_fd);
+	if (m->timer_fd >= 0)
+		close(m->timer_fd);
+	explicit_bzero(&m->secret, sizeof(m->secret));
+	free(m);
+}

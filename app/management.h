@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The management core: configuration, target health, neighbors, and everything that is watched.
+ *
+ * It runs on EAL's main lcore and sleeps in epoll between signals, a timer of MANAGEMENT_TICK_MS,
+ * the workers' event descriptor, the control socket and telemetry.  It alone writes what workers
+ * read: the snapshot, target sets and next hops.  Nothing here blocks.
+ *
+ * management.c      the loop, signals, start and stop
+ * publication.c     reload, snapshots, target sets, what drains
+ * host.c            packets that workers hand over: ARP, ND, unresolved next hops
+ * operation.c       what can be asked from outside
+ */
+#ifndef MANAGEMENT_H
+#define MANAGEMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "capture.h"
+#include "config.h"
+#include "dataplane.h"
+#include "health.h"
+#include "neighbor.h"
+#include "snapshot_build.h"
+#include "worker.h"
+
+#define MANAGEMENT_TICK_MS 20
+
+/** What the management core knows of a target beyond its configuration; by target index. */
+struct managed_target {
+	uint64_t id;
+	uint32_t reference;    /* 0: index not in use */
+	bool registered;       /* in the model */
+	bool terminate;        /* close its flows when the delay is over */
+	uint32_t drain_end_ms; /* end of the deregistration delay */
+};
+
+/** Of a target group; by group index. */
+struct managed_group {
+	uint64_t inputs; /* digest of what the set in force was built from */
+	bool dirty;      /* health changed since */
+};
+
+/** Freed when every worker has passed a quiescent state. */
+struct retired {
+	struct retired *next;
+	uint64_t token;
+	void (*free)(void *memory);
+	void *memory;
+};
+
+struct management {
+	struct dataplane *dp;
+	struct model *model;
+	const char *config_path;
+	struct snapshot_registries registries;
+	struct hash_seed seed;
+	struct siphash_key maglev_seed;
+	struct secret secret;
+	uint64_t config_revision, health_revision;
+	uint32_t generation;
+	uint16_t interfaces_n;
+	uint64_t interface_ids[SNAPSHOT_INTERFACES];
+	char interface_names[SNAPSHOT_INTERFACES][MODEL_NAME_MAX];
+	struct snapshot_interface interfaces[SNAPSHOT_INTERFACES];
+	struct neighbor_interface neighbor_interfaces[SNAPSHOT_INTERFACES];
+
+	struct neighbors *neighbors;
+	struct health *health;
+	struct managed_target *targets; /* [SNAPSHOT_TARGETS] */
+	struct managed_group *groups;   /* [SNAPSHOT_GROUPS] */
+	struct retired *retired;
+	struct worker_counters counters; /* drops and answers made here */
+
+	struct capture *capture; /* under way or finished, until the next */
+	uint64_t capture_token;  /* workers may still see a stopped capture until this */
+	bool capture_detached;
+
+	int epoll_fd, signal_fd, timer_fd, telemetry_fd;
+	struct control *control;
+	struct telemetry *telemetry;
+	uint32_t now_ms;
+	uint64_t start_wall_s;
+	uint64_t reloads, reloads_failed;
+	uint32_t reload_us; /* the last one took */
+	char reload_message[1024];
+	uint32_t probes_out;       /* commands with workers */
+	uint64_t mbufs_high_water; /* as far as it was looked at */
+	uint32_t neighbors_tick_ms, slow_tick_ms, drain_end_ms;
+	uint32_t shutdown_drain_ms;
+	bool stopping, stop_now;
+};
+
+struct management_settings {
+	const char *config_path;
+	struct model *model; /* taken */
+	struct dataplane *dp;
+	const struct secret *secret;
+};
+
+/** @return  NULL with a sentence in `why`. */
+struct management *management_create(const struct management_settings *settings, char *why,
+				     size_t why_len);
+
+/** Publish the first configuration. */
+bool management_publish_first(struct management *m, char *why, size_t why_len);
+
+/** Listen and run until told to stop. */
+bool management_open(struct management *m, char *why, size_t why_len);
+void management_run(struct management *m);
+void management_free(struct management *m);
+
+/** Wall clock in seconds; for timestamps that people see. */
+uint64_t management_wall_s(void);
+
+/* publication.c */
+
+/** Load the configuration again and put it in force. @return false; the old one stays. */
+bool publication_reload(struct management *m);
+
+/** Build and publish a snapshot of `model`, which becomes the model in force. */
+bool publication_publish(struct management *m, struct model *model, char *why, size_t why_len);
+
+/** Publish the same model with every frontend refusing new flows. */
+void publication_refuse_new_flows(struct management *m);
+
+/** Rebuild the target sets of groups whose health changed, for a bounded time. */
+void publication_update_sets(struct management *m);
+
+/** Release targets and frontends whose last flow has left; end deregistration delays. */
+void publication_end_drains(struct management *m);
+
+/** Free what no worker can see any more. */
+void publication_reclaim(struct management *m);
+
+/** Free `memory` after a grace period. */
+void publication_retire(struct management *m, void (*free_memory)(void *), void *memory);
+
+/** Free everything published; workers have stopped. */
+void publication_free(struct management *m);
+
+/** For health_create(). */
+void publication_on_health(void *arg, uint64_t target, const struct target_health *health,
+			   enum target_state before);
+
+/** Write the revision so that it goes on counting after a restart. */
+void publication_save_revision(const struct management *m);
+uint64_t publication_load_revision(const struct model *model);
+
+/* host.c */
+
+bool host_open(struct management *m, char *why, size_t why_len);
+
+/** Take what workers handed over. */
+void host_poll(struct management *m);
+void host_close(struct management *m);
+
+/** Start asking for the next hops of a new snapshot, and announce its addresses. */
+void host_on_published(struct management *m, const struct model *old_model);
+
+/* health checks, in management.c */
+void management_check_target(void *arg, uint64_t target, const struct health_settings *settings);
+
+/** Sum of a counter over all workers. */
+#define MANAGEMENT_SUM(m, member)                                                     \
+	__extension__({                                                               \
+		uint64_t sum_ = 0;                                                    \
+		for (uint16_t w_ = 0; w_ < (m)->dp->workers_n; w_++)                  \
+			sum_ += counter_read(&(m)->dp->workers[w_]->counters.member); \
+		sum_;                                                                 \
+	})
+
+#endif

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "management.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "clock.h"
+#include "log.h"
+#include "maglev.h"
+
+#define UPDATE_BUDGET_US 20000 /* target sets are built in slices of this */
+
+static struct snapshot *
+in_force(const struct management *m)
+{
+	return atomic_load_explicit(&m->dp->snapshot, memory_order_relaxed);
+}
+
+static uint64_t
+now_us(void)
+{
+	return rte_rdtsc() * 1000000 / rte_get_tsc_hz();
+}
+
+/* Grace periods. */
+
+void
+publication_retire(struct management *m, void (*free_memory)(void *), void *memory)
+{
+	struct retired *r;
+
+	if (memory == NULL)
+		return;
+	r = malloc(sizeof(*r));
+	if (r == NULL) {
+		/* Without a note to wait by: wait here, workers pass in microseconds. */
+		rte_rcu_qsbr_synchronize(m->dp->rcu, RTE_QSBR_THRID_INVALID);
+		free_memory(memory);
+		return;
+	}
+	*r = (struct retired){.next = m->retired,
+			      .token = rte_rcu_qsbr_start(m->dp->rcu),
+			      .free = free_memory,
+			      .memory = memory};
+	m->retired = r;
+}
+
+void
+publication_reclaim(struct management *m)
+{
+	struct retired **link = &m->retired;
+
+	while (*link != NULL) {
+		struct retired *r = *link;
+
+		if (rte_rcu_qsbr_check(m->dp->rcu, r->token, false) == 0) {
+			link = &r->next;
+			continue;
+		}
+		*link = r->next;
+		r->free(r->memory);
+		free(r);
+	}
+}
+
+static void
+free_snapshot(void *memory)
+{
+	snapshot_free(memory);
+}
+
+/* Target sets. */
+
+static bool
+in_own_zone(const struct management *m, const struct model_target *t)
+{
+	return t->zone[0] == '\0' || strcmp(t->zone, m->model->system.zone) == 0;
+}
+
+/*
+ * The targets that may be in the group's set.  With cross-zone off only those of this box's zone,
+ * unless it has none.
+ */
+static size_t
+gather_targets(struct management *m, const struct model_target_group *tg,
+	       struct maglev_target *targets)
+{
+	bool all = tg->cross_zone;
+	size_t n = 0;
+
+	if (!all) {
+		all = true;
+		for (uint32_t i = 0; i < tg->targets_n; i++)
+			all &= !in_own_zone(m, &tg->targets[i]);
+	}
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		const struct model_target *t = &tg->targets[i];
+		const struct target_health *h = health_of(m->health, t->id);
+
+		if (!all && !in_own_zone(m, t))
+			continue;
+		targets[n++] = (struct maglev_target){
+			.id = t->id,
+			.reference = registry_find(&m->registries.targets, t->id),
+			.weight = t->weight,
+			.eligible =
+				h != NULL && target_state_gets_flows((enum target_state)h->state)};
+	}
+	return n;
+}
+
+static uint64_t
+digest_inputs(const struct management *m, const struct maglev_target *targets, size_t n)
+{
+	uint64_t digest = n + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t w[4] = {digest, targets[i].id,
+				 (uint64_t)targets[i].reference << 32 | targets[i].weight,
+				 targets[i].eligible};
+
+		digest = siphash(&m->maglev_seed, w, sizeof(w));
+	}
+	return digest;
+}
+
+/*
+ * Build the group's set if what it depends on changed.  The set it replaces is handed back: a
+ * grace period for it begins when the new one can be seen, not before.
+ * @return  false without memory.
+ */
+static bool
+update_set(struct management *m, struct snapshot *s, const struct model_target_group *tg,
+	   struct target_set **replaced)
+{
+	uint32_t index = ref_index(registry_find(&m->registries.groups, tg->id));
+	struct maglev_target *targets = calloc(tg->targets_n + 1, sizeof(*targets));
+	struct target_set *set, *old;
+	uint64_t inputs;
+	size_t n;
+
+	*replaced = NULL;
+	if (targets == NULL)
+		return false;
+	n = gather_targets(m, tg, targets);
+	inputs = digest_inputs(m, targets, n);
+	old = atomic_load_explicit(&s->groups[index].set, memory_order_relaxed);
+	if (old != NULL && m->groups[index].inputs == inputs) {
+		free(targets);
+		m->groups[index].dirty = false;
+		return true;
+	}
+	set = maglev_build(&m->maglev_seed, targets, n);
+	free(targets);
+	if (set == NULL)
+		return false;
+	m->groups[index].inputs = inputs;
+	m->groups[index].dirty = false;
+	/* Release: the table must be complete before workers see it. */
+	atomic_store_explicit(&s->groups[index].set, set, memory_order_release);
+	*replaced = old;
+	return true;
+}
+
+void
+publication_update_sets(struct management *m)
+{
+	uint64_t end_us = now_us() + UPDATE_BUDGET_US;
+	bool any = false;
+
+	for (uint32_t i = 0; i < m->model->target_groups_n && now_us() < end_us; i++) {
+		const struct model_target_group *tg = &m->model->target_groups[i];
+		uint32_t index = ref_index(registry_find(&m->registries.groups, tg->id));
+
+		struct target_set *replaced;
+
+		if (!m->groups[index].dirty)
+			continue;
+		any |= update_set(m, in_force(m), tg, &replaced);
+		publication_retire(m, free, replaced);
+	}
+	if (any)
+		m->health_revision++;
+}
+
+void
+publication_on_health(void *arg, uint64_t target, const struct target_health *health,
+		      enum target_state before)
+{
+	struct management *m = arg;
+	uint32_t reference = registry_find(&m->registries.targets, target);
+	const struct snapshot *s = in_force(m);
+	const struct snapshot_target *t = s == NULL ? NULL : snapshot_target(s, reference);
+	const struct model_target_group *tg;
+	char text[IP_ADDR_TEXT_MAX];
+
+	if (t == NULL)
+		return;
+	m->groups[t->group].dirty = true;
+	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
+	LOG_INFO("target %s:%u of %s: %s -> %s%s%s", ip_addr_format(&t->addr, text),
+		 ntohs(t->port_be), tg == NULL ? "?" : tg->name, target_state_name(before),
+		 target_state_name((enum target_state)health->state),
+		 health->reason == TARGET_REASON_NONE ? "" : ", ",
+		 target_reason_code((enum target_reason)health->reason));
+}
+
+/* Targets: registered, draining, gone. */
+
+static struct health_settings
+health_settings_of(const struct model_target_group *tg, const struct model_target *t)
+{
+	const struct model_health_check *hc = &tg->health_check;
+
+	return (struct health_settings){
+		.enabled = hc->enabled,
+		.interval_ms = hc->interval_s * 1000,
+		.timeout_ms = hc->timeout_s * 1000,
+		.port_be = htons(hc->port != 0 ? hc->port : t->port),
+		.thresholds = {(uint16_t)hc->healthy_threshold, (uint16_t)hc->unhealthy_threshold}};
+}
+
+static void
+register_targets(struct management *m)
+{
+	uint64_t wall_s = management_wall_s();
+
+	for (uint32_t i = 0; i < m->model->target_groups_n; i++) {
+		const struct model_target_group *tg = &m->model->target_groups[i];
+
+		for (uint32_t k = 0; k < tg->targets_n; k++) {
+			const struct model_target *t = &tg->targets[k];
+			uint32_t reference = registry_find(&m->registries.targets, t->id);
+			struct managed_target *mt = &m->targets[ref_index(reference)];
+			struct health_settings settings = health_settings_of(tg, t);
+
+			*mt = (struct managed_target){
+				.id = t->id, .reference = reference, .registered = true};
+			health_register(m->health, t->id, &settings, m->now_ms, wall_s);
+			health_set_used(m->health, t->id, tg->load_balancer_id != 0, wall_s);
+		}
+	}
+}
+
+/* Targets of the old model that the new one lacks begin to drain. */
+static void
+deregister_targets(struct management *m, const struct model *old)
+{
+	for (uint32_t i = 0; old != NULL && i < old->target_groups_n; i++) {
+		const struct model_target_group *tg = &old->target_groups[i];
+
+		for (uint32_t k = 0; k < tg->targets_n; k++) {
+			uint32_t reference =
+				registry_find(&m->registries.targets, tg->targets[k].id);
+			struct managed_target *mt = &m->targets[ref_index(reference)];
+
+			/* register_targets() has marked those that stay. */
+			if (reference == 0 || mt->registered)
+				continue;
+			mt->terminate = tg->connection_termination;
+			mt->drain_end_ms = m->now_ms + tg->deregistration_delay_s * 1000;
+			health_deregister(m->health, mt->id, management_wall_s());
+		}
+	}
+}
+
+static void
+apply_targets(struct management *m, const struct model *old)
+{
+	for (uint32_t i = 1; i < m->registries.targets.entries_n; i++)
+		m->targets[i].registered = false;
+	register_targets(m);
+	deregister_targets(m, old);
+}
+
+static uint64_t
+flows_of_target(const struct management *m, uint32_t index)
+{
+	return MANAGEMENT_SUM(m, targets[index].new_flows) -
+	       MANAGEMENT_SUM(m, targets[index].closed_flows);
+}
+
+static uint64_t
+flows_of_frontend(const struct management *m, uint32_t index)
+{
+	return MANAGEMENT_SUM(m, frontends[index].new_flows) -
+	       MANAGEMENT_SUM(m, frontends[index].closed_flows);
+}
+
+/* Every worker has ended a turn on the snapshot in force: none can begin a flow by an older one. */
+static bool
+all_quiescent(const struct management *m)
+{
+	uint32_t generation = in_force(m)->generation;
+
+	for (uint16_t i = 0; i < m->dp->workers_n; i++) {
+		if (atomic_load_explicit(&m->dp->workers[i]->seen_generation,
+					 memory_order_acquire) != generation)
+			return false;
+	}
+	return true;
+}
+
+static void
+end_target_drain(struct management *m, uint32_t index)
+{
+	struct managed_target *mt = &m->targets[index];
+	struct snapshot_target *t = &in_force(m)->targets[index];
+
+	if (mt->reference == 0 || mt->registered || t->generation == 0)
+		return;
+	if (mt->terminate && !t->closing && clock_ms_reached(m->now_ms, mt->drain_end_ms)) {
+		/* The one byte that changes in a published snapshot: workers act on it any time. */
+		__atomic_store_n(&t->closing, 1, __ATOMIC_RELAXED);
+	}
+	if (flows_of_target(m, index) != 0)
+		return;
+	health_remove(m->health, mt->id);
+	registry_release(&m->registries.targets, mt->reference);
+	*mt = (struct managed_target){0};
+}
+
+void
+publication_end_drains(struct management *m)
+{
+	struct snapshot *s = in_force(m);
+
+	if (!all_quiescent(m))
+		return;
+	for (uint32_t i = 1; i < s->targets_n; i++)
+		end_target_drain(m, i);
+	for (uint32_t i = 1; i < s->frontends_n; i++) {
+		uint32_t reference = ref_make(i, s->frontends[i].generation);
+
+		if (s->frontends[i].generation != 0 && s->frontends[i].draining && !m->stopping &&
+		    registry_id(&m->registries.frontends, reference) != 0 &&
+		    flows_of_frontend(m, i) == 0)
+			registry_release(&m->registries.frontends, reference);
+	}
+}
+
+/* A refused model may have taken indexes: give back those nothing published uses. */
+static void
+release_unused(struct management *m)
+{
+	const struct snapshot *s = in_force(m);
+	struct snapshot_registries *r = &m->registries;
+
+	for (uint32_t i = 1; i < r->targets.entries_n; i++) {
+		uint32_t reference = ref_make(i, r->targets.entries[i].generation);
+
+		if (r->targets.entries[i].in_use && snapshot_target(s, reference) == NULL)
+			registry_release(&r->targets, reference);
+	}
+	for (uint32_t i = 1; i < r->frontends.entries_n; i++) {
+		uint32_t reference = ref_make(i, r->frontends.entries[i].generation);
+
+		if (r->frontends.entries[i].in_use && snapshot_frontend(s, reference) == NULL)
+			registry_release(&r->frontends, reference);
+	}
+}
+
+/* Publishing. */
+
+static struct snapshot *
+build(struct management *m, const struct model *model, bool refuse_new_flows, char *why,
+      size_t why_len)
+{
+	struct snapshot_input input = {.model = model,
+				       .previous = in_force(m),
+				       .interface_ids = m->interface_ids,
+				       .interfaces = m->interfaces,
+				       .interfaces_n = m->interfaces_n,
+				       .workers_n = m->dp->workers_n,
+				       .refuse_new_flows = refuse_new_flows,
+				       .config_revision = m->config_revision,
+				       .generation = m->generation + 1,
+				       .seed = &m->seed};
+
+	return snapshot_build(&m->registries, &input, why, why_len);
+}
+
+/* Groups that left keep no set: their old one goes after the grace period. */
+static void
+retire_lost_sets(struct management *m, struct snapshot *old, const struct snapshot *new_snapshot)
+{
+	for (uint32_t i = 1; i < old->groups_n; i++) {
+		struct target_set *set = atomic_load(&old->groups[i].set);
+
+		if (set == NULL || (i < new_snapshot->groups_n && new_snapshot->groups[i].in_use &&
+				    new_snapshot->groups[i].id == old->groups[i].id))
+			continue;
+		publication_retire(m, free, set);
+		m->groups[i] = (struct managed_group){0};
+		registry_release(&m->registries.groups,
+				 registry_find(&m->registries.groups, old->groups[i].id));
+	}
+}
+
+static void
+swap(struct management *m, struct snapshot *s)
+{
+	struct snapshot *old = in_force(m);
+
+	/* Release: the snapshot must be complete before workers see it. */
+	atomic_store_explicit(&m->dp->snapshot, s, memory_order_release);
+	m->generation = s->generation;
+	if (old != NULL)
+		retire_lost_sets(m, old, s);
+	publication_retire(m, free_snapshot, old);
+}
+
+bool
+publication_publish(struct management *m, struct model *model, char *why, size_t why_len)
+{
+	struct model *old = m->model;
+	struct snapshot *s = build(m, model, false, why, why_len);
+	struct target_set **replaced = calloc(model->target_groups_n + 1, sizeof(*replaced));
+
+	if (s == NULL || replaced == NULL) {
+		snapshot_free(s);
+		free(replaced);
+		if (in_force(m) != NULL)
+			release_unused(m);
+		return false;
+	}
+	m->model = model;
+	apply_targets(m, old);
+	for (uint32_t i = 0; i < model->target_groups_n; i++) {
+		if (!update_set(m, s, &model->target_groups[i], &replaced[i]))
+			LOG_ERROR("no memory for the targets of %s; it keeps the old ones",
+				  model->target_groups[i].name);
+	}
+	swap(m, s);
+	for (uint32_t i = 0; i < model->target_groups_n; i++)
+		publication_retire(m, free, replaced[i]);
+	free(replaced);
+	host_on_published(m, old);
+	if (old != NULL && old != model)
+		model_free(old);
+	return true;
+}
+
+void
+publication_refuse_new_flows(struct management *m)
+{
+	char why[256];
+	struct snapshot *s = build(m, m->model, true, why, sizeof(why));
+
+	if (s != NULL)
+		swap(m, s);
+}
+
+/* What can't change without a restart. */
+static bool
+is_compatible(const struct management *m, const struct model *new_model, char *why, size_t why_len)
+{
+	const struct model *old = m->model;
+
+	if (new_model->interfaces_n != old->interfaces_n) {
+		snprintf(why, why_len, "[interface] sections were added or removed: restart weir");
+		return false;
+	}
+	for (uint32_t i = 0; i < new_model->interfaces_n; i++) {
+		const struct model_interface *a = &new_model->interfaces[i], *b = NULL;
+
+		for (uint32_t k = 0; k < old->interfaces_n; k++) {
+			if (old->interfaces[k].id == a->id)
+				b = &old->interfaces[k];
+		}
+		if (b == NULL || strcmp(a->device, b->device) != 0 ||
+		    strcmp(a->parent, b->parent) != 0 || a->vlan != b->vlan || a->mtu != b->mtu ||
+		    a->queues != b->queues || a->offloads != b->offloads) {
+			snprintf(why, why_len,
+				 "%s:%u: [interface %s]: device, parent, vlan, mtu, queues and "
+				 "weir.offloads change only by a restart of weir",
+				 a->origin.file, a->origin.line, a->name);
+			return false;
+		}
+	}
+	if (new_model->dataplane.workers != old->dataplane.workers ||
+	    strcmp(new_model->dataplane.lcores, old->dataplane.lcores) != 0 ||
+	    new_model->dataplane.max_flows != old->dataplane.max_flows ||
+	    new_model->dataplane.mbufs != old->dataplane.mbufs ||
+	    strcmp(new_model->system.instance, old->system.instance) != 0) {
+		snprintf(why, why_len,
+			 "[dataplane] workers, lcores, max_flows, mbufs and [system] instance "
+			 "change "
+			 "only by a restart of weir");
+		return false;
+	}
+	return true;
+}
+
+static void
+note_failure(struct management *m, const char *text)
+{
+	size_t n = strlen(m->reload_message);
+
+	LOG_ERROR("%s", text);
+	snprintf(m->reload_message + n, sizeof(m->reload_message) - n, "%s%s", n > 0 ? "\n" : "",
+		 text);
+}
+
+static struct model *
+load(struct management *m)
+{
+	struct config_errors errors = {0};
+	struct config_source *sources = NULL;
+	size_t sources_n = 0;
+	struct model *model = NULL;
+
+	if (config_read(m->config_path, &sources, &sources_n, &errors))
+		model = config_load(sources, sources_n, &errors);
+	if (model == NULL) {
+		for (uint32_t i = 0; i < errors.n; i++)
+			note_failure(m, errors.items[i].text);
+	}
+	config_sources_free(sources, sources_n);
+	config_errors_free(&errors);
+	return model;
+}
+
+bool
+publication_reload(struct management *m)
+{
+	uint64_t begin_us = now_us();
+	struct model_diff diff = {0};
+	char why[1024];
+	struct model *model;
+	bool done = false;
+
+	m->reload_message[0] = '\0';
+	model = m->stopping ? NULL : load(m);
+	if (model != NULL) {
+		model_compare(m->model, model, &diff);
+		if (!is_compatible(m, model, why, sizeof(why))) {
+			note_failure(m, why);
+		} else {
+			m->config_revision++;
+			done = publication_publish(m, model, why, sizeof(why));
+			if (!done) {
+				m->config_revision--;
+				note_failure(m, why);
+			}
+		}
+		if (!done)
+			model_free(model);
+	}
+	m->reload_us = (uint32_t)(now_us() - begin_us);
+	m->reloads += done;
+	m->reloads_failed += !done;
+	if (!done) {
+		LOG_ERROR("reload refused; revision %lu stays in force",
+			  (unsigned long)m->config_revision);
+		return false;
+	}
+	publication_save_revision(m);
+	snprintf(m->reload_message, sizeof(m->reload_message),
+		 "revision %lu in force: %u added, %u changed, %u removed, %u us",
+		 (unsigned long)m->config_revision, diff.added, diff.changed, diff.removed,
+		 m->reload_us);
+	LOG_INFO("reload: %s", m->reload_message);
+	return true;
+}
+
+void
+publication_free(struct management *m)
+{
+	struct snapshot *s = in_force(m);
+
+	while (m->retired != NULL) {
+		struct retired *r = m->retired;
+
+		m->retired = r->next;
+		r->free(r->memory);
+		free(r);
+	}
+	for (uint32_t i = 1; s != NULL && i < s->groups_n; i++)
+		free(atomic_load(&s->groups[i].set));
+	snapshot_free(s);
+	atomic_store(&m->dp->snapshot, NULL);
+	model_free(m->model);
+	m->model = NULL;
+}
+
+/* The revision over restarts. */
+
+uint64_t
+publication_load_revision(const struct model *model)
+{
+	unsigned long revision = 0;
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/revision", model->system.state_directory);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%lu", &revision) != 1)
+		revision = 0;
+	fclose(f);
+	return revision;
+}
+
+void
+publication_save_revision(const struct management *m)
+{
+	char path[300], new_path[310];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/revision", m->model->system.state_directory);
+	snprintf(new_path, sizeof(new_path), "%s.new", path);
+	f = fopen(new_path, "we");
+	if (f == NULL)
+		return;
+	fprintf(f, "%lu\n", (unsigned long)m->config_revision);
+	if (fclose(f) == 0)
+		rename(new_path, path);
+}
