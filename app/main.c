@@ -166,8 +166,8 @@ load_secret(const struct model *model, struct secret *secret, char *why, size_t 
 	const char *directory = model->system.state_directory;
 	char path[300];
 
-	if (model->secret_file[0] != '\0')
-		return secret_load(secret, model->secret_file, false, why, why_len);
+	if (model->cluster.secret_file[0] != '\0')
+		return secret_load(secret, model->cluster.secret_file, false, why, why_len);
 	if (!make_directory(directory)) {
 		snprintf(why, why_len, "[system] state_directory %s: %s", directory,
 			 strerror(errno));

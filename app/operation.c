@@ -85,7 +85,7 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 		snprintf(hash + 2 * i, 3, "%02x", s->config_hash[i]);
 	put_text(r, "version", WEIR_VERSION);
 	put_text(r, "dpdk_version", rte_version());
-	put_text(r, "name", m->model->system.name);
+	put_text(r, "name", m->model->system.host_name);
 	put_text(r, "zone", m->model->system.zone);
 	put_text(r, "instance", m->model->system.instance);
 	put_text(r, "state", m->stopping ? "stopping" : "running");

@@ -26,9 +26,11 @@
 
 /** Where an object or value came from. */
 struct model_origin {
-	char file[128];
-	uint32_t line; /* 0: not from a file */
+	const char *file; /* owned by the model; "" : not from a file */
+	uint32_t line;
 };
+
+struct model_index;
 
 enum load_balancer_type { LB_APPLICATION, LB_NETWORK, LB_CLASSIC, LB_GATEWAY };
 
@@ -57,10 +59,10 @@ enum target_group_forwarding_mode {
 	TG_FORWARDING_GENEVE,
 };
 
-/** An attribute that was given: key as in ELB and value in canonical text. Others are default. */
+/** A key that was given, with its value in canonical text.  What was not given has its default. */
 struct model_attribute {
-	char key[80];
-	char value[MODEL_TEXT_MAX];
+	const char *key; /* of the key table */
+	char *value;
 	struct model_origin origin;
 };
 
@@ -69,8 +71,35 @@ struct model_attributes {
 	uint32_t n;
 };
 
+enum model_kind {
+	MODEL_SYSTEM,
+	MODEL_DATAPLANE,
+	MODEL_CLUSTER,
+	MODEL_MANAGEMENT,
+	MODEL_INTERFACE,
+	MODEL_LOAD_BALANCER,
+	MODEL_LISTENER,
+	MODEL_RULE,
+	MODEL_TARGET_GROUP,
+};
+
+#define MODEL_KINDS (MODEL_TARGET_GROUP + 1)
+
+/* What every object begins with; a pointer to one is a pointer to struct model_object. */
+#define MODEL_OBJECT_FIELDS                                                    \
+	uint64_t id;                                                           \
+	char name[MODEL_NAME_MAX + 13]; /* LB, LB:PORT, or LB:PORT PRIORITY */ \
+	enum model_kind object_kind;                                           \
+	struct model_origin origin;                                            \
+	struct model_attributes given
+
+struct model_object {
+	MODEL_OBJECT_FIELDS;
+};
+
 struct model_system {
-	char name[64];
+	MODEL_OBJECT_FIELDS;
+	char host_name[64]; /* `name` */
 	char zone[64];
 	char instance[MODEL_NAME_MAX];
 	char region[64];
@@ -81,6 +110,7 @@ struct model_system {
 };
 
 struct model_dataplane {
+	MODEL_OBJECT_FIELDS;
 	uint32_t workers;         /* 0: auto */
 	int32_t management_lcore; /* -1: not given */
 	char lcores[256];         /* "": auto */
@@ -102,9 +132,7 @@ struct model_neighbor {
 };
 
 struct model_interface {
-	uint64_t id;
-	char name[MODEL_NAME_MAX];
-	struct model_origin origin;
+	MODEL_OBJECT_FIELDS;
 	char device[256]; /* "": a VLAN of `parent` */
 	char parent[MODEL_NAME_MAX];
 	uint16_t vlan; /* 0: untagged */
@@ -129,13 +157,10 @@ struct model_lb_address {
 };
 
 struct model_load_balancer {
-	uint64_t id;
-	char name[MODEL_NAME_MAX];
-	struct model_origin origin;
+	MODEL_OBJECT_FIELDS;
 	enum load_balancer_type type;
 	struct model_lb_address *addresses;
 	uint32_t addresses_n;
-	struct model_attributes attributes;
 };
 
 enum model_action_kind { ACTION_FORWARD, ACTION_REDIRECT, ACTION_FIXED_RESPONSE };
@@ -147,7 +172,7 @@ struct model_forward {
 };
 
 struct model_action {
-	enum model_action_kind kind;
+	enum model_action_kind action_kind;
 	struct model_forward forwards[MODEL_FORWARDS_MAX];
 	uint32_t forwards_n;
 	uint32_t stickiness_seconds; /* 0: off */
@@ -155,26 +180,21 @@ struct model_action {
 };
 
 struct model_listener {
-	uint64_t id;
-	char name[MODEL_NAME_MAX + 6]; /* LB:PORT as written */
-	struct model_origin origin;
+	MODEL_OBJECT_FIELDS;
 	char load_balancer[MODEL_NAME_MAX];
 	uint64_t load_balancer_id;
 	uint16_t port;
 	enum elb_protocol protocol;
 	struct model_action default_action;
 	uint32_t tcp_idle_timeout_s; /* tcp.idle_timeout.seconds */
-	struct model_attributes attributes;
 };
 
 struct model_rule {
-	uint64_t id;
+	MODEL_OBJECT_FIELDS;
 	char listener[MODEL_NAME_MAX + 6];
 	uint64_t listener_id;
 	uint32_t priority;
-	struct model_origin origin;
 	struct model_action action;
-	struct model_attributes conditions; /* condition.* and transform.* as written */
 };
 
 struct model_target {
@@ -197,9 +217,7 @@ struct model_health_check {
 };
 
 struct model_target_group {
-	uint64_t id;
-	char name[MODEL_NAME_MAX];
-	struct model_origin origin;
+	MODEL_OBJECT_FIELDS;
 	enum elb_protocol protocol;
 	enum target_group_forwarding_mode forwarding; /* as given */
 	bool full_nat;                                /* resolved: source-NATed, else nat */
@@ -210,10 +228,15 @@ struct model_target_group {
 	struct model_health_check health_check;
 	struct model_target *targets;
 	uint32_t targets_n;
-	struct model_attributes attributes;
+};
+
+struct model_cluster {
+	MODEL_OBJECT_FIELDS;
+	char secret_file[256]; /* "": one of this box's own */
 };
 
 struct model_management {
+	MODEL_OBJECT_FIELDS;
 	char address[64];
 	char control_socket[108];
 };
@@ -221,8 +244,8 @@ struct model_management {
 struct model {
 	struct model_system system;
 	struct model_dataplane dataplane;
+	struct model_cluster cluster;
 	struct model_management management;
-	char secret_file[256];
 	struct model_interface *interfaces;
 	uint32_t interfaces_n;
 	struct model_load_balancer *load_balancers;
@@ -233,14 +256,51 @@ struct model {
 	uint32_t rules_n;
 	struct model_target_group *target_groups;
 	uint32_t target_groups_n;
-	uint8_t hash[32]; /* SHA-256 of the canonical text; set by the loader */
-	void *index;      /* lookups by name; private */
+	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */
+	struct model_index *index; /* objects by id; private */
+	char **files;              /* names that origins point to */
+	uint32_t files_n;
 };
 
 /** 64-bit identity of an object: SipHash of kind, parent and name under a fixed public key. */
 uint64_t model_identity(const char *kind, const char *parent, const char *name);
 
+/** Why an operation was refused: what is wrong, and what is allowed. */
+struct model_error {
+	char what[MODEL_TEXT_MAX];
+	char allowed[MODEL_TEXT_MAX];
+};
+
+/** An empty model with every default. @return NULL without memory. */
+struct model *model_create(void);
 void model_free(struct model *model);
+
+/**
+ * Add an object; the four sections without a name exist already and are returned.
+ * @param name  as in a section header: NAME, LB:PORT, or LB:PORT PRIORITY
+ * @return  borrowed until the next model_add(), or NULL with `error`.
+ */
+struct model_object *model_add(struct model *model, enum model_kind kind, const char *name,
+			       const struct model_origin *origin, struct model_error *error);
+
+/**
+ * Give an object's key a value, or one more of a key that can be repeated.  The value is what an
+ * INI file has behind `=`, quotes included; it is checked by itself, not against other objects.
+ */
+bool model_set(struct model *model, struct model_object *object, const char *key, const char *value,
+	       const struct model_origin *origin, struct model_error *error);
+
+/** A copy of `name` that lives as long as the model, for origins. NULL without memory. */
+const char *model_file(struct model *model, const char *name);
+
+/** The object of a kind and name, or NULL. */
+struct model_object *model_find(const struct model *model, enum model_kind kind, const char *name);
+
+/** `system`, `load_balancer`, ... */
+const char *model_kind_name(enum model_kind kind);
+
+/** Whether the key was given; its first value then, else NULL. */
+const char *model_given(const struct model_object *object, const char *key);
 
 const struct model_load_balancer *model_load_balancer(const struct model *model, const char *name);
 const struct model_target_group *model_target_group(const struct model *model, const char *name);

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "model_check.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "model_value.h"
+
+struct checker {
+	struct model *m;
+	model_report report;
+	void *arg;
+	bool clean;
+};
+
+/* The line of a key that was given, or of the section. */
+static const struct model_origin *
+origin_of(const struct model_object *object, const char *key)
+{
+	for (uint32_t i = 0; i < object->given.n; i++) {
+		if (strcmp(object->given.items[i].key, key) == 0)
+			return &object->given.items[i].origin;
+	}
+	return &object->origin;
+}
+
+/* The line of the `nth` value of a repeated key. */
+static const struct model_origin *
+origin_of_nth(const struct model_object *object, const char *key, uint32_t nth)
+{
+	for (uint32_t i = 0; i < object->given.n; i++) {
+		if (strcmp(object->given.items[i].key, key) == 0 && nth-- == 0)
+			return &object->given.items[i].origin;
+	}
+	return &object->origin;
+}
+
+__attribute__((format(printf, 6, 7))) static void
+find_fault(struct checker *c, const void *about, const char *key, const struct model_origin *origin,
+	   const char *allowed, const char *format, ...)
+{
+	const struct model_object *object = about;
+	char what[MODEL_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	c->clean = false;
+	c->report(c->arg, object, key, origin != NULL ? origin : origin_of(object, key), what,
+		  allowed);
+}
+
+/* [system], [dataplane], ... */
+
+/* Defaults that hold the instance's name. */
+static void
+name_after_instance(struct model *m, const struct model_object *object, const char *key,
+		    char *field, size_t size, const char *format)
+{
+	if (model_given(object, key) != NULL)
+		return;
+	snprintf(field, size, format, m->system.instance);
+}
+
+static void
+check_absolute(struct checker *c, const void *object, const char *key, const char *path)
+{
+	if (path[0] != '\0' && path[0] != '/')
+		find_fault(c, object, key, NULL, "an absolute path", "`%s` is not an absolute path",
+			   path);
+}
+
+static void
+check_system(struct checker *c)
+{
+	struct model *m = c->m;
+	const char *instance = m->system.instance;
+
+	if (*instance == '\0' ||
+	    instance[strspn(instance, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN"
+				      "OPQRSTUVWXYZ0123456789-_")] != '\0')
+		find_fault(c, &m->system, "instance", NULL, "1 to 32 letters, digits, `-` and `_`",
+			   "`%s` cannot be an instance's name", instance);
+	if (strlen(m->system.account) != 12 || strspn(m->system.account, "0123456789") != 12)
+		find_fault(c, &m->system, "account", NULL, "12 digits", "`%s` is not 12 digits",
+			   m->system.account);
+	name_after_instance(m, (struct model_object *)&m->system, "state_directory",
+			    m->system.state_directory, sizeof(m->system.state_directory),
+			    "/var/lib/weir/%s");
+	name_after_instance(m, (struct model_object *)&m->management, "control_socket",
+			    m->management.control_socket, sizeof(m->management.control_socket),
+			    "/run/weir/%s.sock");
+	check_absolute(c, &m->system, "state_directory", m->system.state_directory);
+	check_absolute(c, &m->system, "log_directory", m->system.log_directory);
+	check_absolute(c, &m->management, "control_socket", m->management.control_socket);
+	check_absolute(c, &m->cluster, "secret_file", m->cluster.secret_file);
+	if (strspn(m->dataplane.lcores, "0123456789,-@()") != strlen(m->dataplane.lcores))
+		find_fault(c, &m->dataplane, "lcores", NULL,
+			   "EAL's --lcores syntax, such as 0@0,1@1,2@1",
+			   "`%s` is not a list of lcores", m->dataplane.lcores);
+}
+
+/* Addresses: each has one owner. */
+
+struct owned {
+	struct ip_addr addr;
+	const struct model_object *owner;
+	const char *key;
+	const struct model_origin *origin;
+	bool may_repeat; /* a local address that is an address of the same interface */
+};
+
+struct owned_list {
+	struct owned *items;
+	uint32_t n;
+};
+
+static int
+compare_owned(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+	int order = memcmp(x->addr.b, y->addr.b, 16);
+
+	if (order != 0)
+		return order;
+	order = strcmp(x->origin->file, y->origin->file);
+	return order != 0 ? order : (int)x->origin->line - (int)y->origin->line;
+}
+
+static void
+own(struct owned_list *list, const struct ip_addr *addr, const void *owner, const char *key,
+    uint32_t nth)
+{
+	struct owned o = {.addr = *addr, .owner = owner, .key = key};
+
+	o.origin = origin_of_nth(owner, key, nth);
+	o.may_repeat = strcmp(key, "local_address") == 0;
+	model_append(&list->items, &list->n, &o, sizeof(o));
+}
+
+static void
+check_owners(struct checker *c)
+{
+	const struct model *m = c->m;
+	struct owned_list list = {0};
+
+	for (uint32_t i = 0; i < m->interfaces_n; i++) {
+		const struct model_interface *mi = &m->interfaces[i];
+
+		for (uint32_t k = 0; k < mi->addresses_n; k++)
+			own(&list, &mi->addresses[k].addr, mi, "address", k);
+		for (uint32_t k = 0; k < mi->local_addresses_n; k++)
+			own(&list, &mi->local_addresses[k], mi, "local_address", k);
+	}
+	for (uint32_t i = 0; i < m->load_balancers_n; i++) {
+		for (uint32_t k = 0; k < m->load_balancers[i].addresses_n; k++)
+			own(&list, &m->load_balancers[i].addresses[k].addr, &m->load_balancers[i],
+			    "address", k);
+	}
+	if (list.n > 0)
+		qsort(list.items, list.n, sizeof(*list.items), compare_owned);
+	for (uint32_t i = 1; i < list.n; i++) {
+		const struct owned *a = &list.items[i - 1], *b = &list.items[i];
+		char text[IP_ADDR_TEXT_MAX];
+
+		if (!ip_addr_equal(&a->addr, &b->addr) ||
+		    (a->owner == b->owner && a->may_repeat != b->may_repeat))
+			continue;
+		find_fault(c, b->owner, b->key, b->origin, "an address nobody else has",
+			   "%s is an address of [%s %s] already (%s:%u)",
+			   ip_addr_format(&b->addr, text), model_kind_name(a->owner->object_kind),
+			   a->owner->name, a->origin->file, a->origin->line);
+	}
+	free(list.items);
+}
+
+/* [interface NAME] */
+
+static bool
+on_link(const struct model_interface *mi, const struct ip_addr *addr)
+{
+	for (uint32_t i = 0; i < mi->addresses_n; i++) {
+		if (ip_prefix_contains(&mi->addresses[i], addr))
+			return true;
+	}
+	return false;
+}
+
+static void
+check_gateways(struct checker *c, const struct model_interface *mi)
+{
+	char text[IP_ADDR_TEXT_MAX];
+
+	for (uint32_t k = 0; k < mi->gateways_n; k++) {
+		if (!on_link(mi, &mi->gateways[k]))
+			find_fault(c, mi, "gateway", origin_of_nth((const void *)mi, "gateway", k),
+				   "an address within one of the interface's prefixes",
+				   "%s is not on the interface's link",
+				   ip_addr_format(&mi->gateways[k], text));
+	}
+	for (uint32_t k = 0; k < mi->routes_n; k++) {
+		if (!on_link(mi, &mi->routes[k].via))
+			find_fault(c, mi, "route", origin_of_nth((const void *)mi, "route", k),
+				   "a gateway within one of the interface's prefixes",
+				   "%s is not on the interface's link",
+				   ip_addr_format(&mi->routes[k].via, text));
+	}
+}
+
+static void
+check_parent(struct checker *c, const struct model_interface *mi)
+{
+	const struct model_interface *parent =
+		(const struct model_interface *)model_find(c->m, MODEL_INTERFACE, mi->parent);
+
+	if (parent == NULL || parent->device[0] == '\0')
+		find_fault(c, mi, "parent", NULL, "the name of an interface with a device",
+			   "`%s` is no interface with a device", mi->parent);
+	else if (mi->mtu > parent->mtu)
+		find_fault(c, mi, "mtu", NULL, "at most the parent's",
+			   "%u is above the parent's %u", mi->mtu, parent->mtu);
+	if (mi->vlan == 0)
+		find_fault(c, mi, "vlan", NULL, "vlan = 1 to 4094", "a parent without a VLAN ID");
+	for (const struct model_interface *o = c->m->interfaces; o < mi; o++) {
+		if (strcmp(o->parent, mi->parent) == 0 && o->vlan == mi->vlan)
+			find_fault(c, mi, "vlan", NULL, "a VLAN ID of its own",
+				   "VLAN %u of %s is [interface %s] already", mi->vlan, mi->parent,
+				   o->name);
+	}
+}
+
+static void
+check_interface(struct checker *c, const struct model_interface *mi)
+{
+	if ((mi->device[0] != '\0') == (mi->parent[0] != '\0')) {
+		find_fault(c, mi, "", NULL, "device = ..., or parent = ... and vlan = ...",
+			   mi->device[0] != '\0' ? "both a device and a parent"
+						 : "neither a device nor a parent");
+		return;
+	}
+	if (mi->parent[0] != '\0')
+		check_parent(c, mi);
+	else if (mi->vlan != 0)
+		find_fault(c, mi, "vlan", NULL, "an interface of its own with parent and vlan",
+			   "a VLAN ID without a parent");
+	for (const struct model_interface *o = c->m->interfaces; o < mi; o++) {
+		if (mi->device[0] != '\0' && strcmp(o->device, mi->device) == 0)
+			find_fault(c, mi, "device", NULL, "a device of its own",
+				   "the device is that of [interface %s] already", o->name);
+	}
+	check_gateways(c, mi);
+}
+
+static void
+check_interfaces(struct checker *c)
+{
+	for (uint32_t i = 0; i < c->m->interfaces_n; i++)
+		check_interface(c, &c->m->interfaces[i]);
+	if (c->m->interfaces_n == 0)
+		find_fault(c, &c->m->system, "", &c->m->system.origin, "[interface NAME]",
+			   "no interface is configured");
+	if (c->m->interfaces_n > 64)
+		find_fault(c, &c->m->interfaces[64], "", NULL, "at most 64", "too many interfaces");
+}
+
+/* [load_balancer NAME] */
+
+static void
+check_load_balancers(struct checker *c)
+{
+	for (uint32_t i = 0; i < c->m->load_balancers_n; i++) {
+		const struct model_load_balancer *lb = &c->m->load_balancers[i];
+
+		if (model_given((const void *)lb, "type") == NULL)
+			find_fault(c, lb, "type", NULL, "application, network, classic, gateway",
+				   "the type is missing");
+		else if (lb->type != LB_NETWORK)
+			find_fault(c, lb, "type", NULL, "network",
+				   "load balancers of type %s have no data path in this version",
+				   load_balancer_type_name(lb->type));
+		if (lb->type == LB_GATEWAY ? lb->addresses_n > 0 : lb->addresses_n == 0)
+			find_fault(c, lb, "address", NULL,
+				   lb->type == LB_GATEWAY ? "none" : "address = ADDRESS",
+				   lb->type == LB_GATEWAY ? "a gateway load balancer has no address"
+							  : "the address is missing");
+	}
+}
+
+/* [target_group NAME] */
+
+static bool
+target_is_before(const struct model_target_group *tg, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++) {
+		if (tg->targets[k].id == tg->targets[i].id)
+			return true;
+	}
+	return false;
+}
+
+static int
+compare_u64(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static bool
+has_duplicates(const struct model_target_group *tg)
+{
+	uint64_t *ids = calloc(tg->targets_n + 1, sizeof(*ids));
+	bool found = false;
+
+	if (ids == NULL)
+		return true;
+	for (uint32_t i = 0; i < tg->targets_n; i++)
+		ids[i] = tg->targets[i].id;
+	qsort(ids, tg->targets_n, sizeof(*ids), compare_u64);
+	for (uint32_t i = 1; i < tg->targets_n; i++)
+		found |= ids[i] == ids[i - 1];
+	free(ids);
+	return found;
+}
+
+static void
+check_targets(struct checker *c, struct model_target_group *tg)
+{
+	bool duplicates = has_duplicates(tg);
+	uint32_t nth = 0;
+
+	for (uint32_t i = 0; i < tg->given.n && nth < tg->targets_n; i++) {
+		if (strcmp(tg->given.items[i].key, "target") == 0)
+			tg->targets[nth++].origin = tg->given.items[i].origin;
+	}
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		struct model_target *t = &tg->targets[i];
+
+		if (duplicates && target_is_before(tg, i))
+			find_fault(c, tg, "target", &t->origin, "each target once",
+				   "the target is registered twice");
+		if (ip_addr_family(&t->addr) != ip_addr_family(&tg->targets[0].addr))
+			find_fault(c, tg, "target", &t->origin, "IPv4 or IPv6, not both",
+				   "the group's other targets are of the other address family");
+	}
+}
+
+static bool
+is_datagram(enum elb_protocol p)
+{
+	return p == ELB_UDP || p == ELB_TCP_UDP || p == ELB_QUIC || p == ELB_TCP_QUIC;
+}
+
+/* N:edit-target-group-attributes: instance, or UDP: preserved; ip with TCP: not. */
+static bool
+preserves_client_ip(const struct model_target_group *tg)
+{
+	const char *given = model_given((const void *)tg, "preserve_client_ip.enabled");
+	const char *type = model_given((const void *)tg, "target_type");
+
+	if (given != NULL)
+		return strcmp(given, "true") == 0;
+	return (type != NULL && strcmp(type, "instance") == 0) || is_datagram(tg->protocol);
+}
+
+static void
+resolve_forwarding(struct checker *c, struct model_target_group *tg)
+{
+	const char *preserve = model_given((const void *)tg, "preserve_client_ip.enabled");
+
+	tg->full_nat = tg->forwarding == TG_FORWARDING_FULL_NAT ||
+		       (tg->forwarding == TG_FORWARDING_DEFAULT && !preserves_client_ip(tg));
+	if (tg->forwarding > TG_FORWARDING_FULL_NAT)
+		find_fault(c, tg, "forwarding", NULL, "nat, full_nat",
+			   "this way of forwarding has no data path in this version");
+	else if (preserve != NULL && tg->forwarding != TG_FORWARDING_DEFAULT &&
+		 tg->full_nat == (strcmp(preserve, "true") == 0))
+		find_fault(c, tg, "forwarding", NULL,
+			   "nat with preserve_client_ip.enabled = true, full_nat with false",
+			   "it contradicts preserve_client_ip.enabled = %s", preserve);
+}
+
+static void
+check_health_check(struct checker *c, struct model_target_group *tg)
+{
+	struct model_health_check *hc = &tg->health_check;
+
+	if (hc->timeout_s > hc->interval_s) {
+		if (model_given((const void *)tg, "health_check.timeout_seconds") != NULL)
+			find_fault(c, tg, "health_check.timeout_seconds", NULL,
+				   "at most health_check.interval_seconds",
+				   "%u s is longer than the interval of %u s", hc->timeout_s,
+				   hc->interval_s);
+		hc->timeout_s = hc->interval_s;
+	}
+	if (hc->protocol != ELB_TCP)
+		find_fault(c, tg, "health_check.protocol", NULL, "TCP",
+			   "%s health checks are not in this version",
+			   elb_protocol_name(hc->protocol));
+}
+
+static void
+check_target_group(struct checker *c, struct model_target_group *tg)
+{
+	if (model_given((const void *)tg, "protocol") == NULL) {
+		find_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
+	} else if (tg->protocol != ELB_TCP && tg->protocol != ELB_UDP &&
+		   tg->protocol != ELB_TCP_UDP) {
+		find_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP",
+			   "%s target groups have no data path in this version",
+			   elb_protocol_name(tg->protocol));
+	}
+	if (model_given((const void *)tg, "deregistration_delay.connection_termination.enabled") ==
+	    NULL)
+		tg->connection_termination = is_datagram(tg->protocol);
+	resolve_forwarding(c, tg);
+	check_health_check(c, tg);
+	check_targets(c, tg);
+}
+
+/* [listener LB:PORT] and [rule ...] */
+
+/* N:load-balancer-target-groups: which groups a listener may forward to. */
+static bool
+protocols_fit(enum elb_protocol listener, enum elb_protocol group)
+{
+	switch (listener) {
+	case ELB_TCP:
+		return group == ELB_TCP || group == ELB_TCP_UDP || group == ELB_TCP_QUIC;
+	case ELB_TLS:
+		return group == ELB_TCP || group == ELB_TLS;
+	case ELB_UDP:
+		return group == ELB_UDP || group == ELB_TCP_UDP;
+	case ELB_TCP_UDP:
+		return group == ELB_TCP_UDP;
+	default:
+		return true; /* refused already */
+	}
+}
+
+static void
+check_family(struct checker *c, const struct model_listener *l,
+	     const struct model_load_balancer *lb, const struct model_target_group *tg)
+{
+	if (tg->targets_n == 0)
+		return;
+	for (uint32_t i = 0; i < lb->addresses_n; i++) {
+		if (ip_addr_family(&lb->addresses[i].addr) !=
+		    ip_addr_family(&tg->targets[0].addr)) {
+			find_fault(c, l, "default_action", NULL,
+				   "a target group of the load balancer's address family",
+				   "%s has IPv%u targets, [load_balancer %s] an IPv%u address",
+				   tg->name, ip_addr_family(&tg->targets[0].addr), lb->name,
+				   ip_addr_family(&lb->addresses[i].addr));
+			return;
+		}
+	}
+}
+
+static void
+resolve_forward(struct checker *c, const struct model_listener *l,
+		const struct model_load_balancer *lb, struct model_forward *f)
+{
+	struct model_target_group *tg =
+		(struct model_target_group *)model_find(c->m, MODEL_TARGET_GROUP, f->target_group);
+	const char *cross;
+
+	f->target_group_id = model_identity("target_group", "", f->target_group);
+	if (tg == NULL) {
+		find_fault(c, l, "default_action", NULL, "a configured target group",
+			   "no target group is named %s", f->target_group);
+		return;
+	}
+	if (tg->load_balancer_id != 0 && tg->load_balancer_id != l->load_balancer_id)
+		find_fault(c, l, "default_action", NULL, "one load balancer for each target group",
+			   "target group %s serves another load balancer already", tg->name);
+	tg->load_balancer_id = l->load_balancer_id;
+	if (!protocols_fit(l->protocol, tg->protocol))
+		find_fault(c, l, "default_action", NULL,
+			   "TCP to TCP or TCP_UDP, UDP to UDP or TCP_UDP, TCP_UDP to TCP_UDP",
+			   "a %s listener cannot forward to target group %s of protocol %s",
+			   elb_protocol_name(l->protocol), tg->name,
+			   elb_protocol_name(tg->protocol));
+	if (lb == NULL)
+		return;
+	check_family(c, l, lb, tg);
+	cross = model_given((const void *)tg, "load_balancing.cross_zone.enabled");
+	if (cross == NULL)
+		cross = model_given((const void *)lb, "load_balancing.cross_zone.enabled");
+	tg->cross_zone = cross != NULL && strcmp(cross, "true") == 0;
+}
+
+static void
+check_listener_action(struct checker *c, struct model_listener *l,
+		      const struct model_load_balancer *lb)
+{
+	struct model_action *a = &l->default_action;
+
+	if (model_given((const void *)l, "default_action") == NULL) {
+		find_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
+			   "the default action is missing");
+		return;
+	}
+	if (a->action_kind != ACTION_FORWARD)
+		find_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
+			   "a network load balancer only forwards");
+	if (a->stickiness_seconds != 0)
+		find_fault(c, l, "default_action", NULL, "forward without stickiness",
+			   "stickiness is not in this version");
+	for (uint32_t i = 0; i < a->forwards_n; i++) {
+		for (uint32_t k = 0; k < i; k++) {
+			if (strcmp(a->forwards[k].target_group, a->forwards[i].target_group) == 0)
+				find_fault(c, l, "default_action", NULL, "each target group once",
+					   "target group %s is named twice",
+					   a->forwards[i].target_group);
+		}
+		resolve_forward(c, l, lb, &a->forwards[i]);
+	}
+}
+
+static void
+check_listener(struct checker *c, struct model_listener *l)
+{
+	const struct model_load_balancer *lb = model_load_balancer(c->m, l->load_balancer);
+
+	if (lb == NULL)
+		find_fault(c, l, "", NULL, "a configured load balancer",
+			   "no load balancer is named %s", l->load_balancer);
+	else if (lb->type == LB_NETWORK && l->port == 0)
+		find_fault(c, l, "", NULL, "[listener LOAD_BALANCER:PORT]", "the port is missing");
+	if (model_given((const void *)l, "protocol") == NULL)
+		find_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
+	else if (l->protocol != ELB_TCP && l->protocol != ELB_UDP && l->protocol != ELB_TCP_UDP)
+		find_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP",
+			   "%s listeners have no data path in this version",
+			   elb_protocol_name(l->protocol));
+	if (l->protocol == ELB_UDP &&
+	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
+		find_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
+			   "a UDP listener has no TCP idle timeout");
+	check_listener_action(c, l, lb);
+}
+
+static void
+check_rules(struct checker *c)
+{
+	for (uint32_t i = 0; i < c->m->rules_n; i++) {
+		const struct model_rule *r = &c->m->rules[i];
+
+		if (model_listener(c->m, r->listener) == NULL)
+			find_fault(c, r, "", NULL, "a configured listener",
+				   "no listener is named %s", r->listener);
+		else
+			find_fault(c, r, "", NULL, "a default_action only",
+				   "rules are not in this version");
+	}
+}
+
+bool
+model_check(struct model *model, model_report report, void *arg)
+{
+	struct checker c = {.m = model, .report = report, .arg = arg, .clean = true};
+
+	check_system(&c);
+	check_interfaces(&c);
+	check_owners(&c);
+	check_load_balancers(&c);
+	for (uint32_t i = 0; i < model->target_groups_n; i++)
+		check_target_group(&c, &model->target_groups[i]);
+	for (uint32_t i = 0; i < model->listeners_n; i++)
+		check_listener(&c, &model->listeners[i]);
+	check_rules(&c);
+	return c.clean;
+}

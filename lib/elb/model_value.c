@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "model_value.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+bool
+model_refuse(struct model_error *error, const char *allowed, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error->what, sizeof(error->what), format, args);
+	va_end(args);
+	snprintf(error->allowed, sizeof(error->allowed), "%s", allowed);
+	return false;
+}
+
+bool
+model_append(void *array, uint32_t *n, const void *item, size_t size)
+{
+	void **items = array;
+
+	/* Grow at powers of two: 0, 1, 2, 4, ... */
+	if ((*n & (*n - 1)) == 0) {
+		void *grown = realloc(*items, (*n == 0 ? 1 : 2 * (size_t)*n) * size);
+
+		if (grown == NULL)
+			return false;
+		*items = grown;
+	}
+	memcpy((uint8_t *)*items + *n * size, item, size);
+	(*n)++;
+	return true;
+}
+
+static bool
+append(void *array, uint32_t *n, const void *item, size_t size, struct model_error *error)
+{
+	return model_append(array, n, item, size) || model_refuse(error, "", "no memory");
+}
+
+bool
+model_name_is_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > 32 || name[0] == '-' || name[n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)name[i]) && name[i] != '-')
+			return false;
+	}
+	return true;
+}
+
+/* Words of a value, separated by blanks; a quoted string belongs to its word. */
+struct words {
+	char text[MODEL_TEXT_MAX];
+	char *at;
+};
+
+static bool
+words_begin(struct words *w, const char *value)
+{
+	w->at = w->text;
+	return (size_t)snprintf(w->text, sizeof(w->text), "%s", value) < sizeof(w->text);
+}
+
+static char *
+word_next(struct words *w)
+{
+	char *word;
+	bool quoted = false;
+
+	while (*w->at == ' ' || *w->at == '\t')
+		w->at++;
+	if (*w->at == '\0')
+		return NULL;
+	word = w->at;
+	for (; *w->at != '\0' && (quoted || (*w->at != ' ' && *w->at != '\t')); w->at++) {
+		if (quoted && *w->at == '\\' && w->at[1] != '\0')
+			w->at++;
+		else if (*w->at == '"')
+			quoted = !quoted;
+	}
+	if (*w->at != '\0')
+		*w->at++ = '\0';
+	return word;
+}
+
+static bool
+parse_number(const char *text, uint64_t max, uint64_t *number)
+{
+	*number = 0;
+	if (*text == '\0' || strlen(text) > 18)
+		return false;
+	for (; *text != '\0'; text++) {
+		if (!isdigit((unsigned char)*text))
+			return false;
+		*number = *number * 10 + (uint64_t)(*text - '0');
+	}
+	return *number <= max;
+}
+
+/* ADDRESS:PORT or [IPV6]:PORT. */
+static bool
+parse_endpoint(const char *text, struct ip_addr *addr, uint16_t *port)
+{
+	const char *begin = text, *end;
+	char host[IP_ADDR_TEXT_MAX];
+	uint64_t number;
+
+	if (*text == '[') {
+		begin = text + 1;
+		end = strchr(text, ']');
+		if (end == NULL || end[1] != ':' || !parse_number(end + 2, 65535, &number))
+			return false;
+	} else {
+		end = strchr(text, ':');
+		if (end == NULL || !parse_number(end + 1, 65535, &number))
+			return false;
+	}
+	if ((size_t)(end - begin) >= sizeof(host) || number == 0)
+		return false;
+	memcpy(host, begin, (size_t)(end - begin));
+	host[end - begin] = '\0';
+	*port = (uint16_t)number;
+	return ip_addr_parse(host, addr) && ip_addr_is_v4(addr) == (*text != '[');
+}
+
+static bool
+is_unicast(const struct ip_addr *a)
+{
+	return !ip_addr_is_martian_source(a);
+}
+
+static bool
+parse_unicast(const char *text, struct ip_addr *a, struct model_error *error)
+{
+	if (!ip_addr_parse(text, a))
+		return model_refuse(error, "an IPv4 or IPv6 address", "`%s` is not an IP address",
+				    text);
+	if (!is_unicast(a))
+		return model_refuse(error, "a unicast address", "%s is not a unicast address",
+				    text);
+	return true;
+}
+
+MODEL_VALUE_PARSER(model_parse_interface_address)
+{
+	struct model_interface *i = (struct model_interface *)object;
+	struct ip_prefix p;
+
+	(void)model;
+	if (strchr(value, '/') == NULL || !ip_prefix_parse(value, &p))
+		return model_refuse(error, "ADDRESS/PREFIX",
+				    "`%s` is not an address with a prefix length", value);
+	if (!is_unicast(&p.addr) || p.len == IP_ADDR_V4_PREFIX || p.len == 0)
+		return model_refuse(error, "a unicast address and a prefix length above 0",
+				    "%s cannot be an interface's address", value);
+	ip_prefix_format(&p, canonical);
+	return append(&i->addresses, &i->addresses_n, &p, sizeof(p), error);
+}
+
+MODEL_VALUE_PARSER(model_parse_local_address)
+{
+	struct model_interface *i = (struct model_interface *)object;
+	struct ip_addr a;
+
+	(void)model;
+	if (!parse_unicast(value, &a, error))
+		return false;
+	ip_addr_format(&a, canonical);
+	return append(&i->local_addresses, &i->local_addresses_n, &a, sizeof(a), error);
+}
+
+MODEL_VALUE_PARSER(model_parse_gateway)
+{
+	struct model_interface *i = (struct model_interface *)object;
+	struct ip_addr a;
+
+	(void)model;
+	if (!parse_unicast(value, &a, error))
+		return false;
+	for (uint32_t k = 0; k < i->gateways_n; k++) {
+		if (ip_addr_is_v4(&i->gateways[k]) == ip_addr_is_v4(&a))
+			return model_refuse(error, "one gateway of each address family",
+					    "the interface has a gateway of this family already");
+	}
+	ip_addr_format(&a, canonical);
+	return append(&i->gateways, &i->gateways_n, &a, sizeof(a), error);
+}
+
+MODEL_VALUE_PARSER(model_parse_route)
+{
+	struct model_interface *i = (struct model_interface *)object;
+	struct model_route route;
+	char prefix[IP_ADDR_TEXT_MAX], via[IP_ADDR_TEXT_MAX];
+	struct words w;
+	char *words[4];
+
+	(void)model;
+	for (int k = 0; k < 4; k++)
+		words[k] = k == 0 && !words_begin(&w, value) ? NULL : word_next(&w);
+	if (words[2] == NULL || words[3] != NULL || strcmp(words[1], "via") != 0 ||
+	    strchr(words[0], '/') == NULL || !ip_prefix_parse(words[0], &route.prefix) ||
+	    !ip_addr_parse(words[2], &route.via))
+		return model_refuse(error, "PREFIX via ADDRESS", "`%s` is not a route", value);
+	if (ip_addr_is_v4(&route.prefix.addr) != ip_addr_is_v4(&route.via))
+		return model_refuse(error, "a prefix and a gateway of one family",
+				    "the gateway is of the other address family");
+	route.prefix = ip_prefix_network(&route.prefix);
+	snprintf(canonical, MODEL_TEXT_MAX, "%s via %s", ip_prefix_format(&route.prefix, prefix),
+		 ip_addr_format(&route.via, via));
+	return append(&i->routes, &i->routes_n, &route, sizeof(route), error);
+}
+
+static bool
+parse_mac(const char *text, uint8_t mac[6])
+{
+	unsigned b[6];
+	int end = 0;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		   &end) != 6 ||
+	    text[end] != '\0')
+		return false;
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return (mac[0] & 1) == 0;
+}
+
+MODEL_VALUE_PARSER(model_parse_neighbor)
+{
+	struct model_interface *i = (struct model_interface *)object;
+	struct model_neighbor n = {0};
+	char text[IP_ADDR_TEXT_MAX];
+	char *addr, *mac;
+	struct words w;
+
+	(void)model;
+	addr = words_begin(&w, value) ? word_next(&w) : NULL;
+	mac = addr == NULL ? NULL : word_next(&w);
+	if (mac == NULL || word_next(&w) != NULL || !ip_addr_parse(addr, &n.addr) ||
+	    !parse_mac(mac, n.mac))
+		return model_refuse(error,
+				    "ADDRESS MAC, with a unicast MAC such as 02:00:00:00:00:01",
+				    "`%s` is not a neighbor", value);
+	snprintf(canonical, MODEL_TEXT_MAX, "%s %02x:%02x:%02x:%02x:%02x:%02x",
+		 ip_addr_format(&n.addr, text), n.mac[0], n.mac[1], n.mac[2], n.mac[3], n.mac[4],
+		 n.mac[5]);
+	return append(&i->neighbors, &i->neighbors_n, &n, sizeof(n), error);
+}
+
+/* `KEY=VALUE` of a word. @return the value, or NULL. */
+static char *
+option_value(char *word, const char *key)
+{
+	size_t n = strlen(key);
+
+	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
+}
+
+MODEL_VALUE_PARSER(model_parse_lb_address)
+{
+	struct model_load_balancer *lb = (struct model_load_balancer *)object;
+	struct model_lb_address a = {0};
+	char text[IP_ADDR_TEXT_MAX];
+	struct words w;
+	char *word;
+
+	(void)model;
+	word = words_begin(&w, value) ? word_next(&w) : NULL;
+	if (word == NULL || !parse_unicast(word, &a.addr, error))
+		return word == NULL ? model_refuse(error, "ADDRESS [zone=NAME]", "no address")
+				    : false;
+	while ((word = word_next(&w)) != NULL) {
+		char *zone = option_value(word, "zone");
+
+		if (zone == NULL || *zone == '\0' || strlen(zone) >= sizeof(a.zone))
+			return model_refuse(error, "ADDRESS [zone=NAME]",
+					    "`%s` is not expected here", word);
+		snprintf(a.zone, sizeof(a.zone), "%s", zone);
+	}
+	snprintf(canonical, MODEL_TEXT_MAX, "%s%s%s", ip_addr_format(&a.addr, text),
+		 a.zone[0] != '\0' ? " zone=" : "", a.zone);
+	return append(&lb->addresses, &lb->addresses_n, &a, sizeof(a), error);
+}
+
+MODEL_VALUE_PARSER(model_parse_target)
+{
+	static const char *const allowed =
+		"ADDRESS:PORT or [IPV6]:PORT [weight=0..999] [zone=NAME]";
+	struct model_target_group *tg = (struct model_target_group *)object;
+	struct model_target t = {.weight = 1};
+	char text[IP_ADDR_TEXT_MAX], endpoint[IP_ADDR_TEXT_MAX + 10];
+	bool weight_given = false;
+	struct words w;
+	char *word;
+	int n;
+
+	(void)model;
+	word = words_begin(&w, value) ? word_next(&w) : NULL;
+	if (word == NULL || !parse_endpoint(word, &t.addr, &t.port))
+		return model_refuse(error, allowed, "`%s` is not a target", value);
+	if (!is_unicast(&t.addr))
+		return model_refuse(error, allowed, "%s is not a unicast address", word);
+	while ((word = word_next(&w)) != NULL) {
+		char *weight = option_value(word, "weight"), *zone = option_value(word, "zone");
+		uint64_t number;
+
+		if (weight != NULL && parse_number(weight, 999, &number)) {
+			t.weight = (uint32_t)number;
+			weight_given = true;
+		} else if (zone != NULL && *zone != '\0' && strlen(zone) < sizeof(t.zone)) {
+			snprintf(t.zone, sizeof(t.zone), "%s", zone);
+		} else {
+			return model_refuse(error, allowed, "`%s` is not expected here", word);
+		}
+	}
+	snprintf(endpoint, sizeof(endpoint), ip_addr_is_v4(&t.addr) ? "%s:%u" : "[%s]:%u",
+		 ip_addr_format(&t.addr, text), t.port);
+	n = snprintf(canonical, MODEL_TEXT_MAX, "%s", endpoint);
+	if (weight_given)
+		n += snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " weight=%u", t.weight);
+	if (t.zone[0] != '\0')
+		snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " zone=%s", t.zone);
+	t.id = model_identity("target", tg->name, endpoint);
+	return append(&tg->targets, &tg->targets_n, &t, sizeof(t), error);
+}
+
+MODEL_VALUE_PARSER(model_parse_health_port)
+{
+	struct model_target_group *tg = (struct model_target_group *)object;
+	uint64_t port = 0;
+
+	(void)model;
+	if (strcmp(value, "traffic-port") != 0 && (!parse_number(value, 65535, &port) || port == 0))
+		return model_refuse(error, "traffic-port, or 1 to 65535", "`%s` is not a port",
+				    value);
+	tg->health_check.port = (uint16_t)port;
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	return true;
+}
+
+MODEL_VALUE_PARSER(model_parse_address_port)
+{
+	struct model_management *m = (struct model_management *)object;
+	struct ip_addr a;
+	uint16_t port;
+
+	(void)model;
+	if (!parse_endpoint(value, &a, &port))
+		return model_refuse(error, "ADDRESS:PORT or [IPV6]:PORT",
+				    "`%s` is not an address and port", value);
+	snprintf(m->address, sizeof(m->address), "%s", value);
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	return true;
+}
+
+MODEL_VALUE_PARSER(model_parse_condition)
+{
+	(void)model, (void)object;
+	if (*value == '\0')
+		return model_refuse(error, "a value", "the value is empty");
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	return true;
+}
+
+/* Actions. */
+
+static bool
+parse_forward(char *text, struct model_forward *f, struct model_error *error)
+{
+	static const char *const allowed =
+		"forward TARGET_GROUP [weight 0..999], ... [stickiness SECONDS]";
+	struct words w;
+	char *name, *word;
+	uint64_t number;
+
+	name = words_begin(&w, text) ? word_next(&w) : NULL;
+	if (name == NULL || !model_name_is_valid(name))
+		return model_refuse(error, allowed, "`%s` does not begin with a target group",
+				    text);
+	*f = (struct model_forward){.weight = 1};
+	snprintf(f->target_group, sizeof(f->target_group), "%s", name);
+	word = word_next(&w);
+	if (word == NULL)
+		return true;
+	name = word_next(&w);
+	if (strcmp(word, "weight") != 0 || name == NULL || !parse_number(name, 999, &number) ||
+	    word_next(&w) != NULL)
+		return model_refuse(error, allowed, "`%s` is not expected here", word);
+	f->weight = (uint32_t)number;
+	return true;
+}
+
+/* Take ` stickiness SECONDS` off the end of a forward action. */
+static bool
+cut_stickiness(char *text, struct model_action *action)
+{
+	char *at = strstr(text, " stickiness ");
+	uint64_t seconds;
+
+	if (at == NULL)
+		return true;
+	if (!parse_number(at + 12, 604800, &seconds) || seconds == 0)
+		return false;
+	action->stickiness_seconds = (uint32_t)seconds;
+	*at = '\0';
+	return true;
+}
+
+static bool
+parse_forwards(struct model_action *action, const char *list, char *canonical,
+	       struct model_error *error)
+{
+	char text[MODEL_TEXT_MAX], *save = NULL;
+	int n = snprintf(canonical, MODEL_TEXT_MAX, "forward");
+
+	snprintf(text, sizeof(text), "%s", list);
+	if (!cut_stickiness(text, action))
+		return model_refuse(error, "stickiness 1 to 604800 seconds",
+				    "the stickiness is not a number of seconds");
+	for (char *part = strtok_r(text, ",", &save); part != NULL;
+	     part = strtok_r(NULL, ",", &save)) {
+		struct model_forward *f = &action->forwards[action->forwards_n];
+
+		if (action->forwards_n == MODEL_FORWARDS_MAX)
+			return model_refuse(error, "at most 5 target groups",
+					    "the action has too many target groups");
+		if (!parse_forward(part, f, error))
+			return false;
+		n += snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, "%s %s",
+			      action->forwards_n > 0 ? "," : "", f->target_group);
+		if (f->weight != 1)
+			n += snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " weight %u",
+				      f->weight);
+		action->forwards_n++;
+	}
+	if (action->forwards_n == 0)
+		return model_refuse(error, "forward TARGET_GROUP",
+				    "the action names no target group");
+	if (action->stickiness_seconds > 0)
+		snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " stickiness %u",
+			 action->stickiness_seconds);
+	return true;
+}
+
+MODEL_VALUE_PARSER(model_parse_action)
+{
+	struct model_action *action = object->object_kind == MODEL_LISTENER
+					      ? &((struct model_listener *)object)->default_action
+					      : &((struct model_rule *)object)->action;
+
+	(void)model;
+	if (strncmp(value, "forward ", 8) == 0)
+		return parse_forwards(action, value + 8, canonical, error);
+	if (strncmp(value, "redirect ", 9) == 0)
+		action->action_kind = ACTION_REDIRECT;
+	else if (strncmp(value, "fixed_response ", 15) == 0)
+		action->action_kind = ACTION_FIXED_RESPONSE;
+	else
+		return model_refuse(error, "forward, redirect or fixed_response",
+				    "`%s` is no action", value);
+	if (strlen(value) >= sizeof(action->text))
+		return model_refuse(error, "at most 511 bytes", "the action is too long");
+	snprintf(action->text, sizeof(action->text), "%s", value);
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Values with a grammar of their own: addresses, routes, targets, actions.
+ *
+ * Each parser checks one value, stores it in its object and writes the canonical text.
+ */
+#ifndef MODEL_VALUE_H
+#define MODEL_VALUE_H
+
+#include "model.h"
+
+#define MODEL_VALUE_PARSER(name)                                                       \
+	bool name(struct model *model, struct model_object *object, const char *value, \
+		  char canonical[MODEL_TEXT_MAX], struct model_error *error)
+
+MODEL_VALUE_PARSER(model_parse_interface_address);
+MODEL_VALUE_PARSER(model_parse_local_address);
+MODEL_VALUE_PARSER(model_parse_gateway);
+MODEL_VALUE_PARSER(model_parse_route);
+MODEL_VALUE_PARSER(model_parse_neighbor);
+MODEL_VALUE_PARSER(model_parse_lb_address);
+MODEL_VALUE_PARSER(model_parse_target);
+MODEL_VALUE_PARSER(model_parse_action);
+MODEL_VALUE_PARSER(model_parse_health_port);
+MODEL_VALUE_PARSER(model_parse_address_port);
+MODEL_VALUE_PARSER(model_parse_condition);
+
+/** Append `item` of `size` bytes to an array. @return false without memory. */
+bool model_append(void *array, uint32_t *n, const void *item, size_t size);
+
+bool model_refuse(struct model_error *error, const char *allowed, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** ELB's rule for names of load balancers and target groups. */
+bool model_name_is_valid(const char *name);
+
+#endif
