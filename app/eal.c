@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -122,10 +123,21 @@ is_pci_address(const char *device)
 	       (device[end] == '\0' || device[end] == ',');
 }
 
+/* Megabytes for the buffers in pages of `page` bytes, and for rings and ports. */
+static unsigned
+memory_mb(const struct eal_plan *plan, uint32_t page)
+{
+	/* A buffer doesn't cross pages: small pages hold one each, or a part. */
+	uint64_t bytes = page > 65536 ? plan->mbuf_bytes : RTE_ALIGN_CEIL(plan->mbuf_bytes, page);
+
+	return (unsigned)(plan->mbufs * bytes >> 20) + 64;
+}
+
 static bool
 choose_memory(const struct eal_plan *plan, struct arguments *a)
 {
-	bool huge = plan->hugepages && free_hugepages_mb() >= plan->memory_mb;
+	unsigned huge_mb = memory_mb(plan, 2u << 20);
+	bool huge = plan->hugepages && free_hugepages_mb() >= huge_mb;
 
 	if (huge) {
 		/* Nothing is left in hugetlbfs, whatever becomes of the process. */
@@ -136,10 +148,10 @@ choose_memory(const struct eal_plan *plan, struct arguments *a)
 		if (plan->hugepages)
 			LOG_WARNING("no %u MB of free hugepages: using normal pages, which is "
 				    "slower (sysctl vm.nr_hugepages=%u)",
-				    plan->memory_mb, plan->memory_mb / 2 + 64);
+				    huge_mb, huge_mb / 2 + 64);
 	}
 	add(a, "-m");
-	add(a, "%u", plan->memory_mb);
+	add(a, "%u", huge ? huge_mb : memory_mb(plan, (uint32_t)sysconf(_SC_PAGESIZE)));
 	return huge;
 }
 
@@ -184,6 +196,7 @@ eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, siz
 	if (plan->management_lcore >= 0)
 		add(&a, "--main-lcore=%d", plan->management_lcore);
 	add(&a, "--log-level=lib.eal:error");
+	add(&a, "--log-level=lib.telemetry:error");
 	result->hugepages = choose_memory(plan, &a);
 	for (unsigned i = 0; i < plan->devices_n; i++) {
 		bool is_pci = is_pci_address(plan->devices[i]);
@@ -201,9 +214,9 @@ eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, siz
 		LOG_DEBUG("EAL argument: %s", a.v[i]);
 	if (rc < 0) {
 		snprintf(why, why_len,
-			 "EAL does not start: %s; EAL's own message is above (arguments: "
-			 "--lcores=%s, %u MB)",
-			 rte_strerror(rte_errno), lcores, plan->memory_mb);
+			 "EAL does not start: %s; EAL's own message is above (--lcores=%s, memory "
+			 "for %u packet buffers)",
+			 rte_strerror(rte_errno), lcores, plan->mbufs);
 		return false;
 	}
 	result->workers = rte_lcore_count() - 1;

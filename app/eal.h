@@ -18,7 +18,8 @@ struct eal_plan {
 	int management_lcore;       /* -1: the first */
 	unsigned workers;           /* 0: as many as there are free CPUs */
 	bool hugepages;             /* false: never use them */
-	unsigned memory_mb;         /* what EAL has to provide: packet buffers, rings */
+	uint32_t mbufs;             /* what EAL has to find memory for */
+	uint32_t mbuf_bytes;        /* of one, everything included */
 	const char *const *devices; /* vdev strings and PCI addresses */
 	unsigned devices_n;
 	char **extra; /* operator's, after `--` */

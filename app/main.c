@@ -25,7 +25,7 @@
 enum exit_code { EXIT_DONE, EXIT_CONFIGURATION, EXIT_ENVIRONMENT, EXIT_FAULT };
 
 #define MBUF_DATA_ROOM 2048
-#define MBUF_BYTES     (MBUF_DATA_ROOM + 512) /* with headroom, header and mempool's own */
+#define MBUF_OVERHEAD  512  /* headroom, mbuf and mempool headers */
 #define MBUF_SLACK     4096 /* bursts, rings between cores, packets that wait for a neighbor */
 
 struct options {
@@ -243,11 +243,8 @@ start_eal(const struct model *model, const struct options *options, struct eal_r
 		}
 		devices[plan.devices_n++] = model->interfaces[i].device;
 	}
-	plan.memory_mb =
-		(unsigned)((uint64_t)mbufs_wanted(model, workers != 0 ? workers : WORKER_MAX) *
-				   (data_room(model) + 512u) >>
-			   20) +
-		48;
+	plan.mbufs = mbufs_wanted(model, workers != 0 ? workers : WORKER_MAX);
+	plan.mbuf_bytes = data_room(model) + MBUF_OVERHEAD;
 	return eal_start(&plan, eal, why, why_len);
 }
 

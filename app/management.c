@@ -307,7 +307,8 @@ number_interfaces(struct management *m)
 			port += model->interfaces[k].device[0] != '\0';
 		}
 		m->interface_ids[i] = mi->id;
-		snprintf(m->interface_names[i], MODEL_NAME_MAX, "%.*s", MODEL_NAME_MAX - 1, mi->name);
+		snprintf(m->interface_names[i], MODEL_NAME_MAX, "%.*s", MODEL_NAME_MAX - 1,
+			 mi->name);
 		m->interfaces[i] =
 			(struct snapshot_interface){.port = port, .vlan = mi->vlan, .mtu = mi->mtu};
 		memcpy(m->interfaces[i].mac, ports->ports[port]->mac, 6);

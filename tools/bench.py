@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The work behind tools/bench."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from weir_control import call  # noqa: E402
+
+BENCH = ROOT / "build/test/perf/bench_nlb"
+WEIR = ROOT / "build/app/weir"
+CPU = str(max(os.sched_getaffinity(0)))
+
+# What an issue of service-path time may cost, in nanoseconds: (flows, kind) -> target.
+TARGETS = {(1_000, "hit"): 100, (100_000, "hit"): 165, (1_000_000, "hit"): 220,
+           (1_000, "new"): 500, (1_000_000, "new"): 830}
+YARDSTICK_NS = 18.0  # testpmd 5tswap on net_null where absolute figures hold
+WHOLE_TARGET = 0.6   # of testpmd's 5tswap packets per second at 64 k flows
+
+
+def progress(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def spread(values: list[float]) -> str:
+    return f"{min(values):.1f}-{max(values):.1f}"
+
+
+def table(rows: list[list[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths)))
+
+
+# The service path in a loop.
+
+def service_round(flows: int, kind: str) -> tuple[float, float]:
+    """Nanoseconds per packet of one round, and bytes per flow."""
+    done = subprocess.run(["taskset", "-c", CPU, str(BENCH), str(flows), kind, "1"], text=True,
+                          capture_output=True, check=True)
+    values = [json.loads(line) for line in done.stdout.splitlines()]
+    return values[0]["ns"], values[-1]["bytes_per_flow"]
+
+
+def bench_service(rounds: int) -> list[dict]:
+    results = []
+    cases = [(f, "hit") for f in (1, 1_000, 64_000, 100_000, 1_000_000)]
+    cases += [(f, "new") for f in (1_000, 64_000, 1_000_000)]
+    for flows, kind in cases:
+        progress(f"service path, {kind}, {flows} flows")
+        null_kind = "null" if kind == "hit" else "null-new"
+        nulls, services, memory = [], [], 0.0
+        for _ in range(rounds):  # A-B-A-B
+            nulls.append(service_round(flows, null_kind)[0])
+            ns, memory = service_round(flows, kind)
+            services.append(ns)
+        null = statistics.median(nulls)
+        net = [ns - null for ns in services]
+        results.append({"flows": flows, "kind": kind, "null_ns": null, "ns": statistics.median(net),
+                        "min_ns": min(net), "max_ns": max(net), "bytes_per_flow": memory,
+                        "target_ns": TARGETS.get((flows, kind))})
+    return results
+
+
+# testpmd.
+
+def testpmd(mode: str, devices: list[str], seconds: float, mbufs: int, memory_mb: int) -> float:
+    """Packets per second that testpmd receives and forwards."""
+    arguments = ["dpdk-testpmd", "-l", f"0,{CPU}", "--file-prefix=weir-bench-testpmd", "--no-pci",
+                 "--no-huge", "-m", str(memory_mb), "--no-telemetry", "--log-level=lib.eal:error"]
+    for device in devices:
+        arguments.append(f"--vdev={device}")
+    arguments += ["--", "-i", f"--forward-mode={mode}", f"--total-num-mbufs={mbufs}", "--burst=64"]
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    assert process.stdin is not None
+    process.stdin.write("start\n")
+    process.stdin.flush()
+    time.sleep(4)  # its start-up, which loads the capture
+    process.stdin.write("clear port stats all\nclear fwd stats all\n")
+    process.stdin.flush()
+    time.sleep(seconds)
+    process.stdin.write("show fwd stats all\n")
+    process.stdin.flush()
+    time.sleep(0.2)
+    output = process.communicate("stop\nquit\n", timeout=60)[0]
+    accumulated = output.split("Accumulated forward statistics")[1]
+    packets = int(re.search(r"TX-packets:\s*(\d+)", accumulated).group(1))
+    return packets / seconds
+
+
+# The whole binary on net_pcap.
+
+def write_capture(path: Path, flows: int) -> None:
+    """UDP packets of distinct clients and ports to 198.18.0.10:80, all checksums right."""
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for i in range(flows):
+            client = 0xC6120000 + 256 + i // 60000
+            ports = struct.pack(">HHHH", 2000 + i % 60000, 80, 26, 0)
+            ip = struct.pack(">BBHHHBBHII", 0x45, 0, 46, 0, 0, 64, 17, 0, client, 0xC612000A)
+            total = sum(struct.unpack(">10H", ip))
+            total = (total & 0xFFFF) + (total >> 16)
+            ip = ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
+            frame = bytes.fromhex("ffffffffffff0200000000020800") + ip + ports + b"\0" * 18
+            out.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+
+
+def weir_config(directory: Path, capture: Path, mbufs: int) -> Path:
+    lines = [f"""[system]
+instance = weir-bench
+state_directory = {directory}
+shutdown_drain_seconds = 0
+[management]
+control_socket = {directory}/weir.sock
+[dataplane]
+workers = 1
+lcores = 0@0,1@{CPU}
+idle = poll
+hugepages = off
+mbufs = {mbufs}
+max_flows = 1048576
+[interface front]
+device = net_pcap0,rx_pcap={capture},infinite_rx=1
+address = 198.18.0.1/16
+[interface back]
+device = net_null0,no-rx=1
+address = 198.19.0.1/16"""]
+    lines += [f"neighbor = 198.19.2.{i + 1} 02:00:00:00:01:{i:02x}" for i in range(100)]
+    lines += [f"local_address = 198.19.1.{i + 1}" for i in range(16)]
+    lines.append("""[load_balancer lb]
+type = network
+address = 198.18.0.10
+[listener lb:80]
+protocol = UDP
+default_action = forward g
+[target_group g]
+protocol = UDP
+preserve_client_ip.enabled = false
+health_check.enabled = false""")
+    lines += [f"target = 198.19.2.{i + 1}:80" for i in range(100)]
+    path = directory / "bench.ini"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def lcore(socket: str) -> dict:
+    return call(socket, "lcores")["lcores"][0]
+
+
+def weir_whole(directory: Path, capture: Path, mbufs: int, seconds: float) -> dict:
+    config = weir_config(directory, capture, mbufs)
+    log = open(directory / "weir.log", "w")
+    process = subprocess.Popen([str(WEIR), "--config", str(config)], stdout=log, stderr=log)
+    socket = f"{directory}/weir.sock"
+    try:
+        end = time.monotonic() + 60
+        while "weir: ready" not in (directory / "weir.log").read_text():
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError((directory / "weir.log").read_text())
+            time.sleep(0.1)
+        time.sleep(2)  # flows are made
+        before, begin = lcore(socket), time.monotonic()
+        time.sleep(seconds)
+        after, elapsed = lcore(socket), time.monotonic() - begin
+        packets = after["transmitted"] - before["transmitted"]
+        busy = (after["busy_ticks"] - before["busy_ticks"]) / max(1, packets)
+        return {"pps": packets / elapsed, "busy_cycles": busy}
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+def bench_whole(rounds: int, seconds: float) -> list[dict]:
+    results = []
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as temporary:
+        directory = Path(temporary)
+        for flows in (1, 1_000, 64_000):
+            capture = directory / f"{flows}.pcap"
+            packets = max(flows, 64)
+            write_capture(capture, flows)
+            mbufs = packets + 32768
+            devices = [f"net_pcap0,rx_pcap={capture},infinite_rx=1", "net_null0,no-rx=1"]
+            rates: dict[str, list[float]] = {"io": [], "macswap": [], "5tswap": [], "weir": []}
+            cycles = []
+            for i in range(rounds):  # A-B-A-B
+                progress(f"whole binary, {flows} flows, round {i + 1} of {rounds}")
+                for mode in ("io", "macswap", "5tswap"):
+                    rates[mode].append(testpmd(mode, devices, seconds, mbufs, 512))
+                measured = weir_whole(directory, capture, mbufs, seconds)
+                rates["weir"].append(measured["pps"])
+                cycles.append(measured["busy_cycles"])
+            medians = {name: statistics.median(values) for name, values in rates.items()}
+            results.append({"flows": flows, "pps": medians, "rounds": rates,
+                            "ns": 1e9 / medians["weir"], "busy_cycles": statistics.median(cycles),
+                            "ratio": medians["weir"] / medians["5tswap"],
+                            "target_ratio": WHOLE_TARGET if flows == 64_000 else None})
+    return results
+
+
+def show_service(results: list[dict], yardstick_ns: float) -> None:
+    print(f"\nservice path in a loop (full_nat, 100 targets, both directions for hits; the loop's own "
+          f"cost subtracted)\nyardstick: testpmd 5tswap on net_null {yardstick_ns:.1f} ns a packet; "
+          f"figures also scaled to {YARDSTICK_NS:.0f} ns")
+    rows = [["flows", "kind", "ns", "spread", "scaled ns", "target", "loop ns", "bytes/flow"]]
+    for r in results:
+        rows.append([f"{r['flows']}", r["kind"], f"{r['ns']:.1f}",
+                     f"{r['min_ns']:.1f}-{r['max_ns']:.1f}",
+                     f"{r['ns'] * YARDSTICK_NS / yardstick_ns:.1f}",
+                     "-" if r["target_ns"] is None else str(r["target_ns"]), f"{r['null_ns']:.1f}",
+                     f"{r['bytes_per_flow']:.0f}"])
+    table(rows)
+
+
+def show_whole(results: list[dict]) -> None:
+    print("\nwhole binary on net_pcap infinite_rx, null out, one worker, UDP full_nat, "
+          "million packets a second")
+    rows = [["flows", "weir", "spread", "ns", "busy cycles", "io", "macswap", "5tswap", "spread",
+             "weir/5tswap", "target"]]
+    for r in results:
+        m = {name: rate / 1e6 for name, rate in r["pps"].items()}
+        rows.append([str(r["flows"]), f"{m['weir']:.2f}",
+                     spread([x / 1e6 for x in r["rounds"]["weir"]]), f"{r['ns']:.0f}",
+                     f"{r['busy_cycles']:.0f}", f"{m['io']:.2f}", f"{m['macswap']:.2f}",
+                     f"{m['5tswap']:.2f}", spread([x / 1e6 for x in r["rounds"]["5tswap"]]),
+                     f"{r['ratio']:.2f}", "-" if r["target_ratio"] is None else str(r["target_ratio"])])
+    table(rows)
+
+
+def bench_l4(options: argparse.Namespace) -> dict:
+    rounds = 2 if options.quick else 5
+    seconds = 2.0 if options.quick else 4.0
+    result: dict = {}
+    if not options.whole:
+        progress("yardstick: testpmd 5tswap on net_null")
+        yardstick = 1e9 / testpmd("5tswap", ["net_null0", "net_null1"], seconds, 16384, 128)
+        result["yardstick_ns"] = yardstick / 1
+        result["service"] = bench_service(rounds)
+        show_service(result["service"], yardstick)
+    if not options.service:
+        result["whole"] = bench_whole(rounds, seconds)
+        show_whole(result["whole"])
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="tools/bench", description="Measure weir, with its yardsticks in the same run, in turns "
+        "(A-B-A-B); medians and spread.", epilog="examples: tools/bench l4; tools/bench l4 --service "
+        "--quick; tools/bench l4 --json l4.json")
+    parser.add_argument("what", choices=["l4"], help="l4: flows through the network load balancer")
+    parser.add_argument("--service", action="store_true", help="only the service path in a loop")
+    parser.add_argument("--whole", action="store_true", help="only the whole binary")
+    parser.add_argument("--quick", action="store_true", help="two short rounds instead of five")
+    parser.add_argument("--json", metavar="FILE", help="write all figures as JSON")
+    options = parser.parse_args()
+    if not (ROOT / "build/build.ninja").exists():
+        subprocess.run(["meson", "setup", "build"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", "build", "--quiet"], cwd=ROOT, check=True)
+    result = bench_l4(options)
+    if options.json:
+        Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
