@@ -241,6 +241,7 @@ dataplane_start(struct dataplane *dp, char *why, size_t why_len)
 		struct worker *w = dp->workers[i];
 
 		choose_probe_slot(w, atomic_load(&dp->snapshot));
+		worker_map_queues(w, atomic_load(&dp->ports));
 		rte_rcu_qsbr_thread_register(dp->rcu, i);
 		if (rte_eal_remote_launch(worker_main, w, w->lcore) != 0) {
 			snprintf(why, why_len, "worker %u cannot be started on lcore %u", i,

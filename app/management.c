@@ -344,7 +344,7 @@ management_create(const struct management_settings *settings, char *why, size_t 
 	secret_derive(&m->secret, "maglev seed", &m->maglev_seed, sizeof(m->maglev_seed));
 	update_clock(m);
 	if (m->epoll_fd < 0 || m->targets == NULL || m->groups == NULL || m->health == NULL ||
-	    !snapshot_registries_init(&m->registries) || !secret_random(&m->seed, sizeof(m->seed)))
+	    !snapshot_registries_init(&m->registries))
 		goto fail;
 	number_interfaces(m);
 	if (!host_open(m, why, why_len))

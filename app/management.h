@@ -57,7 +57,6 @@ struct management {
 	struct model *model;
 	const char *config_path;
 	struct snapshot_registries registries;
-	struct hash_seed seed;
 	struct siphash_key maglev_seed;
 	struct secret secret;
 	uint64_t config_revision, health_revision;

@@ -607,12 +607,15 @@ op_reload(struct management *m, json_t *args, const char **code, char *message, 
 static bool
 add_endpoint(struct capture_settings *settings, const struct ip_addr *addr, uint16_t port_be)
 {
+	struct capture_endpoint *e = &settings->endpoints[settings->endpoints_n];
+
 	if (settings->endpoints_n == CAPTURE_ENDPOINTS)
 		return false;
-	settings->endpoints[settings->endpoints_n++] =
-		(struct capture_endpoint){.any_addr = addr == NULL,
-					  .addr = addr == NULL ? (struct ip_addr){{0}} : *addr,
-					  .port_be = port_be};
+	settings->endpoints_n++;
+	e->any_addr = addr == NULL;
+	if (addr != NULL)
+		e->addr = *addr;
+	e->port_be = port_be;
 	return true;
 }
 

@@ -378,8 +378,7 @@ build(struct management *m, const struct model *model, bool refuse_new_flows, ch
 				       .workers_n = m->dp->workers_n,
 				       .refuse_new_flows = refuse_new_flows,
 				       .config_revision = m->config_revision,
-				       .generation = m->generation + 1,
-				       .seed = &m->seed};
+				       .generation = m->generation + 1};
 
 	return snapshot_build(&m->registries, &input, why, why_len);
 }

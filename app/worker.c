@@ -78,7 +78,7 @@ static void
 flush_port(struct worker *w, const struct port *port)
 {
 	uint16_t n = w->tx_n[port->index];
-	uint16_t queue = dataplane_tx_queue(w->dp, port, w->index);
+	uint16_t queue = w->tx_queue[port->index];
 	uint16_t sent = 0;
 
 	/* A virtual device may take only part of a burst when its ring is busy. */
@@ -94,8 +94,7 @@ flush_port(struct worker *w, const struct port *port)
 static void
 transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 {
-	uint16_t owner = dataplane_queue_owner(w->dp, port->index,
-					       dataplane_tx_queue(w->dp, port, w->index));
+	uint16_t owner = w->tx_owner[port->index];
 
 	if (owner != w->index) {
 		m->port = port->index;
@@ -255,6 +254,10 @@ classify(struct worker *w, struct packet *p)
 	p->verdict = PACKET_HOST;
 	if (p->af == 0 || is_neighbor_discovery(p))
 		return CLASSIFIED_DONE;
+	/* TCP and UDP: the service finds the flow, and if there is none, the reason. */
+	if (likely((p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) &&
+		   (p->flags & PACKET_FRAGMENT) == 0))
+		return CLASSIFIED_SERVICE;
 	if (snapshot_find_address(w->snapshot, &p->src) != NULL) {
 		packet_drop(p, DROP_IP_SOURCE_SPOOFED);
 		return CLASSIFIED_DONE;
@@ -280,7 +283,7 @@ classify(struct worker *w, struct packet *p)
 		packet_drop(p, DROP_HOST_UNWANTED);
 		return CLASSIFIED_DONE;
 	}
-	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP && !is_icmp(p)) {
+	if (!is_icmp(p)) {
 		packet_drop(p, DROP_PROTOCOL_UNSUPPORTED);
 		return CLASSIFIED_DONE;
 	}
@@ -422,7 +425,7 @@ poll_ports(struct worker *w)
 			struct rte_mbuf *bufs[BURST];
 			uint16_t n;
 
-			if (dataplane_queue_owner(w->dp, i, q) != w->index)
+			if (w->rx_owner[i][q] != w->index)
 				continue;
 			n = port_rx(port, q, bufs, BURST);
 			if (n == 0)
@@ -511,7 +514,7 @@ static uint32_t
 random32(struct worker *w)
 {
 	w->probe_random += UINT64_C(0x9e3779b97f4a7c15);
-	return (uint32_t)(hash_input(&w->nlb->seed, &(struct hash_input){{w->probe_random}}) >> 16);
+	return (uint32_t)(hash_words(&w->nlb->seed, w->probe_random, 0, 0, 0) >> 16);
 }
 
 static void
@@ -603,6 +606,17 @@ wake_management(struct worker *w)
 	w->wake_pending = false;
 	w->woken_ms = w->now_ms;
 	eventfd_write(w->dp->event_fd, 1);
+}
+
+void
+worker_map_queues(struct worker *w, const struct port_map *ports)
+{
+	for (uint16_t i = 0; i < ports->ports_n; i++) {
+		w->tx_queue[i] = dataplane_tx_queue(w->dp, ports->ports[i], w->index);
+		w->tx_owner[i] = dataplane_queue_owner(w->dp, i, w->tx_queue[i]);
+		for (uint16_t q = 0; q < ports->ports[i]->rx_queues; q++)
+			w->rx_owner[i][q] = dataplane_queue_owner(w->dp, i, q);
+	}
 }
 
 bool

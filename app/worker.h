@@ -61,6 +61,10 @@ struct worker {
 	uint64_t probe_random;
 	const struct snapshot *snapshot; /* of this turn */
 
+	/* By port, from worker_map_queues(): constant while the ports are. */
+	uint16_t tx_queue[PORT_MAX], tx_owner[PORT_MAX];
+	uint16_t rx_owner[PORT_MAX][WORKER_MAX];
+
 	struct rte_mbuf *tx[PORT_MAX][PORT_BURST];
 	uint16_t tx_n[PORT_MAX];
 	struct rte_mbuf *out[WORKER_MAX][PORT_BURST]; /* for other workers */
@@ -78,6 +82,9 @@ struct worker {
 
 /** For prober_create(), with the worker as argument. */
 extern const struct prober_ops worker_prober_ops;
+
+/** Work out which queues are this worker's, before it starts or when the ports were swapped. */
+void worker_map_queues(struct worker *w, const struct port_map *ports);
 
 /** One turn at tick `tick`. @return whether there was anything to do. */
 bool worker_poll(struct worker *w, uint64_t tick);

@@ -77,10 +77,16 @@ def bench_service(rounds: int) -> list[dict]:
 
 # testpmd.
 
+def pages(memory_mb: int) -> list[str]:
+    """EAL's memory options: huge pages when enough are free, as weir chooses for itself."""
+    free = int(Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").read_text())
+    return ["--in-memory" if free * 2 >= memory_mb else "--no-huge", "-m", str(memory_mb)]
+
+
 def testpmd(mode: str, devices: list[str], seconds: float, mbufs: int, memory_mb: int) -> float:
     """Packets per second that testpmd receives and forwards."""
-    arguments = ["dpdk-testpmd", "-l", f"0,{CPU}", "--file-prefix=weir-bench-testpmd", "--no-pci",
-                 "--no-huge", "-m", str(memory_mb), "--no-telemetry", "--log-level=lib.eal:error"]
+    arguments = ["dpdk-testpmd", "-l", f"0,{CPU}", "--no-pci",
+                 *pages(memory_mb), "--no-telemetry", "--log-level=lib.eal:error"]
     for device in devices:
         arguments.append(f"--vdev={device}")
     arguments += ["--", "-i", f"--forward-mode={mode}", f"--total-num-mbufs={mbufs}", "--burst=64"]
@@ -130,7 +136,6 @@ control_socket = {directory}/weir.sock
 workers = 1
 lcores = 0@0,1@{CPU}
 idle = poll
-hugepages = off
 mbufs = {mbufs}
 max_flows = 1048576
 [interface front]
@@ -200,7 +205,7 @@ def bench_whole(rounds: int, seconds: float) -> list[dict]:
             for i in range(rounds):  # A-B-A-B
                 progress(f"whole binary, {flows} flows, round {i + 1} of {rounds}")
                 for mode in ("io", "macswap", "5tswap"):
-                    rates[mode].append(testpmd(mode, devices, seconds, mbufs, 512))
+                    rates[mode].append(testpmd(mode, devices, seconds, mbufs, 384))
                 measured = weir_whole(directory, capture, mbufs, seconds)
                 rates["weir"].append(measured["pps"])
                 cycles.append(measured["busy_cycles"])

@@ -21,18 +21,17 @@ struct hash_seed {
 	uint64_t k[8];
 };
 
-/** What is hashed: fill all 32 bytes, zero what is unused. */
-struct hash_input {
-	uint64_t w[4];
-};
-
+/**
+ * Hash four words.  By value: what was just computed need not be written to memory and read back
+ * in another width, which would stall.
+ */
 static inline uint64_t
-hash_input(const struct hash_seed *seed, const struct hash_input *in)
+hash_words(const struct hash_seed *seed, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3)
 {
 #ifdef __AES__
 	const __m128i *k = (const __m128i *)(const void *)seed->k;
-	__m128i a = _mm_loadu_si128((const __m128i *)(const void *)&in->w[0]);
-	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)&in->w[2]);
+	__m128i a = _mm_set_epi64x((long long)w1, (long long)w0);
+	__m128i b = _mm_set_epi64x((long long)w3, (long long)w2);
 
 	a = _mm_xor_si128(a, _mm_loadu_si128(&k[0]));
 	b = _mm_xor_si128(b, _mm_loadu_si128(&k[1]));
@@ -43,8 +42,24 @@ hash_input(const struct hash_seed *seed, const struct hash_input *in)
 	a = _mm_aesenc_si128(a, _mm_loadu_si128(&k[0]));
 	return (uint64_t)_mm_cvtsi128_si64(a);
 #else
-	return siphash((const struct siphash_key *)(const void *)seed->k, in->w, sizeof(in->w));
+	uint64_t w[4] = {w0, w1, w2, w3};
+
+	return siphash((const struct siphash_key *)(const void *)seed->k, w, sizeof(w));
 #endif
+}
+
+/**
+ * A cheap hash for tables whose contents strangers can't choose (the configuration's): a search for
+ * a stranger's key is as long as the operator's keys make it, whatever the key.
+ */
+static inline uint64_t
+hash_cheap(uint64_t w0, uint64_t w1, uint64_t w2)
+{
+	uint64_t h = (w0 ^ w1 * UINT64_C(0x9e3779b97f4a7c15)) + w2 * UINT64_C(0xd6e8feb86659fd93);
+
+	h ^= h >> 32;
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return h >> 32;
 }
 
 #endif

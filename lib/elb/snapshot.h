@@ -151,7 +151,6 @@ struct snapshot {
 	uint32_t addresses_mask;
 	uint32_t *frontend_buckets; /* indexes into frontends[] */
 	uint32_t frontend_mask;
-	struct hash_seed seed; /* of the two tables above */
 
 	const struct route_table *routes;
 };
@@ -160,10 +159,7 @@ struct snapshot {
 static inline const struct snapshot_address *
 snapshot_find_address(const struct snapshot *s, const struct ip_addr *addr)
 {
-	struct hash_input in = {{0}};
-
-	memcpy(&in.w[0], addr, sizeof(*addr));
-	for (uint64_t h = hash_input(&s->seed, &in);; h++) {
+	for (uint64_t h = hash_cheap(addr->w[0], addr->w[1], 0);; h++) {
 		const struct snapshot_address *a = &s->addresses[h & s->addresses_mask];
 
 		if (a->kind == SNAPSHOT_ADDRESS_NONE)
@@ -174,14 +170,9 @@ snapshot_find_address(const struct snapshot *s, const struct ip_addr *addr)
 }
 
 static inline uint64_t
-snapshot_frontend_hash(const struct snapshot *s, const struct ip_addr *vip, uint16_t port_be,
-		       uint8_t protocol)
+snapshot_frontend_hash(const struct ip_addr *vip, uint16_t port_be, uint8_t protocol)
 {
-	struct hash_input in = {{0}};
-
-	memcpy(&in.w[0], vip, sizeof(*vip));
-	in.w[2] = (uint64_t)port_be << 8 | protocol;
-	return hash_input(&s->seed, &in);
+	return hash_cheap(vip->w[0], vip->w[1], (uint64_t)port_be << 8 | protocol);
 }
 
 /**
@@ -193,7 +184,7 @@ static inline uint32_t
 snapshot_find_frontend(const struct snapshot *s, const struct ip_addr *vip, uint16_t port_be,
 		       uint8_t protocol)
 {
-	for (uint64_t h = snapshot_frontend_hash(s, vip, port_be, protocol);; h++) {
+	for (uint64_t h = snapshot_frontend_hash(vip, port_be, protocol);; h++) {
 		uint32_t index = s->frontend_buckets[h & s->frontend_mask];
 		const struct snapshot_frontend *f = &s->frontends[index];
 

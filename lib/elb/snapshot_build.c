@@ -155,11 +155,7 @@ acquire_all(struct builder *b)
 static struct snapshot_address *
 add_address(struct snapshot *s, const struct ip_addr *addr, enum snapshot_address_kind kind)
 {
-	struct hash_input in = {{0}};
-	uint64_t h;
-
-	memcpy(&in.w[0], addr, sizeof(*addr));
-	for (h = hash_input(&s->seed, &in);; h++) {
+	for (uint64_t h = hash_cheap(addr->w[0], addr->w[1], 0);; h++) {
 		struct snapshot_address *a = &s->addresses[h & s->addresses_mask];
 
 		if (a->kind != SNAPSHOT_ADDRESS_NONE && !ip_addr_equal(&a->addr, addr))
@@ -421,7 +417,7 @@ enter_frontend(struct snapshot *s, uint32_t index, uint8_t protocol)
 
 	if ((f->protocols & protocol) == 0)
 		return;
-	h = snapshot_frontend_hash(s, &f->vip, f->port_be, protocol);
+	h = snapshot_frontend_hash(&f->vip, f->port_be, protocol);
 	while (s->frontend_buckets[h & s->frontend_mask] != 0)
 		h++;
 	s->frontend_buckets[h & s->frontend_mask] = index;
@@ -510,7 +506,6 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 	s->config_revision = input->config_revision;
 	s->generation = input->generation;
 	s->workers_n = input->workers_n;
-	s->seed = *input->seed;
 	memcpy(s->config_hash, input->model->hash, sizeof(s->config_hash));
 	for (uint32_t slot = 0; slot < SNAPSHOT_SLOTS; slot++)
 		s->worker_of[slot] = (uint8_t)(slot % input->workers_n);

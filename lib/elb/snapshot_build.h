@@ -29,7 +29,6 @@ struct snapshot_input {
 	bool refuse_new_flows; /* weir is stopping: all frontends drain */
 	uint64_t config_revision;
 	uint32_t generation;
-	const struct hash_seed *seed;
 };
 
 bool snapshot_registries_init(struct snapshot_registries *registries);

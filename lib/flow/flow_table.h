@@ -238,12 +238,9 @@ static inline uint64_t
 flow_hash_client(const struct flow_table *table, const struct ip_addr *client,
 		 uint16_t client_port_be, uint32_t frontend, uint8_t proto)
 {
-	struct hash_input in;
-
-	memcpy(&in.w[0], client, sizeof(*client));
-	in.w[2] = (uint64_t)frontend << 32 | (uint64_t)client_port_be << 8 | proto;
-	in.w[3] = FLOW_SIDE_CLIENT;
-	return hash_input(&table->seed, &in);
+	return hash_words(&table->seed, client->w[0], client->w[1],
+			  (uint64_t)frontend << 32 | (uint64_t)client_port_be << 8 | proto,
+			  FLOW_SIDE_CLIENT);
 }
 
 /**
@@ -255,15 +252,10 @@ flow_hash_target(const struct flow_table *table, const struct ip_addr *target,
 		 uint16_t target_port_be, const struct ip_addr *local, uint16_t local_port_be,
 		 uint8_t proto)
 {
-	uint64_t t[2];
-	struct hash_input in;
-
-	memcpy(t, target, sizeof(t));
-	memcpy(&in.w[0], local, sizeof(*local));
-	in.w[2] = t[0] * UINT64_C(0x9e3779b97f4a7c15) + t[1];
-	in.w[3] = (uint64_t)target_port_be << 32 | (uint64_t)local_port_be << 16 |
-		  (uint64_t)proto << 8 | FLOW_SIDE_TARGET;
-	return hash_input(&table->seed, &in);
+	return hash_words(&table->seed, local->w[0], local->w[1],
+			  target->w[0] * UINT64_C(0x9e3779b97f4a7c15) + target->w[1],
+			  (uint64_t)target_port_be << 32 | (uint64_t)local_port_be << 16 |
+				  (uint64_t)proto << 8 | FLOW_SIDE_TARGET);
 }
 
 #endif

@@ -13,7 +13,10 @@
 #include <string.h>
 
 struct ip_addr {
-	uint8_t b[16];
+	__extension__ union {
+		uint8_t b[16];
+		uint64_t w[2]; /* the same bytes: for comparing and hashing */
+	};
 };
 
 /** An address with the length of its network part; IPv4 prefixes count 96 more bits. */
@@ -28,9 +31,21 @@ struct ip_prefix {
 static inline struct ip_addr
 ip_addr_from_v4(const void *wire)
 {
-	struct ip_addr a = {.b = {[10] = 0xff, [11] = 0xff}};
+	static const union {
+		uint8_t b[8];
+		uint64_t w;
+	} mapped = {.b = {[2] = 0xff, [3] = 0xff}};
+	struct ip_addr a;
+	uint32_t v4;
 
-	memcpy(&a.b[12], wire, 4);
+	/* Whole words: bytes written one by one can't be read as a word without a stall. */
+	memcpy(&v4, wire, 4);
+	a.w[0] = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	a.w[1] = mapped.w | (uint64_t)v4 << 32;
+#else
+	a.w[1] = mapped.w | v4;
+#endif
 	return a;
 }
 
@@ -46,9 +61,14 @@ ip_addr_from_v6(const void *wire)
 static inline bool
 ip_addr_is_v4(const struct ip_addr *a)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint32_t middle;
 
-	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+	memcpy(&middle, &a->b[8], 4);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return a->w[0] == 0 && middle == 0xffff0000;
+#else
+	return a->w[0] == 0 && middle == 0x0000ffff;
+#endif
 }
 
 /** 4 or 6. */
@@ -68,17 +88,20 @@ ip_addr_wire(const struct ip_addr *a)
 static inline bool
 ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
 {
-	uint64_t x[2], y[2];
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	return ((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1])) == 0;
 }
 
 bool ip_addr_is_unspecified(const struct ip_addr *a);
 bool ip_addr_is_multicast(const struct ip_addr *a);
 bool ip_addr_is_loopback(const struct ip_addr *a);
 bool ip_addr_is_link_local(const struct ip_addr *a);
+
+/** Whether an IPv4 address may be a martian, by its first byte: a quick no for the common case. */
+static inline bool
+ip_addr_v4_may_be_martian(const struct ip_addr *a)
+{
+	return (uint8_t)(a->b[12] - 1) >= 223 || a->b[12] == 127;
+}
 
 /** Not usable as a source: unspecified, multicast, loopback or IPv4 limited broadcast. */
 bool ip_addr_is_martian_source(const struct ip_addr *a);

@@ -35,7 +35,7 @@ struct next_hop {
 					set */
 	_Atomic uint32_t used;       /* set by workers, cleared by the aging management core */
 	struct ip_addr addr;         /* key, with `interface` */
-	uint8_t reserved[12];
+	uint8_t reserved[8];
 };
 
 _Static_assert(sizeof(struct next_hop) == 64, "one cache line");

@@ -183,7 +183,7 @@ parse_ipv4(struct packet *p, uint32_t total_len)
 	p->proto = ip[IPV4_PROTO];
 	p->src = ip_addr_from_v4(ip + IPV4_SRC);
 	p->dst = ip_addr_from_v4(ip + IPV4_DST);
-	if (ip_addr_is_martian_source(&p->src))
+	if (ip_addr_v4_may_be_martian(&p->src) && ip_addr_is_martian_source(&p->src))
 		return DROP_IP_SOURCE_MARTIAN;
 	fragment = bytes_load_be16(ip + IPV4_FRAG);
 	if ((fragment & (IPV4_MF | IPV4_FRAG_OFF)) != 0)

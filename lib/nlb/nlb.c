@@ -698,6 +698,14 @@ miss(struct nlb *nlb, struct packet *p, enum flow_miss_why why)
 		packet_drop(p, DROP_NOT_A_FLOW);
 }
 
+/* Multicast, broadcast and link-local destinations. */
+static bool
+is_for_many(const struct packet *p)
+{
+	return ip_addr_is_multicast(&p->dst) || ip_addr_is_link_local(&p->dst) ||
+	       (p->af == 4 && p->dst.b[12] == 255 && p->dst.b[15] == 255);
+}
+
 static void
 client_without_flow(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
 		    struct packet *p, uint64_t hash, uint32_t now_ms)
@@ -725,20 +733,23 @@ client_without_flow(struct nlb *nlb, const struct snapshot *s, const struct next
 		serve(nlb, s, hops, p, record, FLOW_SIDE_CLIENT, now_ms);
 }
 
+/* Neither for a listener nor of a flow: say why. */
 static void
 target_without_flow(struct nlb *nlb, const struct snapshot *s, struct packet *p)
 {
 	const struct snapshot_address *own = snapshot_find_address(s, &p->dst);
 
-	if (own != NULL && own->kind == SNAPSHOT_ADDRESS_VIP)
+	if (own == NULL && is_for_many(p))
+		packet_drop(p, DROP_IP_MULTICAST);
+	else if (own == NULL)
+		miss(nlb, p, FLOW_MISS_REPLY);
+	else if (own->kind == SNAPSHOT_ADDRESS_VIP)
 		packet_drop(p, DROP_NO_LISTENER);
-	else if (own != NULL && p->proto == IPPROTO_TCP &&
+	else if (own->is_local && p->proto == IPPROTO_TCP &&
 		 (packet_l4(p)[TCP_FLAGS] & TCP_FLAG_ACK) != 0)
 		miss(nlb, p, FLOW_MISS_SEGMENT); /* a target that still thinks it has a flow */
-	else if (own != NULL)
-		packet_drop(p, DROP_HOST_UNWANTED);
 	else
-		miss(nlb, p, FLOW_MISS_REPLY);
+		packet_drop(p, DROP_HOST_UNWANTED);
 }
 
 /* Whether a flow like this one would get its target today. */
@@ -919,6 +930,8 @@ finish_lookup(struct nlb *nlb, const struct snapshot *s, const struct next_hop_t
 	}
 	if (likely(record != FLOW_NONE))
 		serve(nlb, s, hops, p, record, l->side, now_ms);
+	else if (snapshot_find_address(s, &p->src) != NULL)
+		packet_drop(p, DROP_IP_SOURCE_SPOOFED); /* so no flow has such a client */
 	else if (l->side == FLOW_SIDE_CLIENT)
 		client_without_flow(nlb, s, hops, p, l->hash, now_ms);
 	else

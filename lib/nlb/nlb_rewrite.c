@@ -60,10 +60,12 @@ apply_udp(uint8_t *field, uint64_t diff)
 static inline uint64_t
 decrement_ttl(uint8_t *ip)
 {
+	/* TTL and protocol as one word: nothing is read back that was just written narrower. */
 	uint16_t before = bytes_load16(ip + IPV4_TTL);
+	uint16_t after = (uint16_t)(before - htons(0x0100));
 
-	ip[IPV4_TTL]--;
-	return checksum_diff16(0, before, bytes_load16(ip + IPV4_TTL));
+	bytes_store16(ip + IPV4_TTL, after);
+	return checksum_diff16(0, before, after);
 }
 
 void

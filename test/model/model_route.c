@@ -24,7 +24,7 @@ static struct ip_addr
 random_addr(unsigned long long *state)
 {
 	unsigned long long r = unit_random(state);
-	struct ip_addr a = {{0}};
+	struct ip_addr a = {.w = {0, 0}};
 
 	if ((r & 1) != 0)
 		a = ip_addr_from_v4("\x0a\0\0\0");

@@ -126,13 +126,11 @@ build_snapshot(struct bench *b, const struct secret *secret)
 	uint64_t ids[2] = {model->interfaces[0].id, model->interfaces[1].id};
 	struct maglev_target targets[TARGETS];
 	struct siphash_key seed;
-	struct hash_seed hash_seed = {{1, 2, 3, 4, 5, 6, 7, 8}};
 	struct snapshot_input input = {.model = model,
 				       .interface_ids = ids,
 				       .interfaces = interfaces,
 				       .interfaces_n = 2,
-				       .workers_n = 1,
-				       .seed = &hash_seed};
+				       .workers_n = 1};
 	char why[256];
 
 	CHECK(snapshot_registries_init(&registries));
