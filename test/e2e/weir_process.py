@@ -3,34 +3,24 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from lab import ROOT, Namespace, end_process, wait_until
+from topology import ROOT, Namespace, end_process, wait_until
 
+sys.path.insert(0, str(ROOT / "tools"))
 
-def _load_weirctl() -> Any:
-    """tools/weirctl as a module: the harness has no second way to talk to weir."""
-    loader = importlib.machinery.SourceFileLoader("weirctl", str(ROOT / "tools" / "weirctl"))
-    loader_spec = importlib.util.spec_from_loader("weirctl", loader)
-    module = importlib.util.module_from_spec(loader_spec)
-    loader.exec_module(module)
-    return module
-
-
-weirctl = _load_weirctl()
-Refused, Unreachable = weirctl.Refused, weirctl.Unreachable
+from weir_control import call  # noqa: E402
 
 
 def binary() -> Path:
-    """The weir under test: $WEIR, or the one in build/."""
-    return Path(os.environ.get("WEIR", ROOT / "build" / "app" / "weir"))
+    """The weir under test: $WEIR_BINARY, or the one in build/."""
+    return Path(os.environ.get("WEIR_BINARY", ROOT / "build" / "app" / "weir"))
 
 
 class WeirFailed(RuntimeError):
@@ -70,11 +60,7 @@ class Weir:
 
     def ask(self, op: str, **args: Any) -> Any:
         """One operation of the control socket."""
-        client = weirctl.Client(self.control_socket)
-        try:
-            return client.ask(op, **args)
-        finally:
-            client.close()
+        return call(self.control_socket, op, args)
 
     def target_states(self, target_group: str | None = None) -> dict[str, str]:
         """State of each target by "GROUP ADDRESS:PORT"."""

@@ -20,14 +20,14 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
+PYTHON = "/usr/bin/python3"  # Debian's, which has scapy
+UDP_ECHO = str(Path(__file__).with_name("udp_echo.py"))
 DIRECTORY = Path("/run/weir-lab")  # servers' files and logs, a directory for each lab
 
 CLIENT_V4, CLIENT_V6 = "198.18.1.2", "2001:db8:1::2"
@@ -293,7 +293,7 @@ http {{
     def serve_udp_echo(self, *targets: Target, port: int = 5353) -> None:
         """Each datagram comes back with the target's name in front."""
         for target in targets or self.targets:
-            target.serve("echo", sys.executable, __file__, "udp-echo", str(port), target.name,
+            target.serve("echo", PYTHON, UDP_ECHO, "serve", str(port), target.name,
                          ready=lambda t=target: t.is_listening(port, udp=True))
 
     def http(self, url: str, times: int = 1) -> list[str]:
@@ -304,7 +304,7 @@ http {{
 
     def udp(self, address: str, port: int, times: int = 1) -> list[str]:
         """First word of each answer, asked from a port of its own; "" where there was none."""
-        got = self.client.run(sys.executable, __file__, "udp-ask", address, str(port), str(times))
+        got = self.client.run(PYTHON, UDP_ECHO, "ask", address, str(port), str(times))
         return got.stdout.split("\n")[:times]
 
     def __enter__(self) -> "Lab":
@@ -320,36 +320,3 @@ http {{
             ns.remove()
         self.targets, self.namespaces = [], []
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def udp_echo(port: int, name: str) -> None:
-    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    s.bind(("::", port))
-    while True:
-        data, sender = s.recvfrom(65536)
-        s.sendto(name.encode() + b" " + data, sender)
-
-
-def udp_ask(address: str, port: int, times: int) -> None:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for n in range(times):
-        with socket.socket(family, socket.SOCK_DGRAM) as s:
-            s.settimeout(2)
-            s.connect((address, port))
-            s.send(f"question {n}".encode())
-            try:
-                answer = s.recv(2048).decode().split()
-            except OSError:
-                answer = []
-        print(answer[0] if answer[1:] == ["question", str(n)] else "")
-
-
-if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["udp-echo", port, name]:
-            udp_echo(int(port), name)
-        case ["udp-ask", address, port, times]:
-            udp_ask(address, int(port), int(times))
-        case _:
-            sys.exit("usage: lab.py udp-echo PORT NAME | udp-ask ADDRESS PORT TIMES")

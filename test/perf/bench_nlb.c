@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The network load balancer's path in a loop, without EAL and NIC.
+ *
+ * Per burst: headers are written from a table of tuples in random order into one of 4,096 buffers,
+ * parsed, and served (packet_parse() and nlb_burst()).  A null service, which writes and parses
+ * nothing but touches the same memory, is run in turn with it and subtracted.  Output: one JSON
+ * object a line with nanoseconds per packet of every round.
+ *
+ * usage: bench_nlb FLOWS hit|new|null|parse ROUNDS
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <arpa/inet.h>
+
+#include "bytes.h"
+#include "check.h"
+#include "checksum.h"
+#include "maglev.h"
+#include "nlb.h"
+#include "packet.h"
+#include "config.h"
+#include "snapshot_build.h"
+#include "wire.h"
+
+#define BUFFERS     4096
+#define BUFFER_SIZE 2304
+#define ROOM        128
+#define BURST       32
+#define TARGETS     100
+#define LOCALS      64
+#define PACKETS     2000000u
+
+struct tuple {
+	uint32_t src, dst; /* wire order */
+	uint16_t sport, dport;
+};
+
+struct bench {
+	struct nlb *nlb;
+	struct snapshot *snapshot;
+	struct next_hop_table hops;
+	struct tuple *tuples;
+	uint32_t tuples_n;
+	uint8_t *buffers;
+	struct worker_counters counters;
+};
+
+static void *
+map(size_t bytes)
+{
+	size_t huge = 2u << 20;
+	void *mem;
+
+	bytes = (bytes + huge - 1) & ~(huge - 1);
+	mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
+		   -1, 0);
+	if (mem == MAP_FAILED)
+		mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(mem != MAP_FAILED);
+	madvise(mem, bytes, MADV_HUGEPAGE);
+	memset(mem, 0, bytes);
+	return mem;
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t
+random64(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+/* A configuration as an operator writes it, loaded as the program does. */
+static struct model *
+load_model(void)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	struct config_errors errors = {0};
+	struct config_source source = {.name = "bench.ini"};
+	struct model *model;
+
+	fprintf(f, "[interface front]\ndevice = a\naddress = 198.18.0.1/16\n"
+		   "[interface back]\ndevice = b\naddress = 198.19.0.1/16\n");
+	for (int i = 0; i < LOCALS; i++)
+		fprintf(f, "local_address = 198.19.1.%d\n", i + 1);
+	fprintf(f, "[load_balancer lb]\ntype = network\naddress = 198.18.0.10\n"
+		   "[listener lb:80]\nprotocol = TCP\ndefault_action = forward g\n"
+		   "[target_group g]\nprotocol = TCP\n");
+	for (int i = 0; i < TARGETS; i++)
+		fprintf(f, "target = 198.19.2.%d:80\n", i + 1);
+	fclose(f);
+	source.bytes = text;
+	source.len = len;
+	model = config_load(&source, 1, &errors);
+	for (uint32_t i = 0; i < errors.n; i++)
+		fprintf(stderr, "%s\n", errors.items[i].text);
+	CHECK(model != NULL);
+	free(text);
+	return model;
+}
+
+static void
+build_snapshot(struct bench *b, const struct secret *secret)
+{
+	static struct snapshot_registries registries;
+	static struct snapshot_interface interfaces[2] = {{.port = 0, .mtu = 1500},
+							  {.port = 1, .mtu = 1500}};
+	struct model *model = load_model();
+	uint64_t ids[2] = {model->interfaces[0].id, model->interfaces[1].id};
+	struct maglev_target targets[TARGETS];
+	struct siphash_key seed;
+	struct hash_seed hash_seed = {{1, 2, 3, 4, 5, 6, 7, 8}};
+	struct snapshot_input input = {.model = model,
+				       .interface_ids = ids,
+				       .interfaces = interfaces,
+				       .interfaces_n = 2,
+				       .workers_n = 1,
+				       .seed = &hash_seed};
+	char why[256];
+
+	CHECK(snapshot_registries_init(&registries));
+	b->snapshot = snapshot_build(&registries, &input, why, sizeof(why));
+	CHECK(b->snapshot != NULL);
+	secret_derive(secret, "maglev seed", &seed, sizeof(seed));
+	for (uint32_t i = 0; i < TARGETS; i++)
+		targets[i] = (struct maglev_target){
+			.id = b->snapshot->targets[i + 1].id,
+			.reference = ref_make(i + 1, b->snapshot->targets[i + 1].generation),
+			.weight = 1,
+			.eligible = true};
+	atomic_store(&b->snapshot->groups[1].set, maglev_build(&seed, targets, TARGETS));
+}
+
+/* Every target and the clients' gateway is resolved. */
+static void
+resolve(struct bench *b)
+{
+	next_hop_table_init(&b->hops, map(next_hop_table_bytes(4096)), 4096);
+	for (uint32_t i = 0; i < TARGETS; i++) {
+		struct next_hop_copy copy = {.interface = 1, .port = 1, .mtu = 1500, .l2_len = 14};
+		uint32_t r = next_hop_add(&b->hops, 1, &b->snapshot->targets[i + 1].addr);
+
+		next_hop_resolve(&b->hops, r, &copy);
+	}
+}
+
+static void
+resolve_client(struct bench *b, uint32_t addr)
+{
+	struct ip_addr a = ip_addr_from_v4(&addr);
+	struct next_hop_copy copy = {.interface = 0, .port = 0, .mtu = 1500, .l2_len = 14};
+
+	next_hop_resolve(&b->hops, next_hop_add(&b->hops, 0, &a), &copy);
+}
+
+static void
+write_packet(uint8_t *frame, const struct tuple *t, uint8_t flags)
+{
+	static const uint8_t ether[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+	uint8_t *ip = frame + 14, *tcp = ip + 20;
+
+	memcpy(frame, ether, 14);
+	memset(ip, 0, 46);
+	ip[0] = 0x45;
+	ip[3] = 46;
+	ip[8] = 64;
+	ip[9] = 6;
+	memcpy(ip + 12, &t->src, 4);
+	memcpy(ip + 16, &t->dst, 4);
+	bytes_store16(ip + 10, checksum(ip, 20));
+	memcpy(tcp, &t->sport, 2);
+	memcpy(tcp + 2, &t->dport, 2);
+	tcp[12] = 0x50;
+	tcp[13] = flags;
+}
+
+static inline uint8_t *
+buffer_of(const struct bench *b, uint32_t i)
+{
+	return b->buffers + (size_t)(i % BUFFERS) * BUFFER_SIZE + ROOM;
+}
+
+enum service { SERVICE_NULL, SERVICE_PARSE, SERVICE_NLB };
+
+static uint32_t
+run(struct bench *b, uint32_t packets, uint32_t first, uint8_t flags, enum service service,
+    uint32_t now_ms)
+{
+	struct packet packet[BURST], *burst[BURST];
+	uint32_t at = first % b->tuples_n, forwarded = 0;
+
+	for (uint32_t done = 0; done < packets; done += BURST) {
+		uint32_t n = packets - done < BURST ? packets - done : BURST, kept = 0;
+
+		for (uint32_t i = 0; i < n; i++) {
+			write_packet(buffer_of(b, done + i), &b->tuples[at], flags);
+			if (++at == b->tuples_n)
+				at = 0;
+		}
+		for (uint32_t i = 0; i < n && service != SERVICE_NULL; i++) {
+			struct packet_frame frame = {buffer_of(b, done + i), 60, 60, ROOM};
+			struct packet_link link;
+
+			packet[kept].interface = 0;
+			if (packet_parse_link(&frame, &link) == DROP_NONE &&
+			    packet_parse(&frame, &link, &packet[kept]) == DROP_NONE) {
+				burst[kept] = &packet[kept];
+				kept++;
+			}
+		}
+		if (service != SERVICE_NLB) {
+			for (uint32_t i = 0; i < n; i++)
+				forwarded += buffer_of(b, done + i)[30] != 0;
+			continue;
+		}
+		nlb_burst(b->nlb, b->snapshot, &b->hops, burst, (uint16_t)kept, now_ms);
+		for (uint32_t i = 0; i < kept; i++)
+			forwarded += burst[i]->verdict == PACKET_FORWARD;
+	}
+	return forwarded;
+}
+
+static void
+shuffle(struct tuple *tuples, uint32_t n, uint64_t *state)
+{
+	for (uint32_t i = n - 1; i > 0; i--) {
+		uint32_t k = (uint32_t)(random64(state) % (i + 1));
+		struct tuple t = tuples[i];
+
+		tuples[i] = tuples[k];
+		tuples[k] = t;
+	}
+}
+
+/* One SYN for each flow, from few clients with many ports each. */
+static void
+make_syns(struct bench *b, uint32_t flows)
+{
+	uint32_t dst = inet_addr("198.18.0.10");
+
+	b->tuples_n = flows;
+	for (uint32_t i = 0; i < flows; i++) {
+		uint32_t client = htonl(0xc6120000u + 256 + i / 60000);
+
+		if (i % 60000 == 0)
+			resolve_client(b, client);
+		b->tuples[i] =
+			(struct tuple){client, dst, htons((uint16_t)(2000 + i % 60000)), htons(80)};
+	}
+}
+
+/* Packets of both directions of every flow in the table. */
+static void
+make_hits(struct bench *b)
+{
+	uint32_t dst = inet_addr("198.18.0.10"), n = 0;
+
+	for (uint32_t i = 0; i < b->nlb->flows.used_n; i++) {
+		const struct flow_record *r = &b->nlb->flows.records[i];
+		const struct snapshot_target *target = &b->snapshot->targets[ref_index(r->target)];
+		struct tuple *t = &b->tuples[n];
+
+		memcpy(&t[0].src, &r->client.b[12], 4);
+		t[0].dst = dst;
+		t[0].sport = r->client_port_be;
+		t[0].dport = htons(80);
+		memcpy(&t[1].src, &target->addr.b[12], 4);
+		memcpy(&t[1].dst, &b->snapshot->locals[ref_index(r->local)].addr.b[12], 4);
+		t[1].sport = target->port_be;
+		t[1].dport = r->local_port_be;
+		n += 2;
+	}
+	b->tuples_n = n;
+}
+
+static void
+bench_hits(struct bench *b, uint32_t flows, int rounds, enum service service)
+{
+	uint64_t state = 88172645463325252u;
+
+	shuffle(b->tuples, b->tuples_n, &state);
+	CHECK(run(b, flows, 0, TCP_FLAG_SYN, SERVICE_NLB, 1) == flows);
+	make_hits(b);
+	shuffle(b->tuples, b->tuples_n, &state);
+	run(b, PACKETS, 0, TCP_FLAG_ACK, service, 2);
+	for (int i = 0; i < rounds; i++) {
+		uint64_t begin = now_ns();
+		uint32_t forwarded = run(b, PACKETS, (uint32_t)i * 7919, TCP_FLAG_ACK, service, 3);
+		double ns = (double)(now_ns() - begin) / PACKETS;
+
+		CHECK(forwarded == PACKETS);
+		printf("{\"ns\": %.2f}\n", ns);
+	}
+}
+
+static void
+bench_new(struct bench *b, uint32_t flows, int rounds, enum service service)
+{
+	uint32_t repeat = flows < 200000 ? 200000 / flows : 1;
+	uint64_t state = 88172645463325252u;
+
+	shuffle(b->tuples, b->tuples_n, &state);
+	for (int i = 0; i < rounds; i++) {
+		uint64_t spent = 0;
+
+		for (uint32_t k = 0; k < repeat; k++) {
+			uint64_t begin = now_ns();
+
+			CHECK(run(b, flows, 0, TCP_FLAG_SYN, service, 1) == flows);
+			spent += now_ns() - begin;
+			if (service == SERVICE_NLB) {
+				CHECK(b->nlb->flows.in_use == flows);
+				nlb_flush(b->nlb);
+			}
+		}
+		printf("{\"ns\": %.2f}\n", (double)spent / repeat / flows);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct bench b;
+	struct secret secret = {{1, 2, 3}};
+	struct nlb_settings settings = {.secret = &secret, .counters = &b.counters};
+	uint32_t flows = argc == 4 ? (uint32_t)atoi(argv[1]) : 0;
+	int rounds = argc == 4 ? atoi(argv[3]) : 0;
+	enum service service = SERVICE_NLB;
+	void *mem;
+
+	if (flows == 0 || rounds == 0) {
+		fprintf(stderr, "usage: bench_nlb FLOWS hit|new|null|parse|null-new ROUNDS\n");
+		return 2;
+	}
+	if (strncmp(argv[2], "null", 4) == 0)
+		service = SERVICE_NULL;
+	else if (strcmp(argv[2], "parse") == 0)
+		service = SERVICE_PARSE;
+	build_snapshot(&b, &secret);
+	b.counters.frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*b.counters.frontends));
+	b.counters.targets = calloc(SNAPSHOT_TARGETS, sizeof(*b.counters.targets));
+	settings.max_flows = flows < 1024 ? 1024 : flows;
+	mem = map(nlb_bytes(&settings));
+	b.nlb = nlb_create(mem, nlb_bytes(&settings), &settings);
+	b.tuples = map((size_t)flows * 2 * sizeof(*b.tuples));
+	b.buffers = map((size_t)BUFFERS * BUFFER_SIZE);
+	resolve(&b);
+	make_syns(&b, flows);
+	if (strstr(argv[2], "new") != NULL)
+		bench_new(&b, flows, rounds, service);
+	else
+		bench_hits(&b, flows, rounds, service);
+	printf("{\"bytes_per_flow\": %.1f}\n", (double)nlb_bytes(&settings) / settings.max_flows);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Print docs/configuration.md from the key table. */
+#include <stdio.h>
+
+#include "model_keys.h"
+
+static const char *const introductions[MODEL_KINDS] = {
+	[MODEL_SYSTEM] = "`[system]`: the box.",
+	[MODEL_DATAPLANE] = "`[dataplane]`: cores and memory. Changes need a restart.",
+	[MODEL_CLUSTER] = "`[cluster]`: what several boxes share.",
+	[MODEL_MANAGEMENT] = "`[management]`: how weir is watched.",
+	[MODEL_INTERFACE] =
+		"`[interface NAME]`: a DPDK port or a VLAN on one. Device, parent, vlan, "
+		"mtu, queues and weir.offloads change only by a restart.",
+	[MODEL_LOAD_BALANCER] =
+		"`[load_balancer NAME]`: names are 1-32 letters, digits and hyphens, as ELB's.",
+	[MODEL_LISTENER] = "`[listener LOAD_BALANCER:PORT]`.",
+	[MODEL_RULE] = "`[rule LOAD_BALANCER:PORT PRIORITY]`: checked, but not in this version.",
+	[MODEL_TARGET_GROUP] = "`[target_group NAME]`: targets of one address family.",
+};
+
+static void
+print_row(const struct model_key *key)
+{
+	char allowed[MODEL_TEXT_MAX];
+
+	printf("| `%s`%s | %s | %s%s%s | %s%s |\n", key->key,
+	       (key->flags & MODEL_KEY_REPEAT) != 0 ? " (repeatable)" : "",
+	       model_key_allowed(key, allowed), key->initial != NULL && key->initial[0] ? "`" : "",
+	       key->initial == NULL || key->initial[0] == '\0' ? "-" : key->initial,
+	       key->initial != NULL && key->initial[0] ? "`" : "", key->text,
+	       (key->flags & MODEL_KEY_DEFAULT_ONLY) != 0 ? " Only the default in this version."
+							  : "");
+}
+
+int
+main(void)
+{
+	printf("# Configuration\n\n"
+	       "Generated from the key table (`lib/elb/model_keys.c`); do not edit.\n\n"
+	       "INI files: `weir --config FILE`, or a directory whose `*.ini` are read in name "
+	       "order. "
+	       "Lines are UTF-8 of at most 4,096 bytes. ` ;` starts a comment unless it stands "
+	       "between double quotes. All errors are printed at once, one a line: "
+	       "`FILE:LINE: [section] key: what is wrong; allowed: ...`. `weir --check` only "
+	       "checks; "
+	       "SIGHUP or `weirctl reload` puts a changed configuration in force, a bad one "
+	       "changes "
+	       "nothing.\n");
+	for (int kind = 0; kind < MODEL_KINDS; kind++) {
+		printf("\n## %s\n\n%s\n\n| Key | Allowed | Default | Meaning "
+		       "|\n|---|---|---|---|\n",
+		       model_kind_name((enum model_kind)kind), introductions[kind]);
+		for (uint32_t i = 0; i < model_keys_n; i++) {
+			if ((model_keys[i].kinds >> kind & 1) != 0)
+				print_row(&model_keys[i]);
+		}
+	}
+	return 0;
+}
