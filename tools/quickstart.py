@@ -1,158 +1,203 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The work behind tools/quickstart."""
+"""Build weir, lay out a network on this machine, send traffic through weir and show what happened.
+
+Everything happens in network namespaces (weir-client, weir-lb, weir-net, weir-t1..3); nothing of it is
+left afterwards, unless --keep asks for it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import collections
+import os
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test/e2e"))
+sys.path.insert(0, str(ROOT / "test" / "e2e"))
 
-from topology import Topology, Weir  # noqa: E402
+from topology import Lab, remove_lab  # noqa: E402
+from weir_process import Weir, WeirFailed  # noqa: E402
+from weir_control import call, table  # noqa: E402
 
-REQUESTS = 60
+PREFIX = "weir"
+INSTANCE = "weir"
+INSTANCE_SOCKET = Path(f"/run/weir/{INSTANCE}.sock")
+CONFIG = ROOT / "conf" / "quickstart.ini"
+STATE = Path("/var/lib/weir/weir")
+LOG = Path("/run/weir-quickstart.log")
+TIMES = 100
 
 
 def say(text: str) -> None:
-    print(f"== {text}", flush=True)
+    print(f"\n== {text}", flush=True)
 
 
-def table(rows: list[list[object]], indent: str = "   ") -> None:
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print(indent + "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+def step(*command: str) -> bool:
+    print(f"   $ {' '.join(command)}", flush=True)
+    return subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+def must(*command: str) -> None:
+    if not step(*command):
+        sys.exit(f"quickstart: `{' '.join(command)}` failed; its messages are above")
+
+
+def as_owner(*command: str) -> tuple[str, ...]:
+    """Build as the owner of the checkout, so that `sudo` leaves no files of root's there."""
+    owner = ROOT.stat()
+    if owner.st_uid == 0:
+        return command
+    return ("setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups",
+            "--", *command)
 
 
 def build() -> None:
-    say("building weir (meson setup build && ninja -C build)")
-    if not (ROOT / "build/build.ninja").exists():
-        subprocess.run(["meson", "setup", "build"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", "build", "--quiet", "app/weir"], cwd=ROOT, check=True)
+    say("Building weir in build/")
+    if not (ROOT / "build" / "build.ninja").exists():
+        must(*as_owner("meson", "setup", "build"))
+    must(*as_owner("ninja", "-C", "build", "app/weir"))
 
 
-def curl(topology: Topology, url: str, times: int) -> collections.Counter[str]:
-    """Each request is a new connection."""
-    answers: collections.Counter[str] = collections.Counter()
-    for _ in range(times):
-        done = topology.run("client", "curl", "-sg", "-m", "3", url, check=False)
-        answers[done.stdout.split(" ")[0].strip() or "no answer"] += 1
-    return answers
+def clean() -> None:
+    """Remove everything an earlier run left or kept."""
+    left = remove_lab(PREFIX)
+    if left:
+        print(f"   removed what an earlier run left: {' '.join(left)}")
 
 
-def udp(topology: Topology, times: int) -> collections.Counter[str]:
-    answers: collections.Counter[str] = collections.Counter()
-    for i in range(times):
-        done = topology.run("client", "socat", "-t", "0.3", "-", "UDP:198.18.1.10:53", check=False,
-                            input=f"hello {i}")
-        answers[done.stdout.split(" ")[0] or "no answer"] += 1
-    return answers
+def choose_config(lab: Lab, huge: bool) -> Path:
+    if huge:
+        return CONFIG
+    text = CONFIG.read_text().replace("[dataplane]\n", "[dataplane]\nhugepages = off\n")
+    path = lab.directory / "quickstart.ini"
+    path.write_text(text)
+    return path
 
 
-def send_traffic(topology: Topology) -> bool:
-    """Real requests, and a table of who answered. @return whether all were answered."""
-    say(f"{REQUESTS} requests with curl to http://198.18.1.10/ (TCP, IPv4)")
-    v4 = curl(topology, "http://198.18.1.10/", REQUESTS)
-    say(f"{REQUESTS // 2} requests with curl to http://[2001:db8:1::10]/ (TCP, IPv6)")
-    v6 = curl(topology, "http://[2001:db8:1::10]/", REQUESTS // 2)
-    say("10 datagrams with socat to 198.18.1.10:53 (UDP)")
-    datagrams = udp(topology, 10)
-    names = sorted(set(v4) | set(v6) | set(datagrams))
-    say("which target answered how often")
-    table([["target", "TCP IPv4", "TCP IPv6", "UDP"]] +
-          [[name, v4[name], v6[name], datagrams[name]] for name in names])
-    return "no answer" not in names
+def show_answers(http4: list[str], http6: list[str], udp: list[str]) -> bool:
+    columns = {"TCP over IPv4": http4, "TCP over IPv6": http6, "UDP": udp}
+    counts = {name: collections.Counter(answers) for name, answers in columns.items()}
+    rows = [{"target": target, **{name: c[target] for name, c in counts.items()}}
+            for target in ("t1", "t2", "t3")]
+    rows.append({"target": "no answer",
+                 **{name: sum(n for who, n in c.items() if who not in ("t1", "t2", "t3"))
+                    for name, c in counts.items()}})
+    print(table(rows))
+    return all(len(answers) == TIMES and set(answers) <= {"t1", "t2", "t3"}
+               for answers in columns.values())
 
 
-def show_state(weir: Weir) -> None:
-    say("health of the targets (weirctl targets)")
-    rows = [["target group", "target", "state", "flows", "packets"]]
-    for t in weir.call("target_health")["targets"]:
-        rows.append([t["target_group"], t["target"], t["state"], t["NewFlowCount"],
-                     t["ProcessedPackets"]])
-    table(rows)
-    say("load balancers (weirctl metrics)")
-    rows = [["load balancer", "NewFlowCount", "ProcessedPackets", "ProcessedBytes"]]
-    for lb in weir.call("load_balancers")["load_balancers"]:
-        rows.append([lb["name"], lb["NewFlowCount"], lb["ProcessedPackets"], lb["ProcessedBytes"]])
-    table(rows)
-    drops = {k: v for k, v in weir.call("drops").items() if v > 0}
-    say("packets not forwarded, by reason (weirctl drops): " + (str(drops) if drops else "none"))
+def send_traffic(lab: Lab) -> bool:
+    say(f"{TIMES} connections to 198.18.1.10:80 and to [2001:db8:1::10]:80 (nginx on t1 to t3), and "
+        f"{TIMES} UDP\n   questions to 198.18.1.10:53 (echo servers on t1 and t2); who answered how often:")
+    answered = show_answers(lab.http("http://198.18.1.10/", TIMES),
+                            lab.http("http://[2001:db8:1::10]/", TIMES),
+                            lab.udp("198.18.1.10", 53, TIMES))
+    say("weir's view (tools/weirctl targets, metrics shop, drops)")
+    for arguments in (["targets"], ["metrics", "shop"], ["drops"]):
+        sys.stdout.flush()
+        subprocess.run([ROOT / "tools" / "weirctl", *arguments])
+        print()
+    return answered
 
 
-def show_how_to_go_on() -> None:
-    print("""
-To look further while weir runs (tools/quickstart --keep):
-   tools/weirctl status                     what runs, and how it is doing
-   tools/weirctl targets | flows | drops | neighbors
-   tools/weirctl capture /tmp/shop.pcapng --listener shop:80 --seconds 10
-   dpdk-telemetry.py -f weir                then /weir/target_health,web or /weir/drops
-   ip netns exec weir-client curl http://198.18.1.10/
-   edit conf/quickstart.ini, then tools/weirctl reload""")
+def start(lab: Lab, huge: bool) -> Weir:
+    say("Starting nginx and UDP echo servers, and weir with conf/quickstart.ini")
+    lab.serve_http()
+    lab.serve_udp_echo(*lab.targets[:2])
+    LOG.unlink(missing_ok=True)
+    return Weir(lab.lb, choose_config(lab, huge), INSTANCE, LOG)
 
 
-def run(options: argparse.Namespace) -> int:
-    build()
-    topology = Topology("weir")
-    with tempfile.TemporaryDirectory(prefix="weir-quickstart-") as temporary:
-        directory = Path(temporary)
-        config = ROOT / "conf/quickstart.ini"
-        if options.no_huge:
-            config = directory / "quickstart.ini"
-            text = (ROOT / "conf/quickstart.ini").read_text()
-            config.write_text(text.replace("[dataplane]\n", "[dataplane]\nhugepages = off\n"))
+def explain(keeping: bool) -> None:
+    say("To look further" if keeping else "To look further, run it with --keep and try")
+    print("""\
+   sudo tools/weirctl status                  also: flows, interfaces, neighbors, pools, metrics web
+   sudo tools/weirctl capture /tmp/shop.pcapng --listener shop:80   # then tcpdump -r, Wireshark
+   sudo dpdk-telemetry.py -f weir             then: /weir/target_health,web or /weir/drops
+   sudo ip netns exec weir-client curl http://198.18.1.10/
+   sudo ip netns pids weir-t1                 end nginx there and watch `tools/weirctl targets`
+   README.md                                  how it works, and where to read next""")
+    if keeping:
+        print(f"   {LOG}                weir's log\n   sudo tools/quickstart --clean             "
+              " when you are done")
+
+
+def run(arguments: argparse.Namespace) -> bool:
+    if INSTANCE_SOCKET.exists():
         try:
-            say("making namespaces weir-client, weir-lb, weir-net, weir-t1, weir-t2, weir-t3")
-            topology.create()
-            say("starting nginx in weir-t1 to t3 and UDP echo servers in t1 and t2")
-            for name in ("t1", "t2", "t3"):
-                topology.start_nginx(name, directory)
-            for name in ("t1", "t2"):
-                topology.start_udp_echo(name, 5353)
-            say(f"starting weir in weir-lb with {config.relative_to(ROOT) if config.is_relative_to(ROOT) else config}")
-            weir = Weir(topology, config, log=directory / "weir.log")
-            weir.start()
-            weir.wait_healthy()
-            complete = send_traffic(topology)
-            show_state(weir)
-            show_how_to_go_on()
-            if options.keep:
-                say("weir keeps running; Ctrl-C ends it and removes everything")
-                try:
-                    while weir.process is not None and weir.process.poll() is None:
-                        time.sleep(0.5)
-                except KeyboardInterrupt:
-                    pass
-            code = weir.stop()
-            say(f"weir ended with {code}: " + weir.text().strip().split("\n")[-1])
-            return 0 if complete and code == 0 else 1
-        except KeyboardInterrupt:
-            return 130
-        finally:
-            say("removing the namespaces")
-            topology.destroy()
+            call(str(INSTANCE_SOCKET), "info")
+            sys.exit(f"quickstart: another weir runs here as instance {INSTANCE}; end it first")
+        except OSError:
+            pass
+    had_state = STATE.exists()
+    weir = None
+    lab = None
+    done = False
+    try:
+        lab = Lab(PREFIX)
+        weir = start(lab, not arguments.no_huge)
+        weir.wait_ready()
+        weir.wait_healthy()
+        done = send_traffic(lab)
+        explain(arguments.keep)
+    except (WeirFailed, RuntimeError, OSError) as error:
+        print(f"quickstart: {error}", file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if not (arguments.keep and done):
+            say("Cleaning up")
+            if weir is not None:
+                code = weir.stop()
+                print(f"   weir ended with exit code {code}")
+                done = done and code == 0
+                if not done:
+                    print(f"--- {LOG}\n{weir.log}", file=sys.stderr)
+            if lab is not None:
+                lab.close()
+            if not had_state:
+                shutil.rmtree(STATE, ignore_errors=True)
+    return done
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="tools/quickstart", description="Build weir, lay out a network of namespaces, run weir on it "
-        "with conf/quickstart.ini, send real traffic through it, show what happened, and remove it all.")
-    parser.add_argument("--keep", action="store_true", help="leave weir running until Ctrl-C")
-    parser.add_argument("--no-huge", action="store_true", help="run without huge pages")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    parser = argparse.ArgumentParser(prog="tools/quickstart", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", action="store_true", help="leave all running to look around")
+    parser.add_argument("--clean", action="store_true", help="only remove what --keep left")
+    parser.add_argument("--no-huge", action="store_true", help="run weir without huge pages")
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("quickstart: network namespaces and weir need root; try: sudo tools/quickstart")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("quickstart: ended by SIGTERM"))
+
+    if not arguments.clean:
+        build()
+    say("Looking for leftovers of earlier runs")
+    clean()
+    if arguments.clean:
+        step("tools/hugepages", "restore")
+        return 0
+    if not arguments.no_huge:
+        say("Reserving huge pages")
+        step("tools/hugepages", "reserve")
+    done = False
     try:
-        return run(options)
-    except (RuntimeError, subprocess.CalledProcessError) as error:
-        print(f"quickstart: {error}", file=sys.stderr)
-        return 1
+        done = run(arguments)
+    finally:
+        if not (arguments.keep and done):
+            step("tools/hugepages", "restore")
+    print(f"\nquickstart: {'all traffic was answered' if done else 'something is wrong, see above'}")
+    return 0 if done else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("quickstart: interrupted")

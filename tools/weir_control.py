@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The control socket's protocol, for tools written in Python."""
+"""The control socket's protocol, and tables of its replies, for tools written in Python."""
 
 from __future__ import annotations
 
@@ -38,3 +38,19 @@ def _receive(sock: socket.socket, length: int) -> bytes:
             raise ConnectionError("weir closed the connection")
         data += part
     return data
+
+
+def table(rows: list[dict], columns: list[str] | None = None, empty: str = "none") -> str:
+    """Rows as text, with a line of column names; numbers to the right."""
+    if not rows:
+        return empty
+    columns = columns or list(rows[0])
+    cells = [[str(row.get(c, "")) for c in columns] for row in rows]
+    widths = [max(len(c), *(len(line[i]) for line in cells)) for i, c in enumerate(columns)]
+    numeric = [all(isinstance(row.get(c, 0), int) for row in rows) for c in columns]
+
+    def line(values: list[str]) -> str:
+        return "  ".join(v.rjust(w) if number else v.ljust(w)
+                         for v, w, number in zip(values, widths, numeric)).rstrip()
+
+    return "\n".join([line(columns)] + [line(c) for c in cells])
