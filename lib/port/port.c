@@ -169,6 +169,7 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 			 port->name);
 		return false;
 	}
+	port->keeps_buffers = strcmp(info.driver_name, "net_af_xdp") == 0;
 	choose_offloads(port, settings, &info, &conf);
 	choose_rss(port, settings, &info, &conf);
 	rc = rte_eth_dev_configure(port->port_id, port->rx_queues, port->tx_queues, &conf);
