@@ -196,7 +196,7 @@ static void
 write_packet(const struct capture *capture, const struct record *r, const uint8_t *bytes)
 {
 	FILE *f = capture->file;
-	uint32_t len = 32u + ((r->len + 3u) & ~3u) + 8u + 4u;
+	uint32_t len = 28u + ((r->len + 3u) & ~3u) + 8u + 4u;
 	uint64_t time_us = r->time_us + capture->settings.wall_offset_us;
 
 	put32(f, BLOCK_PACKET);
