@@ -177,6 +177,7 @@ telemetry_directory_writable(const char *instance, char *why, size_t why_len)
 
 /* EAL keeps pointers into its arguments: they live as long as it does. */
 static struct arguments given;
+static char *passed[ARGUMENTS_MAX]; /* what EAL gets and shuffles */
 
 bool
 eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, size_t why_len)
@@ -211,7 +212,8 @@ eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, siz
 	for (int i = 0; i < plan->extra_n; i++)
 		add(&given, "%s", plan->extra[i]);
 
-	rc = rte_eal_init(given.n, given.v);
+	memcpy(passed, given.v, sizeof(passed));
+	rc = rte_eal_init(given.n, passed);
 	for (int i = 0; i < given.n; i++)
 		LOG_DEBUG("EAL argument: %s", given.v[i]);
 	if (rc < 0) {
