@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6ND_NA
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6ND_NA, ICMPv6PacketTooBig,
+                                ICMPv6TimeExceeded)
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
 from scapy.utils import PcapWriter, rdpcap, wrpcap
@@ -32,6 +33,7 @@ from weir_control import call  # noqa: E402
 
 CASES = sorted(path.parent.name for path in HERE.glob("*/case.py"))
 SIDES = ("front", "back")
+ICMPV6 = (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6ND_NA, ICMPv6PacketTooBig, ICMPv6TimeExceeded)
 
 
 def weir_binary() -> str:
@@ -112,13 +114,14 @@ def fields(frame: Packet, vary: set[str]) -> dict[str, str]:
 def wrong_checksums(frame: Packet) -> list[str]:
     """Layers whose checksum scapy would compute otherwise."""
     wrong = []
-    for layer in (IP, TCP, UDP, ICMP):
+    for layer in (IP, TCP, UDP, ICMP, *ICMPV6):
         if layer not in frame:
             continue
+        name = "cksum" if layer in ICMPV6 else "chksum"
         again = Ether(bytes(frame))
-        given = again[layer].chksum
-        del again[layer].chksum
-        if Ether(bytes(again))[layer].chksum != given:
+        given = getattr(again[layer], name)
+        delattr(again[layer], name)
+        if getattr(Ether(bytes(again))[layer], name) != given:
             wrong.append(layer.__name__)
     return wrong
 

@@ -23,4 +23,6 @@ front = [Ether(GOOD[:30]), Ether(GOOD[:50]), changed(14, b"\x44"), changed(14, b
          client4(proto=132) / Raw(b"x" * 20), client6(plen=1400) / SYN, client6(src="ff02::1") / SYN,
          Ether(dst=FRONT, src=CLIENT, type=0x88cc) / Raw(b"lldp"), Ether(dst="02:00:00:00:00:99", src=CLIENT) / IP(),
          Ether(dst=FRONT, src=CLIENT) / ARP(op=1, hwsrc="ff:ff:ff:ff:ff:ff", psrc="198.18.1.2", pdst="198.18.1.1")]
-drops = {}
+drops = {"ip_header_invalid": 7, "ip_checksum": 1, "ip_land": 1, "ip_source_martian": 3, "ip_source_spoofed": 1,
+         "l4_header_invalid": 4, "protocol_unsupported": 1, "ethertype_unknown": 1, "mac_not_ours": 1,
+         "arp_invalid": 1}

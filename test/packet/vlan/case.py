@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Clients in VLAN 7, targets in VLAN 9 of one port: tags are checked, changed and kept.
+"""Clients in VLAN 7, targets in VLAN 9 of one port: tags are checked and changed.
 
 The last frame has no tag: the port without one is an interface too, and answers.
 """
