@@ -154,6 +154,7 @@ def run(arguments: argparse.Namespace) -> bool:
                     print(f"--- {LOG}\n{weir.log}", file=sys.stderr)
             if lab is not None:
                 lab.close()
+            remove_lab(PREFIX)  # what an interrupt left half made
             if not had_state:
                 shutil.rmtree(STATE, ignore_errors=True)
     return done
