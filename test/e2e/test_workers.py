@@ -117,3 +117,11 @@ def test_offloads_off(lab, start_weir):
         assert row["vlan_strip"] == row["vlan_insert"] == row["rx_ip_checksum"] == "software"
     assert_traffic_passes(lab)
     assert_transfer_passes(lab)
+
+
+def test_cable_out_and_in_again(lab, start_weir):
+    start_weir(FULL_NAT)
+    assert_traffic_passes(lab, 30)
+    lab.client.ip("link", "set", "eth0", "down")
+    lab.client.up("eth0")
+    assert_traffic_passes(lab, 30)
