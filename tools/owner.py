@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def as_owner(*command: str) -> tuple[str, ...]:
-    """`command`, to be run as the user whom the checkout belongs to."""
+    """`command`, to be run as the user whom the checkout belongs to, if we are root and that isn't."""
     owner = ROOT.stat()
-    if owner.st_uid == 0:
+    if os.geteuid() != 0 or owner.st_uid == 0:
         return command
     return ("setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--init-groups", "--", *command)
