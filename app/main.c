@@ -190,7 +190,7 @@ mbufs_wanted(const struct model *model, unsigned workers)
 
 		if (model->interfaces[i].device[0] == '\0')
 			continue;
-		if (queues == 0 || queues > workers)
+		if (queues == 0)
 			queues = workers;
 		n += queues * (PORT_RX_DESCRIPTORS + PORT_TX_DESCRIPTORS);
 	}

@@ -90,7 +90,7 @@ const struct model_key model_keys[] = {
 	CUSTOM(IF, "route", NULL, REPEAT, model_parse_route, "PREFIX via ADDRESS", "A route."),
 	CUSTOM(IF, "neighbor", NULL, REPEAT, model_parse_neighbor, "ADDRESS MAC", "A static ARP or ND entry."),
 	UINT(IF, "mtu", 576, 9216, "1500", 0, FIELD(model_interface, mtu), "Largest IP packet."),
-	WORD_UINT(IF, "queues", "auto", 1, 16, "auto", FIELD(model_interface, queues), "Receive and transmit queues; auto: as many as workers, if the device has them."),
+	WORD_UINT(IF, "queues", "auto", 1, 16, "auto", FIELD(model_interface, queues), "Receive and transmit queues; auto: as many as workers, if the device has them. A virtual device made with qpairs=N needs N."),
 	CHOICE(IF, "weir.offloads", "auto", 0, FIELD(model_interface, offloads), "auto uses what the device offers; off does all in software.", "off", "auto"),
 
 	/* [load_balancer NAME] */

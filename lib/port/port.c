@@ -157,14 +157,19 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 	if (rc != 0)
 		goto fail;
 
-	/* A worker that lacks a queue of its own sends and receives through another's. */
-	port->rx_queues = at_most(at_most(queues, settings->workers), info.max_rx_queues);
+	/*
+	 * A worker that lacks a queue of its own sends and receives through another's.  More
+	 * receive queues than workers are needed where the device spreads over all it has
+	 * (qpairs=N).
+	 */
+	port->rx_queues = at_most(queues, info.max_rx_queues);
 	port->tx_queues = at_most(at_most(queues, settings->workers), info.max_tx_queues);
 	if (port->rx_queues == 0 || port->tx_queues == 0) {
 		snprintf(why, why_len, "port %s: the device has no queue to receive or transmit",
 			 port->name);
 		return false;
 	}
+	port->keeps_buffers = strcmp(info.driver_name, "net_af_xdp") == 0;
 	choose_offloads(port, settings, &info, &conf);
 	choose_rss(port, settings, &info, &conf);
 	rc = rte_eth_dev_configure(port->port_id, port->rx_queues, port->tx_queues, &conf);

@@ -38,6 +38,7 @@ struct port {
 	bool vlan_strip;      /* hands tags over in vlan_tci */
 	bool rx_ip_checksum;  /* verifies IPv4 header checksums */
 	bool rss;             /* spreads flows over its receive queues */
+	bool keeps_buffers;   /* its driver does not free the buffers in its rings on close */
 	_Atomic bool link_up; /* written by the management core */
 	int socket_id;
 	uint8_t mac[6];

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Several workers, several queues, other devices, and offloads: the same traffic through each."""
+
+import collections
+import os
+
+import pytest
+
+from conftest import BACK, FRONT
+from topology import Lab, wait_until
+
+SERVICES = """
+    [load_balancer shop]
+    type = network
+    address = 198.18.1.10
+    address = 2001:db8:1::10
+
+    [listener shop:80]
+    protocol = TCP
+    default_action = forward {group}
+
+    [target_group web]
+    protocol = TCP
+    preserve_client_ip.enabled = {preserve}
+    target = {targets[0]}:80
+    target = {targets[1]}:80
+    target = {targets[2]}:80
+
+    [listener shop:53]
+    protocol = UDP
+    default_action = forward echo
+
+    [target_group echo]
+    protocol = UDP
+    preserve_client_ip.enabled = {preserve}
+    health_check.port = 80
+    target = {targets[0]}:5353
+    target = {targets[1]}:5353
+"""
+V4 = ["198.18.2.11", "198.18.2.12", "198.18.2.13"]
+
+
+def services(preserve: str = "false") -> str:
+    body = SERVICES.format(group="web", preserve=preserve, targets=V4)
+    return body.replace("    address = 2001:db8:1::10\n", "")
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """As everywhere, but the front's veth pair has two queues."""
+    with Lab(f"weir-e2e-{os.getpid()}", front=("numrxqueues", "2", "numtxqueues", "2")) as lab:
+        lab.serve_http()
+        lab.serve_udp_echo()
+        yield lab
+
+
+def passed_on(weir) -> bool:
+    rows = weir.ask("lcores")["lcores"]
+    return sum(row["handed_over"] for row in rows) == sum(row["taken_over"] for row in rows)
+
+
+def assert_traffic_passes(lab, times: int = 60) -> None:
+    http = collections.Counter(lab.http("http://198.18.1.10/", times))
+    udp = collections.Counter(lab.udp("198.18.1.10", 53, times))
+    assert set(http) == {"t1", "t2", "t3"}, http
+    assert set(udp) == {"t1", "t2"}, udp
+
+
+def assert_transfer_passes(lab) -> None:
+    body = lab.directory / "t1" / "files" / "large"
+    for target in lab.targets:
+        (lab.directory / target.name / "files" / "large").write_bytes(bytes(range(251)) * 30_000)
+    got = lab.client.run("sh", "-c", "curl -sS -m 30 http://198.18.1.10/files/large | cmp - $1 && echo same",
+                         "sh", str(body))
+    assert got.stdout == "same\n"
+
+
+@pytest.mark.parametrize("preserve", ["false", "true"], ids=["full_nat", "nat"])
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_over_one_queue(lab, start_weir, workers, preserve):
+    """Each flow belongs to one worker; packets that arrive elsewhere are passed on."""
+    lcores = ",".join(["0@0"] + [f"{n}@{n % 2}" for n in range(1, workers + 1)])
+    weir = start_weir(services(preserve), dataplane=f"workers = {workers}\nlcores = {lcores}")
+    assert_traffic_passes(lab)
+    assert_transfer_passes(lab)
+    rows = weir.ask("lcores")["lcores"]
+    assert len(rows) == workers
+    assert all(row["taken_over"] > 0 for row in rows[1:])
+    wait_until("what was handed over to be taken over", lambda: passed_on(weir))
+    owners = {flow["worker"] for flow in weir.ask("flows", limit=1000)["flows"]}
+    assert len(owners) == workers
+
+
+def test_two_queues(lab, start_weir):
+    weir = start_weir(services(), dataplane="workers = 2\nlcores = 0@0,1@1,2@0",
+                      front=FRONT.replace("iface=weir-front", "iface=weir-front,qpairs=2"))
+    front = next(i for i in weir.ask("interfaces")["interfaces"] if i["name"] == "front")
+    assert (front["rx_queues"], front["tx_queues"]) == (2, 2)
+    assert_traffic_passes(lab)
+    assert_transfer_passes(lab)
+
+
+def test_more_queues_than_workers(lab, start_weir):
+    """The one worker serves all queues that are configured."""
+    weir = start_weir(services(), front=FRONT.replace("iface=weir-front", "iface=weir-front,qpairs=2") +
+                      "queues = 2\n")
+    front = next(i for i in weir.ask("interfaces")["interfaces"] if i["name"] == "front")
+    assert front["rx_queues"] == 2
+    assert_traffic_passes(lab, 200)
+
+
+@pytest.mark.parametrize("idle", ["poll", "adaptive"])
+def test_idle(lab, start_weir, idle):
+    weir = start_weir(services(), dataplane=f"workers = 1\nidle = {idle}")
+    assert weir.ask("info")["idle"] == idle
+    assert_traffic_passes(lab, 30)
+
+
+def test_offloads_off(lab, start_weir):
+    off = "weir.offloads = off\n"
+    weir = start_weir(services(), front=FRONT + off, back=BACK + off)
+    for row in weir.ask("interfaces")["interfaces"]:
+        assert row["vlan_strip"] == row["vlan_insert"] == row["rx_ip_checksum"] == "software"
+    assert_traffic_passes(lab)
+    assert_transfer_passes(lab)
+
+
+def test_af_xdp(lab, start_weir):
+    xdp = {name: text.replace("net_af_packet", "net_af_xdp") for name, text in
+           (("front", FRONT), ("back", BACK))}
+    start_weir(services(), **xdp)
+    assert_traffic_passes(lab)
+    assert_transfer_passes(lab)
