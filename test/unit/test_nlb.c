@@ -437,6 +437,79 @@ test_ports_run_out(void)
 	world_end(&w);
 }
 
+/* A connection of client port `sport`, closed by FIN from both sides; its last number is `seq`. */
+static void
+connect_and_close(struct world *w, uint16_t sport, uint32_t seq)
+{
+	struct world_packet out, back;
+
+	world_tcp(&out, "192.0.2.99", sport, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(w, &out, FRONT) == PACKET_FORWARD);
+	world_reply(&back, &out.p, TCP_FLAG_SYN | TCP_FLAG_ACK);
+	EXPECT(world_send(w, &back, BACK) == PACKET_FORWARD);
+	world_tcp(&out, "192.0.2.99", sport, "192.0.2.10", 80, TCP_FLAG_FIN | TCP_FLAG_ACK, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, seq - 1);
+	EXPECT(world_send(w, &out, FRONT) == PACKET_FORWARD);
+	world_reply(&back, &out.p, TCP_FLAG_FIN | TCP_FLAG_ACK);
+	EXPECT(world_send(w, &back, BACK) == PACKET_FORWARD);
+}
+
+/*
+ * One local address, one target, all 252 ports of a slot held by flows that are over but rest: a
+ * SYN above a flow's last number, or after a RST, takes the port that rests longest.
+ */
+static void
+test_finished_flows_give_up_their_ports(void)
+{
+	static const char *const config =
+		BASE "[listener lb:80]\nprotocol = TCP\ndefault_action = forward one\n"
+		     "[target_group one]\nprotocol = TCP\ntarget = 198.51.100.11:8080\n";
+	struct ip_addr client = world_addr("192.0.2.99"), other = world_addr("192.0.2.98");
+	uint16_t ports[252], others[252], oldest_port_be;
+	uint32_t n = 0, others_n = 0;
+	struct world_packet out;
+	struct world w;
+
+	world_begin(&w, config, 1024, UINT32_MAX - 100);
+	for (uint32_t port = 1024; port < 65536; port++) {
+		if (steer_slot(&w.nlb->steer, &client, htons((uint16_t)port)) == 77)
+			ports[n++] = (uint16_t)port;
+		if (steer_slot(&w.nlb->steer, &other, htons((uint16_t)port)) == 77)
+			others[others_n++] = (uint16_t)port;
+	}
+	EXPECT(n == 252 && others_n == 252);
+	for (uint32_t i = 0; i < 252; i++) {
+		connect_and_close(&w, ports[i], 1000000 + i);
+		w.now_ms++;
+	}
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
+	oldest_port_be = w.nlb->flows.records[0].local_port_be;
+
+	/* Not above the last number of any: the target may still wait for that connection's end. */
+	world_tcp(&out, "192.0.2.98", others[0], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 1000000);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_DROP && out.p.drop == DROP_PORT_ALLOCATION);
+	w.now_ms += SOURCE_PORT_RETRY_MS;
+
+	/* Above that of the second oldest and younger ones' too: the oldest goes. */
+	world_tcp(&out, "192.0.2.98", others[1], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 2000000);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	EXPECT(out.p.sport_be == oldest_port_be);
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
+
+	/* A RST: at once, whatever the number. */
+	world_tcp(&out, "192.0.2.99", ports[100], "192.0.2.10", 80, TCP_FLAG_RST, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	oldest_port_be = out.p.sport_be;
+	world_tcp(&out, "192.0.2.98", others[2], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 5);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	EXPECT(out.p.sport_be == oldest_port_be);
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
+	world_end(&w);
+}
+
 /* Two listeners, one preserved client socket, one target: the reply tuple can serve one flow. */
 static void
 test_nat_collision_takes_the_next_target(void)
@@ -641,6 +714,7 @@ main(void)
 	test_resets();
 	test_full_table();
 	test_ports_run_out();
+	test_finished_flows_give_up_their_ports();
 	test_nat_collision_takes_the_next_target();
 	test_reload();
 	test_unhealthy_targets_get_no_new_flow();
