@@ -854,19 +854,25 @@ target_without_flow(struct nlb *nlb, const struct snapshot *s, struct packet *p)
 		packet_drop(p, DROP_HOST_UNWANTED);
 }
 
-/* Whether a flow like this one would get its target today. */
+/* Whether a flow like this one could get its target today: under nat also as a later choice. */
 static bool
 target_is_chosen(const struct nlb *nlb, const struct snapshot *s, const struct flow_record *r)
 {
 	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
 	uint64_t flow_hash = maglev_flow_hash(&nlb->maglev_seed, &r->client, r->client_port_be,
 					      &f->vip, f->port_be, r->proto);
+	uint32_t attempts = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? 1 : TARGET_ATTEMPTS;
 	uint32_t group = choose_group(f, flow_hash);
+	const struct target_set *set;
 
 	if (group == 0 || f->draining)
 		return true;
-	return maglev_lookup(atomic_load_explicit(&s->groups[group].set, memory_order_acquire),
-			     flow_hash, 0) == r->target;
+	set = atomic_load_explicit(&s->groups[group].set, memory_order_acquire);
+	for (uint32_t attempt = 0; attempt < attempts; attempt++) {
+		if (maglev_lookup(set, flow_hash, attempt) == r->target)
+			return true;
+	}
+	return false;
 }
 
 /* A SYN for a flow that is over, or that its target never answered and would not get now. */

@@ -109,9 +109,11 @@ world_publish(struct world *w, const char *text)
 	char why[512];
 
 	w->snapshot = snapshot_build(&w->registries, &input, why, sizeof(why));
-	if (w->snapshot == NULL)
-		printf("%s\n", why);
 	EXPECT(w->snapshot != NULL);
+	if (w->snapshot == NULL) {
+		printf("%s\n", why);
+		exit(unit_done());
+	}
 	snapshot_free(old);
 	model_free(w->model);
 	w->model = model;
