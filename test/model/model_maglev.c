@@ -358,12 +358,14 @@ static void
 test_lookup(void)
 {
 	struct maglev_target targets[3];
-	struct target_set *set, empty = {0};
+	struct target_set *set, *empty;
 	uint32_t seen[3] = {0};
 
 	make_targets(targets, 3);
 	set = maglev_build(&cluster, targets, 3);
-	EXPECT(maglev_lookup(&empty, 1, 0) == 0);
+	empty = maglev_build(&cluster, targets, 0);
+	EXPECT(empty->entries_n == 0 && maglev_lookup(empty, 1, 0) == 0);
+	free(empty);
 	EXPECT(maglev_lookup(set, 0, 0) == set->entries[0]);
 	EXPECT(maglev_lookup(set, UINT32_MAX, 0) == set->entries[set->entries_n - 1]);
 	for (uint32_t attempt = 0; attempt < 32; attempt++)
