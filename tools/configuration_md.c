@@ -9,9 +9,7 @@ static const char *const introductions[MODEL_KINDS] = {
 	[MODEL_DATAPLANE] = "`[dataplane]`: cores and memory. Changes need a restart.",
 	[MODEL_CLUSTER] = "`[cluster]`: what several boxes share.",
 	[MODEL_MANAGEMENT] = "`[management]`: how weir is watched.",
-	[MODEL_INTERFACE] =
-		"`[interface NAME]`: a DPDK port or a VLAN on one. Device, parent, vlan, "
-		"mtu, queues and weir.offloads change only by a restart.",
+	[MODEL_INTERFACE] = "`[interface NAME]`: a DPDK port or a VLAN on one.",
 	[MODEL_LOAD_BALANCER] =
 		"`[load_balancer NAME]`: names are 1-32 letters, digits and hyphens, as ELB's.",
 	[MODEL_LISTENER] = "`[listener LOAD_BALANCER:PORT]`.",

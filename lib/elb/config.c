@@ -229,6 +229,7 @@ config_load(const struct config_source *sources, size_t sources_n, struct config
 		m->system.origin.file = l->file;
 	/* Checks of the whole model run even after errors: the operator sees all at once. */
 	model_check(m, on_finding, l);
+	model_sort_given(m);
 	free(l);
 	if (errors->n > 0 || !hash_model(m)) {
 		model_free(m);

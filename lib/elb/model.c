@@ -297,10 +297,14 @@ parse_plain(struct model_object *object, const struct model_key *row, const char
 }
 
 static bool
-remember(struct model_object *object, const char *key, const char *canonical,
+remember(struct model_object *object, const struct model_key *row, const char *canonical,
 	 const struct model_origin *origin)
 {
-	struct model_attribute a = {.key = key, .value = strdup(canonical), .origin = *origin};
+	struct model_attribute a = {.key = row->key,
+				    .row = (uint32_t)(row - model_keys),
+				    .position = object->given.n,
+				    .value = strdup(canonical),
+				    .origin = *origin};
 
 	if (a.value == NULL)
 		return false;
@@ -347,7 +351,7 @@ model_set(struct model *model, struct model_object *object, const char *key, con
 					    ? "leave the key out"
 					    : row->initial,
 				    "this version has no data path for it, only the default");
-	if (!remember(object, row->key, canonical, origin))
+	if (!remember(object, row, canonical, origin))
 		return model_refuse(error, "", "no memory");
 	return true;
 }
@@ -601,4 +605,34 @@ model_free(struct model *m)
 		free(m->index->entries);
 	free(m->index);
 	free(m);
+}
+
+/* Keys in the table's order, values of a repeated key as they were given. */
+static int
+compare_given(const void *a, const void *b)
+{
+	const struct model_attribute *x = a, *y = b;
+
+	if (x->row != y->row)
+		return x->row < y->row ? -1 : 1;
+	return x->position < y->position ? -1 : x->position > y->position;
+}
+
+void
+model_sort_given(struct model *m)
+{
+	for (int kind = 0; kind < MODEL_KINDS; kind++) {
+		struct kind_array a = array_of(m, (enum model_kind)kind);
+		uint32_t n = a.items == NULL ? 1 : *a.n;
+
+		for (uint32_t i = 0; i < n; i++) {
+			struct model_object *o = a.items == NULL
+							 ? singleton(m, (enum model_kind)kind)
+							 : object_at(m, (enum model_kind)kind, i);
+
+			if (o->given.n > 1)
+				qsort(o->given.items, o->given.n, sizeof(*o->given.items),
+				      compare_given);
+		}
+	}
 }

@@ -61,7 +61,9 @@ enum target_group_forwarding_mode {
 
 /** A key that was given, with its value in canonical text.  What was not given has its default. */
 struct model_attribute {
-	const char *key; /* of the key table */
+	const char *key;   /* of the key table */
+	uint32_t row;      /* its position there */
+	uint32_t position; /* among all that were given */
 	char *value;
 	struct model_origin origin;
 };
@@ -292,6 +294,9 @@ bool model_set(struct model *model, struct model_object *object, const char *key
 
 /** A copy of `name` that lives as long as the model, for origins. NULL without memory. */
 const char *model_file(struct model *model, const char *name);
+
+/** Put what was given to each object into canonical order, so that equal objects compare equal. */
+void model_sort_given(struct model *model);
 
 /** The object of a kind and name, or NULL. */
 struct model_object *model_find(const struct model *model, enum model_kind kind, const char *name);

@@ -617,7 +617,14 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 	uint8_t reset_by = from == FLOW_SIDE_TARGET ? FLOW_FLAG_RESET_BY_TARGET : 0;
 
 	if ((flags & TCP_FLAG_RST) != 0) {
-		if (r->state == FLOW_STATE_RESET)
+		/*
+		 * Before the target's SYN, the client's RST answers an ACK out of an older
+		 * connection's TIME-WAIT on this port (RFC 9293 section 3.10.7.3).  It ends that
+		 * one, so that the client's next SYN gets through: on the same port, by the same
+		 * record.
+		 */
+		if (r->state == FLOW_STATE_RESET ||
+		    (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_CLIENT))
 			return;
 		if (from == FLOW_SIDE_TARGET)
 			frontend_counters(nlb, r)->target_resets++;
@@ -637,7 +644,7 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			set_state(nlb, record, FLOW_STATE_CLOSING);
 		return;
 	}
-	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET)
+	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0)
 		set_state(nlb, record, FLOW_STATE_ESTABLISHED);
 	/* A RST may have been forged or out of window: the other side going on disproves it. */
 	if (r->state == FLOW_STATE_RESET && (r->flags & FLOW_FLAG_RESET_BY_TARGET) != reset_by)

@@ -161,7 +161,7 @@ def namespaces(pattern: str) -> list[str]:
 
 def remove_lab(prefix: str) -> list[str]:
     """Remove what another process left of a lab; the namespaces' names."""
-    left = namespaces(re.escape(prefix) + "-(client|lb|net|t[0-9]+)")
+    left = namespaces(re.escape(prefix) + "-(client|lb|net|wire|t[0-9]+)")
     for name in left:
         remove_namespace(name)
     shutil.rmtree(DIRECTORY / prefix, ignore_errors=True)
@@ -212,10 +212,11 @@ class Target:
 class Lab:
     """The whole network.  Use it in a `with` block, or call close()."""
 
-    def __init__(self, prefix: str, targets: int = 3, front: Sequence[str] = ()) -> None:
+    def __init__(self, prefix: str, targets: int = 3, front: Sequence[str] = (), wire: bool = False) -> None:
         """
         prefix  begins every namespace's name
         front   further arguments for the veth pair weir-front, such as "numrxqueues", "2"
+        wire    put PREFIX-wire between client and weir; nothing passes until start_wire()
         """
         self.prefix = prefix
         self.directory = DIRECTORY / prefix
@@ -224,7 +225,7 @@ class Lab:
         self.targets: list[Target] = []
         self.namespaces: list[Namespace] = []
         try:
-            self._build(targets, front)
+            self._build(targets, front, wire)
         except BaseException:
             self.close()
             raise
@@ -234,15 +235,18 @@ class Lab:
         self.namespaces.append(ns)
         return ns
 
-    def _build(self, targets: int, front: Sequence[str]) -> None:
+    def _build(self, targets: int, front: Sequence[str], wire: bool) -> None:
         self.client = self._namespace("client")
         self.lb = self._namespace("lb")
         self.net = self._namespace("net")
 
         self.lb.sysctl("net.ipv6.conf.default.disable_ipv6=1")
         self.net.sysctl("net.ipv6.conf.default.disable_ipv6=1")
-        self.lb.ip("link", "add", "weir-front", *front, "type", "veth", "peer", "name", "eth0", *front,
-                   "netns", self.client.name)
+        if wire:
+            self._build_wire()
+        else:
+            self.lb.ip("link", "add", "weir-front", *front, "type", "veth", "peer", "name", "eth0", *front,
+                       "netns", self.client.name)
         self.lb.ip("link", "add", "weir-back", "type", "veth", "peer", "name", "uplink",
                    "netns", self.net.name)
         self.net.ip("link", "add", "bridge", "type", "bridge", "mcast_snooping", "0")
@@ -257,6 +261,24 @@ class Lab:
         self.net.up("uplink", "bridge")
         for n in range(1, targets + 1):
             self.targets.append(Target(self.prefix, n, self.net))
+
+    def _build_wire(self) -> None:
+        self.wire = self._namespace("wire")
+        self.wire.sysctl("net.ipv6.conf.default.disable_ipv6=1")
+        self.wire.ip("link", "add", "to-client", "type", "veth", "peer", "name", "eth0", "netns", self.client.name)
+        self.wire.ip("link", "add", "to-weir", "type", "veth", "peer", "name", "weir-front", "netns", self.lb.name)
+        self.wire.plain("to-client", "to-weir")
+        self.wire.up("to-client", "to-weir")
+
+    def start_wire(self, *settings: str) -> subprocess.Popen:
+        """Let frames pass between client and weir; see wire.c for the settings."""
+        program = Path(os.environ.get("WEIR_BUILD", ROOT / "build")) / "test" / "e2e" / "wire"
+        process = self.wire.start(str(program), "to-client", "to-weir", *settings, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        if process.stdout.readline() != "wire: ready\n":
+            raise RuntimeError(f"the wire does not start: exit code {process.wait()}")
+        return process
 
     def serve_http(self, *targets: Target, port: int = 80) -> None:
         """nginx on each target: / answers with the target's name, /files/ with what is put there."""

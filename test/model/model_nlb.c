@@ -269,6 +269,8 @@ twin_sees(struct lab *lab, struct twin *t, uint8_t flags, bool from_target)
 	if (listeners[t->listener].udp)
 		return;
 	if ((flags & TCP_FLAG_RST) != 0) {
+		if (t->state == FLOW_STATE_NEW && !from_target)
+			return; /* it is about an older connection of the target's */
 		if (t->state != FLOW_STATE_RESET)
 			t->reset_by_target = from_target;
 		t->state = FLOW_STATE_RESET;
@@ -279,7 +281,7 @@ twin_sees(struct lab *lab, struct twin *t, uint8_t flags, bool from_target)
 	if (t->fin[0] && t->fin[1]) {
 		if (t->state != FLOW_STATE_RESET)
 			t->state = FLOW_STATE_CLOSING;
-	} else if ((t->state == FLOW_STATE_NEW && from_target) ||
+	} else if ((t->state == FLOW_STATE_NEW && from_target && (flags & TCP_FLAG_SYN) != 0) ||
 		   (t->state == FLOW_STATE_RESET && from_target != t->reset_by_target)) {
 		t->state = FLOW_STATE_ESTABLISHED;
 	}

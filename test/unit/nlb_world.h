@@ -114,6 +114,10 @@ world_publish(struct world *w, const char *text)
 		printf("%s\n", why);
 		exit(unit_done());
 	}
+	for (uint32_t i = 1; old != NULL && i < old->groups_n; i++) {
+		if (i >= w->snapshot->groups_n || !w->snapshot->groups[i].in_use)
+			free(atomic_load(&old->groups[i].set));
+	}
 	snapshot_free(old);
 	model_free(w->model);
 	w->model = model;

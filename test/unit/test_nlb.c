@@ -368,10 +368,39 @@ test_resets(void)
 	EXPECT(w.nlb->flows.in_use == 1);
 	EXPECT(w.nlb->flows.records[0].state == FLOW_STATE_NEW);
 	pass(&w, 1000);
-	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_RST, 0);
-	world_send(&w, &out, FRONT);
+	world_reply(&back, &out.p, TCP_FLAG_RST | TCP_FLAG_ACK);
+	EXPECT(world_send(&w, &back, BACK) == PACKET_FORWARD);
+	EXPECT(w.nlb->flows.records[0].state == FLOW_STATE_RESET);
 	pass(&w, NLB_RESET_MS + 2000);
 	EXPECT(w.nlb->flows.in_use == 0);
+	world_end(&w);
+}
+
+/*
+ * The target still has an older connection in TIME-WAIT on the port: it answers the SYN with an
+ * ACK, the client that with a RST, which ends the old connection; the next SYN takes the same port.
+ */
+static void
+test_time_wait_on_the_target(void)
+{
+	struct world_packet out, back;
+	struct world w;
+	uint16_t port_be;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	world_send(&w, &out, FRONT);
+	port_be = out.p.sport_be;
+	world_reply(&back, &out.p, TCP_FLAG_ACK);
+	EXPECT(world_send(&w, &back, BACK) == PACKET_FORWARD);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_RST, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD && out.p.sport_be == port_be);
+	EXPECT(w.nlb->flows.records[0].state == FLOW_STATE_NEW);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD && out.p.sport_be == port_be);
+	world_reply(&back, &out.p, TCP_FLAG_SYN | TCP_FLAG_ACK);
+	EXPECT(world_send(&w, &back, BACK) == PACKET_FORWARD);
+	EXPECT(w.nlb->flows.records[0].state == FLOW_STATE_ESTABLISHED);
 	world_end(&w);
 }
 
@@ -712,6 +741,7 @@ main(void)
 	test_timeouts(1000);
 	test_timeouts(UINT32_MAX - 10000);
 	test_resets();
+	test_time_wait_on_the_target();
 	test_full_table();
 	test_ports_run_out();
 	test_finished_flows_give_up_their_ports();

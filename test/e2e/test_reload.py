@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A new configuration under load: SIGHUP and weirctl reload."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from topology import ROOT, wait_until
+from weir_process import Weir
+
+WEB = """
+    [load_balancer shop]
+    type = network
+    address = 198.18.1.10
+
+    [listener shop:80]
+    protocol = TCP
+    default_action = forward web
+
+    [target_group web]
+    protocol = TCP
+    deregistration_delay.timeout_seconds = 2
+    target = 198.18.2.11:80
+    target = 198.18.2.12:80
+    target = 198.18.2.13:80
+"""
+
+
+def rewrite(weir: Weir, old: str, new: str) -> None:
+    text = weir.config_path.read_text()
+    assert old in text
+    weir.config_path.write_text(text.replace(old, new))
+
+
+def start_load(lab) -> subprocess.Popen:
+    """New connections all the time, each checked; prints what was wrong and how many were good."""
+    return lab.client.start("/usr/bin/python3", "-c", LOAD, stdout=subprocess.PIPE, text=True)
+
+
+LOAD = """
+import signal, socket, sys
+ended = []
+signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
+good = 0
+while not ended:
+    try:
+        with socket.create_connection(("198.18.1.10", 80), 3) as s:
+            s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            answer = b""
+            while part := s.recv(4096):
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        good += 1
+    except (OSError, AssertionError) as error:
+        print("failed:", error)
+print("good:", good)
+"""
+
+
+def end_load(process: subprocess.Popen) -> int:
+    """How many connections were good; fails if one was not."""
+    process.terminate()
+    output = process.communicate(timeout=10)[0]
+    assert "failed" not in output, output
+    return int(re.search(r"good: (\d+)", output)[1])
+
+
+def test_no_request_fails_while_reloading(lab, start_weir):
+    weir = start_weir(WEB)
+    load = start_load(lab)
+    for n in range(20):
+        if n % 2 == 0:
+            rewrite(weir, "[target_group web]", "[target_group spare]\nprotocol = TCP\n[target_group web]")
+        else:
+            rewrite(weir, "[target_group spare]\nprotocol = TCP\n", "")
+        weir.reload()
+        time.sleep(0.05)
+    assert end_load(load) > 30
+    info = weir.ask("info")
+    assert (info["reloads"], info["reloads_refused"]) == (20, 0)
+    assert not {"no_target", "not_a_flow", "no_listener", "flow_table_full"} & set(weir.drops())
+
+
+def test_flows_keep_their_targets_when_lines_change_order(lab, start_weir):
+    weir = start_weir(WEB)
+    for target in lab.targets:
+        (lab.directory / target.name / "files" / "slow").write_bytes(b"w" * 300_000)
+    client = lab.client.start("curl", "-sS", "--limit-rate", "200k", "-w", "%{size_download}", "-o",
+                              "/dev/null", "http://198.18.1.10/files/slow", stdout=-1, text=True)
+    wait_until("flow", lambda: weir.ask("flows", client="198.18.1.2")["flows"])
+    digest = weir.ask("target_groups")["target_groups"][0]["table_digest"]
+    rewrite(weir, "target = 198.18.2.11:80\ntarget = 198.18.2.12:80\n",
+            "target = 198.18.2.12:80\ntarget = 198.18.2.11:80\n")
+    weir.reload()
+    assert weir.ask("target_groups")["target_groups"][0]["table_digest"] == digest
+    assert client.communicate(timeout=20)[0] == "300000"
+
+
+def test_removed_target_drains_and_the_others_do_not_notice(lab, start_weir):
+    weir = start_weir(WEB)
+    load = start_load(lab)
+    time.sleep(0.3)
+    rewrite(weir, "target = 198.18.2.13:80\n", "")
+    weir.reload()
+    before = collect_flows(weir, "198.18.2.13")
+    time.sleep(0.5)
+    assert collect_flows(weir, "198.18.2.13") <= before
+    assert end_load(load) > 10
+    assert set(lab.http("http://198.18.1.10/", 40)) == {"t1", "t2"}
+
+
+def collect_flows(weir: Weir, target: str) -> int:
+    return len(weir.ask("flows", target=target, limit=10000)["flows"])
+
+
+def test_wrong_configuration_leaves_the_old_in_force(lab, start_weir):
+    weir = start_weir(WEB)
+    before = weir.ask("info")
+    rewrite(weir, "protocol = TCP", "protocol = CARRIER_PIGEON")
+    got = subprocess.run([ROOT / "tools/weirctl", "reload", "--instance", weir.instance], text=True,
+                         capture_output=True)
+    assert got.returncode == 1
+    assert "weir.ini:" in got.stderr and "protocol" in got.stderr
+    weir.reload()
+    after = weir.ask("info")
+    assert after["config_hash"] == before["config_hash"]
+    assert after["config_revision"] == before["config_revision"]
+    assert after["reloads_refused"] == 2
+    assert set(lab.http("http://198.18.1.10/", 30)) == {"t1", "t2", "t3"}
+
+
+@pytest.mark.parametrize("old, new, names", [
+    ("workers = 1", "workers = 2", "workers"),
+    ("iface=weir-front", "iface=weir-back", "device"),
+    ("max_flows = 65536", "max_flows = 32768", "max_flows")])
+def test_what_needs_a_restart_is_refused_by_name(lab, start_weir, old, new, names):
+    weir = start_weir(WEB)
+    rewrite(weir, old, new)
+    got = subprocess.run([ROOT / "tools/weirctl", "reload", "--instance", weir.instance], text=True,
+                         capture_output=True)
+    assert got.returncode == 1
+    assert names in got.stderr and "restart" in got.stderr
+
+
+def test_new_load_balancer_listener_and_group(lab, start_weir):
+    weir = start_weir(WEB)
+    text = weir.config_path.read_text()
+    weir.config_path.write_text(text + """
+[load_balancer second]
+type = network
+address = 198.18.1.20
+
+[listener second:8080]
+protocol = TCP
+default_action = forward other
+
+[target_group other]
+protocol = TCP
+target = 198.18.2.12:80
+""")
+    weir.reload()
+    weir.wait_healthy()
+    assert lab.http("http://198.18.1.20:8080/", 10) == ["t2"] * 10
+    weir.config_path.write_text(text)
+    weir.reload()
+    assert lab.client.try_run("curl", "-s", "-m", "1", "http://198.18.1.20:8080/").returncode != 0
+    assert set(lab.http("http://198.18.1.10/", 30)) == {"t1", "t2", "t3"}

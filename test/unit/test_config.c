@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include <dirent.h>
+
+#include "config.h"
+#include "ini_reader.h"
+
+#define GOOD                                                         \
+	"[interface a]\ndevice = x\naddress = 192.0.2.1/24\n"        \
+	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\n" \
+	"[target_group g]\nprotocol = TCP\ntarget = 192.0.2.20:80\n" \
+	"[listener lb:80]\nprotocol = TCP\ndefault_action = forward g\n"
+
+static struct model *
+load(const char *text, struct config_errors *errors)
+{
+	struct config_source source = {"t.ini", text, strlen(text)};
+
+	return config_load(&source, 1, errors);
+}
+
+/* Each addition to a good configuration and the text that its first error must contain. */
+static void
+test_errors(void)
+{
+	static const struct {
+		const char *why, *add, *want;
+	} rows[] = {
+		{"unknown section", "[sytem]\n",
+		 "t.ini:13: [sytem]: the kind of section is not known"},
+		{"unknown key", "[system]\nnam = x\n",
+		 "t.ini:14: [system] nam: the key is not known"},
+		{"later section", "[certificate c]\n", "have no data path in this version"},
+		{"out of range",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g\n"
+		 "tcp.idle_timeout.seconds = 59\n",
+		 "t.ini:16: [listener lb:81] tcp.idle_timeout.seconds: `59` is not allowed; "
+		 "allowed: 60 to 6000"},
+		{"duplicate section", "[load_balancer lb]\ntype = network\n",
+		 "the section appears twice; first at t.ini:4"},
+		{"duplicate singleton", "[system]\n[system]\n",
+		 "t.ini:14: [system]: the section appears twice"},
+		{"duplicate key", "[system]\nname = a\nname = b\n", "the key is given twice"},
+		{"bad name", "[load_balancer -x]\n", "cannot be the name of a load_balancer"},
+		{"long name", "[target_group aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n",
+		 "cannot be the name"},
+		{"internal-", "[load_balancer internal-x]\n", "does not begin with internal-"},
+		{"no such group",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward none\n",
+		 "no target group is named none"},
+		{"no such load balancer",
+		 "[listener x:81]\nprotocol = TCP\ndefault_action = forward g\n",
+		 "no load balancer is named x"},
+		{"conflicting addresses",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.10\n",
+		 "192.0.2.10 is an address of [load_balancer lb] already (t.ini:6)"},
+		{"address of the interface",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.1\n",
+		 "192.0.2.1 is an address of [interface a] already"},
+		{"protocols", "[listener lb:81]\nprotocol = UDP\ndefault_action = forward g\n",
+		 "a UDP listener cannot forward to target group g of protocol TCP"},
+		{"families",
+		 "[target_group h]\nprotocol = TCP\ntarget = 192.0.2.20:80\n"
+		 "target = [2001:db8::1]:80\n",
+		 "the group's other targets are of the other address family"},
+		{"a group of two load balancers",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward g\n",
+		 "target group g serves another load balancer already"},
+		{"type without data path", "[load_balancer b]\ntype = gateway\n",
+		 "load balancers of type gateway have no data path in this version"},
+		{"type that doesn't exist", "[load_balancer b]\ntype = global\n",
+		 "allowed: application, network, classic, gateway"},
+		{"contradiction",
+		 "[target_group h]\nprotocol = TCP\nforwarding = nat\n"
+		 "preserve_client_ip.enabled = false\n",
+		 "it contradicts preserve_client_ip.enabled = false"},
+		{"not in this version",
+		 "[target_group h]\nprotocol = TCP\nstickiness.enabled = true\n",
+		 "this version has no data path for it, only the default; allowed: false"},
+		{"HTTP checks", "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTP\n",
+		 "HTTP health checks are not in this version"},
+		{"timeout above interval",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "health_check.interval_seconds = 5\nhealth_check.timeout_seconds = 6\n",
+		 "is longer than the interval"},
+		{"gateway elsewhere",
+		 "[interface b]\ndevice = y\naddress = 198.51.100.1/24\n"
+		 "gateway = 203.0.113.1\n",
+		 "203.0.113.1 is not on the interface's link"},
+		{"VLAN without parent", "[interface b]\ndevice = y\nvlan = 5\n",
+		 "a VLAN ID without a parent"},
+		{"neither device nor parent", "[interface b]\naddress = 198.51.100.1/24\n",
+		 "neither a device nor a parent"},
+		{"weights",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g weight 1000\n",
+		 "`weight` is not expected here"},
+		{"a key in no section", "", ""},
+		{"no equals sign", "[system]\nname\n", "neither a section nor `key = value`"},
+		{"malformed header", "[system\n", "the section header is malformed"},
+		{"empty header", "[]\n", "the section header is empty"},
+		{"control characters", "[system]\nname = a\x01\n", "control characters"},
+		{"not UTF-8", "[system]\nname = \xff\n", "not UTF-8"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_errors errors = {0};
+		char text[4096];
+		struct model *m;
+
+		if (rows[i].add[0] == '\0')
+			continue;
+		snprintf(text, sizeof(text), "%s%s", GOOD, rows[i].add);
+		m = load(text, &errors);
+		EXPECT_ROW(rows[i].why, m == NULL && errors.n > 0);
+		EXPECT_ROW(rows[i].why,
+			   errors.n > 0 && strstr(errors.items[0].text, rows[i].want) != NULL);
+		if (errors.n > 0 && strstr(errors.items[0].text, rows[i].want) == NULL)
+			printf("  got: %s\n", errors.items[0].text);
+		config_errors_free(&errors);
+		model_free(m);
+	}
+}
+
+static void
+test_all_errors_at_once(void)
+{
+	struct config_errors errors = {0};
+
+	EXPECT(load("[interface a]\nmtu = 1\nqueues = x\nfoo = 1\n[load_balancer l]\ntype = z\n",
+		    &errors) == NULL);
+	EXPECT(errors.n >= 5); /* and what is missing */
+	config_errors_free(&errors);
+}
+
+static void
+test_values(void)
+{
+	struct config_errors errors = {0};
+	struct model *m = load(
+		GOOD "[system]\nname = \"a ; \\\"b\\\"\" ; a comment\n  zone = z1\n"
+		     "[listener lb:53]\nprotocol = TCP\ndefault_action = forward "
+		     "g2 weight 90, g3 weight 10\n"
+		     "[target_group g2]\nprotocol = TCP\ntarget = 192.0.2.30:1 weight=7 zone=z2\n"
+		     "[target_group g3]\nprotocol = TCP\n",
+		&errors);
+	const struct model_listener *l;
+	const struct model_target_group *tg;
+
+	EXPECT(m != NULL && errors.n == 0);
+	if (m == NULL) {
+		printf("%s\n", errors.items[0].text);
+		return;
+	}
+	EXPECT(strcmp(m->system.host_name, "a ; \"b\"") == 0 && strcmp(m->system.zone, "z1") == 0);
+	l = model_listener(m, "lb:53");
+	EXPECT(l != NULL && l->default_action.forwards_n == 2 &&
+	       l->default_action.forwards[1].weight == 10);
+	EXPECT(l->tcp_idle_timeout_s == 350 && m->dataplane.max_flows == 1048576);
+	tg = model_target_group(m, "g2");
+	EXPECT(tg->targets[0].weight == 7 && strcmp(tg->targets[0].zone, "z2") == 0);
+	EXPECT(tg->full_nat && !tg->connection_termination && tg->health_check.interval_s == 30);
+	EXPECT(model_given((const struct model_object *)l, "tcp.idle_timeout.seconds") == NULL);
+	EXPECT(strcmp(m->management.control_socket, "/run/weir/weir.sock") == 0);
+	model_free(m);
+}
+
+static void
+test_identity_is_stable(void)
+{
+	/* Other boxes and the next release must find the same value. */
+	EXPECT(model_identity("load_balancer", "", "shop") == UINT64_C(0x0cd251169e9dd27e));
+}
+
+static void
+test_long_lines(void)
+{
+	struct config_errors errors = {0};
+	char text[8192];
+	struct model *m;
+
+	/* 4,096 bytes are read whole, 4,097 are refused. */
+	for (int extra = 0; extra < 2; extra++) {
+		int n = snprintf(text, sizeof(text), "%s[system]\n", GOOD), begin = n;
+
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "name = x");
+		while (n - begin < 4096 + extra)
+			text[n++] = ' ';
+		snprintf(text + n, sizeof(text) - (size_t)n, "\n");
+		m = load(text, &errors);
+		EXPECT((m != NULL) == (extra == 0));
+		model_free(m);
+	}
+	EXPECT(errors.n == 1 &&
+	       strstr(errors.items[0].text, "t.ini:14: the line is too long") != NULL);
+	config_errors_free(&errors);
+}
+
+/* Every sample loads without an error. */
+static void
+test_samples(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	unsigned samples = 0;
+
+	EXPECT(dir != NULL);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		struct config_errors errors = {0};
+		struct config_source *sources = NULL;
+		size_t sources_n = 0;
+		struct model *m = NULL;
+		char path[1024];
+
+		if (strstr(entry->d_name, ".ini") == NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (config_read(path, &sources, &sources_n, &errors))
+			m = config_load(sources, sources_n, &errors);
+		EXPECT_ROW(path, m != NULL);
+		for (uint32_t i = 0; i < errors.n; i++)
+			printf("%s\n", errors.items[i].text);
+		model_free(m);
+		config_sources_free(sources, sources_n);
+		config_errors_free(&errors);
+		samples++;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	EXPECT(samples >= 2);
+}
+
+static void
+count_event(void *arg, uint32_t line, const char *text)
+{
+	(void)line, (void)text;
+	(*(unsigned *)arg)++;
+}
+
+static void
+count_key(void *arg, uint32_t line, const char *key, const char *value)
+{
+	(void)line, (void)key, (void)value;
+	(*(unsigned *)arg)++;
+}
+
+static void
+count_error(void *arg, uint32_t line, const char *what, const char *allowed)
+{
+	(void)line, (void)what, (void)allowed;
+	*(unsigned *)arg += 1000;
+}
+
+static void
+test_reader(void)
+{
+	static const struct ini_events events = {count_event, count_key, count_error};
+	static const struct {
+		const char *why, *text;
+		unsigned want;
+	} rows[] = {
+		{"keys before a section", "a = 1\n", 1000},
+		{"comments and blanks", "; c\n# c\n\n[s]\n\n", 1},
+		{"an indented key is a key", "[s]\na = 1\n  b = 2\n", 3},
+		{"values are kept whole", "[s]\na = b = c : d\n", 2},
+		{"byte order mark", "\xef\xbb\xbf[s]\n", 1},
+		{"carriage returns", "[s]\r\na = 1\r\n", 2},
+		{"no newline at the end", "[s]\na = 1", 2},
+		{"keys of a refused section", "[s\na = 1\n", 2000},
+		{"colon is no separator", "[s]\na : 1\n", 1001},
+	};
+	char text[32];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned n = 0;
+
+		ini_read(rows[i].text, strlen(rows[i].text), &events, &n);
+		EXPECT_ROW(rows[i].why, n == rows[i].want);
+	}
+	EXPECT(ini_unquote("\"a\\\\\\\"b\"", text, sizeof(text)) && strcmp(text, "a\\\"b") == 0);
+	EXPECT(!ini_unquote("\"a", text, sizeof(text)));
+	EXPECT(!ini_unquote("\"a\"b", text, sizeof(text)));
+	EXPECT(!ini_unquote("\"\\n\"", text, sizeof(text)));
+}
+
+int
+main(int argc, char **argv)
+{
+	test_errors();
+	test_all_errors_at_once();
+	test_values();
+	test_identity_is_stable();
+	test_long_lines();
+	test_reader();
+	test_samples(argc > 1 ? argv[1] : "conf");
+	return unit_done();
+}
