@@ -274,6 +274,12 @@ test_icmp_errors(void)
 			   ip_addr_equal(&q.src, &out.p.dst) && ip_addr_equal(&q.dst, &out.p.src));
 		EXPECT_ROW(rows[i].why, q.dport_be == out.p.sport_be);
 
+		/* Damaged on the way: it must not come out repaired. */
+		make_icmp_error(&error, &out.p, rows[i].router);
+		error.frame[error.len - 1] ^= 1;
+		EXPECT_ROW(rows[i].why, world_send(&w, &error, BACK) == PACKET_DROP);
+		EXPECT_ROW(rows[i].why, error.p.drop == DROP_L4_HEADER_INVALID);
+
 		/* About a flow that doesn't exist. */
 		world_tcp(&out, rows[i].vip, rows[i].port, rows[i].client, 4001, TCP_FLAG_ACK, 0);
 		out.p.l3 = out.frame + 14;
