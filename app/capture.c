@@ -12,6 +12,7 @@
 
 #include <rte_mbuf.h>
 
+#include "bytes.h"
 #include "check.h"
 
 #define RING_BYTES (1u << 20)
@@ -21,10 +22,14 @@
 #define BLOCK_INTERFACE  1
 #define BLOCK_PACKET     6
 #define BYTE_ORDER_MAGIC 0x1A2B3C4D
-#define LINKTYPE_RAW     101
+#define LINKTYPE_SLL     113 /* not RAW: libpcap 1.10 takes no second interface of that type */
 #define OPTION_END       0
 #define OPTION_IF_NAME   2
 #define OPTION_EPB_FLAGS 2
+
+#define SLL_LEN      16
+#define SLL_HOST     0
+#define SLL_OUTGOING 4
 
 struct record {
 	uint32_t bytes; /* of the record in the ring, a multiple of 8 */
@@ -181,7 +186,7 @@ write_interface(FILE *f, const char *name)
 
 	put32(f, BLOCK_INTERFACE);
 	put32(f, len);
-	put16(f, LINKTYPE_RAW);
+	put16(f, LINKTYPE_SLL);
 	put16(f, 0);
 	put32(f, CAPTURE_SNAP_LEN);
 	put16(f, OPTION_IF_NAME);
@@ -192,11 +197,23 @@ write_interface(FILE *f, const char *name)
 	put32(f, len);
 }
 
+/* Linux "cooked" header, big endian: packet type, ARPHRD_ETHER, no address, EtherType. */
+static void
+put_sll(FILE *f, const struct record *r, const uint8_t *ip)
+{
+	uint8_t header[SLL_LEN] = {0};
+
+	bytes_store_be16(header, r->direction == CAPTURE_TX ? SLL_OUTGOING : SLL_HOST);
+	bytes_store_be16(header + 2, 1);
+	bytes_store_be16(header + 14, ip[0] >> 4 == 4 ? 0x0800 : 0x86dd);
+	fwrite(header, 1, sizeof(header), f);
+}
+
 static void
 write_packet(const struct capture *capture, const struct record *r, const uint8_t *bytes)
 {
 	FILE *f = capture->file;
-	uint32_t len = 32u + ((r->len + 3u) & ~3u) + 8u + 4u;
+	uint32_t len = 28u + SLL_LEN + ((r->len + 3u) & ~3u) + 8u + 4u;
 	uint64_t time_us = r->time_us + capture->settings.wall_offset_us;
 
 	put32(f, BLOCK_PACKET);
@@ -204,8 +221,9 @@ write_packet(const struct capture *capture, const struct record *r, const uint8_
 	put32(f, r->interface);
 	put32(f, (uint32_t)(time_us >> 32));
 	put32(f, (uint32_t)time_us);
-	put32(f, r->len);
-	put32(f, r->wire_len);
+	put32(f, SLL_LEN + r->len);
+	put32(f, SLL_LEN + r->wire_len);
+	put_sll(f, r, bytes);
 	put_padded(f, bytes, r->len);
 	put16(f, OPTION_EPB_FLAGS);
 	put16(f, 4);

@@ -16,7 +16,7 @@
 #include "region.h"
 #include "worker.h"
 
-#define NEXT_HOPS  8192
+#define NEXT_HOPS  65536
 #define COMMANDS   (2 * PROBER_PROBES)
 #define MBUF_CACHE 256
 

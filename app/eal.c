@@ -175,10 +175,13 @@ telemetry_directory_writable(const char *instance, char *why, size_t why_len)
 	return false;
 }
 
+/* EAL keeps pointers into its arguments: they live as long as it does. */
+static struct arguments given;
+static char *passed[ARGUMENTS_MAX]; /* what EAL gets and shuffles */
+
 bool
 eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, size_t why_len)
 {
-	struct arguments a = {0};
 	char lcores[4096];
 	bool pci = false;
 	int rc;
@@ -190,28 +193,29 @@ eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, siz
 	if (!telemetry_directory_writable(plan->instance, why, why_len))
 		return false;
 
-	add(&a, "weir");
-	add(&a, "--file-prefix=%s", plan->instance);
-	add(&a, "--lcores=%s", lcores);
+	add(&given, "weir");
+	add(&given, "--file-prefix=%s", plan->instance);
+	add(&given, "--lcores=%s", lcores);
 	if (plan->management_lcore >= 0)
-		add(&a, "--main-lcore=%d", plan->management_lcore);
-	add(&a, "--log-level=lib.eal:error");
-	add(&a, "--log-level=lib.telemetry:error");
-	result->hugepages = choose_memory(plan, &a);
+		add(&given, "--main-lcore=%d", plan->management_lcore);
+	add(&given, "--log-level=lib.eal:error");
+	add(&given, "--log-level=lib.telemetry:error");
+	result->hugepages = choose_memory(plan, &given);
 	for (unsigned i = 0; i < plan->devices_n; i++) {
 		bool is_pci = is_pci_address(plan->devices[i]);
 
-		add(&a, is_pci ? "--allow=%s" : "--vdev=%s", plan->devices[i]);
+		add(&given, is_pci ? "--allow=%s" : "--vdev=%s", plan->devices[i]);
 		pci |= is_pci;
 	}
 	if (!pci)
-		add(&a, "--no-pci");
+		add(&given, "--no-pci");
 	for (int i = 0; i < plan->extra_n; i++)
-		add(&a, "%s", plan->extra[i]);
+		add(&given, "%s", plan->extra[i]);
 
-	rc = rte_eal_init(a.n, a.v);
-	for (int i = 0; i < a.n; i++)
-		LOG_DEBUG("EAL argument: %s", a.v[i]);
+	memcpy(passed, given.v, sizeof(passed));
+	rc = rte_eal_init(given.n, passed);
+	for (int i = 0; i < given.n; i++)
+		LOG_DEBUG("EAL argument: %s", given.v[i]);
 	if (rc < 0) {
 		snprintf(why, why_len,
 			 "EAL does not start: %s; EAL's own message is above (--lcores=%s, memory "
@@ -233,4 +237,7 @@ void
 eal_stop(void)
 {
 	rte_eal_cleanup();
+	for (int i = 0; i < given.n; i++)
+		free(given.v[i]);
+	given.n = 0;
 }

@@ -34,6 +34,14 @@ checksum(const void *buf, size_t len)
 	return (uint16_t)~checksum_fold(checksum_add(0, buf, len));
 }
 
+/** Sum of an IPv4 header without options. */
+static inline uint64_t
+checksum_add20(const uint8_t *p)
+{
+	return (uint64_t)bytes_load32(p) + bytes_load32(p + 4) + bytes_load32(p + 8) +
+	       bytes_load32(p + 12) + bytes_load32(p + 16);
+}
+
 /** Unfolded sum of the TCP, UDP or ICMPv6 pseudo header; addresses are 4 or 16 wire bytes. */
 uint64_t checksum_pseudo(const uint8_t *src, const uint8_t *dst, size_t addr_len, uint8_t proto,
 			 uint32_t l4_len);

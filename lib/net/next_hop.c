@@ -47,6 +47,7 @@ next_hop_table_init(struct next_hop_table *table, void *mem, uint32_t entries_n)
 	table->entries_n = entries_n;
 	table->buckets = (_Atomic uint32_t *)(void *)&table->entries[entries_n];
 	table->buckets_n = buckets_for(entries_n);
+	table->free_hint = 0;
 }
 
 /* @return  The bucket of the entry, or UINT32_MAX. */
@@ -110,11 +111,14 @@ write_end(struct next_hop *nh)
 }
 
 static uint32_t
-free_entry(const struct next_hop_table *table)
+free_entry(struct next_hop_table *table)
 {
-	for (uint32_t i = 1; i < table->entries_n; i++) {
-		if (table->entries[i].l2_len == 0)
-			return i;
+	for (uint32_t i = 0; i < table->entries_n; i++) {
+		uint32_t at = table->free_hint + 1;
+
+		table->free_hint = at < table->entries_n ? at : 0;
+		if (at < table->entries_n && table->entries[at].l2_len == 0)
+			return at;
 	}
 	return 0;
 }

@@ -45,6 +45,7 @@ struct next_hop_table {
 	uint32_t entries_n;
 	_Atomic uint32_t *buckets; /* open addressing: entry index, 0 empty, UINT32_MAX deleted */
 	uint32_t buckets_n;        /* power of two */
+	uint32_t free_hint;        /* where the writer looks for a free entry first */
 };
 
 /** What a packet needs to leave by a next hop. */

@@ -169,11 +169,14 @@ parse_ipv4(struct packet *p, uint32_t total_len)
 		return DROP_IP_HEADER_INVALID;
 	if (header_len > p->contiguous)
 		return DROP_HEADERS_SPLIT;
-	if (checksum(ip, header_len) != 0)
-		return DROP_IP_CHECKSUM;
-	if (header_len > IPV4_MIN_LEN) {
+	if (header_len == IPV4_MIN_LEN) {
+		if (checksum_fold(checksum_add20(ip)) != 0xffff)
+			return DROP_IP_CHECKSUM;
+	} else {
 		enum drop_reason drop = check_ipv4_options(ip + IPV4_MIN_LEN, ip + header_len);
 
+		if (checksum(ip, header_len) != 0)
+			return DROP_IP_CHECKSUM;
 		if (drop != DROP_NONE)
 			return drop;
 	}

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -52,54 +53,74 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture
-def write_config(lab: Lab) -> Callable[..., Path]:
-    """Write a configuration: [system], [dataplane] and two interfaces, and the test's own sections."""
-
-    def write(body: str, dataplane: str = "workers = 1", front: str = FRONT, back: str = BACK,
-              system: str = "", more: str = "", instance: str | None = None) -> Path:
-        instance = instance or f"e2e-{os.getpid()}-{next(instances)}"
-        directory = lab.directory / instance
-        directory.mkdir(exist_ok=True)
-        path = directory / "weir.ini"
-        parts = [f"[system]\ninstance = {instance}\nzone = zone-a\nstate_directory = {directory}\n"
-                 f"shutdown_drain_seconds = 0\n{system}",
-                 f"[dataplane]\nmax_flows = 65536\n{dataplane}\n",
-                 f"[interface front]\n{front}\n", f"[interface back]\n{back}\n",
-                 textwrap.dedent(more), textwrap.dedent(body)]
-        path.write_text("\n".join(parts))
-        return path
-
-    return write
+def write_ini(lab: Lab, body: str, dataplane: str = "workers = 1\nmax_flows = 65536", front: str = FRONT,
+              back: str = BACK, more: str = "", drain: int = 0, instance: str | None = None) -> Path:
+    """A configuration: [system], [dataplane] and two interfaces, and the test's own sections."""
+    instance = instance or f"e2e-{os.getpid()}-{next(instances)}"
+    directory = lab.directory / instance
+    directory.mkdir(exist_ok=True)
+    path = directory / "weir.ini"
+    path.write_text("\n".join([
+        f"[system]\ninstance = {instance}\nzone = zone-a\nstate_directory = {directory}\n"
+        f"shutdown_drain_seconds = {drain}",
+        f"[dataplane]\n{dataplane}", f"[interface front]\n{front}", f"[interface back]\n{back}",
+        textwrap.dedent(more), textwrap.dedent(body)]))
+    return path
 
 
-@pytest.fixture
-def start_weir(lab: Lab, write_config: Callable[..., Path]) -> Iterator[Callable[..., Weir]]:
-    """
-    Start weir with a configuration written as by `write_config` and wait until it forwards and all its
-    targets are healthy.  After the test it has to end with exit code 0 and everything given back.
-    """
-    running: list[Weir] = []
-
-    def start(body: str, healthy: bool = True, arguments: tuple[str, ...] = (), **parts: str) -> Weir:
-        path = write_config(body, **parts)
-        weir = Weir(lab.lb, path, path.parent.name, path.parent / "weir.log", arguments)
-        weir.config_path = path
-        running.append(weir)
+def start_and_wait(lab: Lab, path: Path, healthy: bool, arguments: tuple[str, ...]) -> Weir:
+    weir = Weir(lab.lb, path, path.parent.name, path.parent / "weir.log", arguments)
+    weir.config_path = path
+    try:
         weir.wait_ready()
         if healthy:
             weir.wait_healthy()
+    except BaseException:
+        print(weir.log)
+        weir.stop()
+        raise
+    return weir
+
+
+def end(weir: Weir) -> None:
+    """A weir that still runs has to end with exit code 0 and everything given back."""
+    already_ended = weir.process.poll() is not None
+    code = weir.stop()
+    print(f"--- log of {weir.instance}\n{weir.log}")
+    if not already_ended:
+        assert code == 0
+        assert GIVEN_BACK in weir.log
+    shutil.rmtree(weir.log_path.parent, ignore_errors=True)
+
+
+@pytest.fixture
+def write_config(lab: Lab) -> Callable[..., Path]:
+    return functools.partial(write_ini, lab)
+
+
+def starter(lab: Lab) -> Iterator[Callable[..., Weir]]:
+    """start(body, healthy, arguments, **parts of write_ini): a weir that forwards; end() afterwards."""
+    running: list[Weir] = []
+
+    def start(body: str, healthy: bool = True, arguments: tuple[str, ...] = (), **parts: Any) -> Weir:
+        weir = start_and_wait(lab, write_ini(lab, body, **parts), healthy, arguments)
+        running.append(weir)
         return weir
 
     yield start
     for weir in running:
-        already_ended = weir.process.poll() is not None
-        code = weir.stop()
-        print(f"--- log of {weir.instance}\n{weir.log}")
-        if not already_ended:
-            assert code == 0
-            assert GIVEN_BACK in weir.log
-        shutil.rmtree(weir.log_path.parent, ignore_errors=True)
+        end(weir)
+
+
+@pytest.fixture
+def start_weir(lab: Lab) -> Iterator[Callable[..., Weir]]:
+    yield from starter(lab)
+
+
+@pytest.fixture(scope="module")
+def start_module_weir(lab: Lab) -> Iterator[Callable[..., Weir]]:
+    """For modules whose tests only look at one weir: two cannot share the devices."""
+    yield from starter(lab)
 
 
 @pytest.fixture

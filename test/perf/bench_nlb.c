@@ -223,6 +223,8 @@ run(struct bench *b, uint32_t packets, uint32_t first, uint8_t flags, enum servi
 				kept++;
 			}
 		}
+		/* What was written must be in memory, whoever reads it. */
+		__asm__ volatile("" ::: "memory");
 		if (service != SERVICE_NLB) {
 			for (uint32_t i = 0; i < n; i++)
 				forwarded += buffer_of(b, done + i)[30] != 0;
