@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test" / "e2e"))
+sys.path[:0] = [str(ROOT / "test" / "e2e"), str(ROOT / "tools")]
 
+from owner import as_owner  # noqa: E402
 from topology import Lab, remove_lab  # noqa: E402
 from weir_process import Weir, WeirFailed  # noqa: E402
 from weir_control import call, table  # noqa: E402
@@ -44,15 +45,6 @@ def step(*command: str) -> bool:
 def must(*command: str) -> None:
     if not step(*command):
         sys.exit(f"quickstart: `{' '.join(command)}` failed; its messages are above")
-
-
-def as_owner(*command: str) -> tuple[str, ...]:
-    """Build as the owner of the checkout, so that `sudo` leaves no files of root's there."""
-    owner = ROOT.stat()
-    if owner.st_uid == 0:
-        return command
-    return ("setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups",
-            "--", *command)
 
 
 def build() -> None:
@@ -181,17 +173,17 @@ def main() -> int:
     say("Looking for leftovers of earlier runs")
     clean()
     if arguments.clean:
-        step("tools/hugepages", "restore")
+        step("tools/hugepages", "restore", "quickstart")
         return 0
     if not arguments.no_huge:
         say("Reserving huge pages")
-        step("tools/hugepages", "reserve")
+        step("tools/hugepages", "reserve", "quickstart")
     done = False
     try:
         done = run(arguments)
     finally:
         if not (arguments.keep and done):
-            step("tools/hugepages", "restore")
+            step("tools/hugepages", "restore", "quickstart")
     print(f"\nquickstart: {'all traffic was answered' if done else 'something is wrong, see above'}")
     return 0 if done else 1
 

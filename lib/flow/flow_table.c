@@ -56,6 +56,7 @@ flow_record_take(struct flow_table *table)
 	} else if (table->used_n < table->records_n) {
 		record = table->used_n++;
 	} else {
+		table->insert_failures++;
 		return FLOW_NONE;
 	}
 	r = &table->records[record];

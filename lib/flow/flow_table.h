@@ -104,7 +104,7 @@ struct flow_table {
 	uint32_t free_head; /* number + 1, 0: none */
 	uint32_t used_n;    /* records from here on were never used */
 	uint32_t in_use, high_water;
-	uint64_t insert_failures;
+	uint64_t insert_failures; /* no record was free, or no place in the index */
 	struct hash_seed seed;
 };
 

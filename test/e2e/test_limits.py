@@ -92,7 +92,7 @@ def test_segment_of_no_flow_is_reset(lab, start_weir, client_port):
 
 def test_sigterm_drains(lab, start_weir):
     """Existing flows may finish, new ones are refused, then weir ends with everything given back."""
-    weir = start_weir(SERVICES.format(web=WEB), drain=20)
+    weir = start_weir(SERVICES.format(web=WEB), drain=4)
     download = slow_download(lab, 2)
     wait_until("download", lambda: weir.ask("flows")["flows"])
     weir.signal(signal.SIGTERM)
