@@ -82,6 +82,7 @@ struct lab {
 	struct twin twins[TWINS];
 	unsigned long long state;
 	uint32_t health; /* changes of health */
+	uint32_t full;   /* refusals for want of a record, since the table began */
 	unsigned long forwarded, created, refused, resets, icmp;
 };
 
@@ -384,10 +385,13 @@ check_from_client(struct lab *lab, const struct event *e, const struct packet *p
 	}
 	lab->refused++;
 	EXPECT(p->verdict == PACKET_DROP);
-	if (p->drop == DROP_FLOW_TABLE_FULL)
+	if (p->drop == DROP_FLOW_TABLE_FULL) {
 		EXPECT(live_twins(lab, false) == FLOWS_MAX);
-	else /* both targets have a reply of this shape already */
-		EXPECT(p->drop == DROP_PORT_ALLOCATION && !listeners[e->listener].full_nat);
+		lab->full++;
+		return;
+	}
+	/* Both targets have a reply of this shape already. */
+	EXPECT(p->drop == DROP_PORT_ALLOCATION && !listeners[e->listener].full_nat);
 }
 
 /* A packet of a target towards what it took for the client. */
@@ -556,7 +560,7 @@ check_sums(const struct lab *lab)
 	EXPECT(g.flows == live_twins(lab, false));
 	EXPECT(g.ports == live_twins(lab, true));
 	EXPECT(by_frontend == g.flows && by_target == g.flows);
-	EXPECT(g.insert_failures == 0);
+	EXPECT(g.insert_failures == lab->full);
 	for (int i = 0; i < TWINS; i++) {
 		const struct twin *t = &lab->twins[i];
 		const struct flow_record *r = t->live ? scan(lab, t) : NULL;
@@ -597,6 +601,7 @@ move(struct lab *lab)
 	free(w->nlb_mem);
 	w->nlb_mem = mem;
 	w->nlb = moved;
+	lab->full = 0;
 }
 
 static void
@@ -604,6 +609,7 @@ run(struct lab *lab, uint32_t start_ms)
 {
 	lab->forwarded = lab->created = lab->refused = lab->resets = lab->icmp = 0;
 	lab->health = 0;
+	lab->full = 0;
 	memset(lab->twins, 0, sizeof(lab->twins));
 	world_begin(&lab->w, configs[0], FLOWS_MAX, start_ms);
 	lab->w.nlb->swept_ms = start_ms;
