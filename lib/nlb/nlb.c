@@ -18,6 +18,7 @@
 #define DEFAULT_TCP_IDLE_MS 350000 /* of a flow whose listener is gone */
 #define DEFAULT_UDP_IDLE_MS 120000
 #define SWEEP_PERIOD_MS     1000
+#define SWEEP_AHEAD         8 /* records, prefetched; may lie behind the last */
 #define DESCRIBE_MAX        65536
 #define TARGET_ATTEMPTS     8 /* targets tried when a reply's tuple is taken */
 
@@ -1142,6 +1143,7 @@ nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms)
 			nlb->sweep_at = 0;
 			break;
 		}
+		__builtin_prefetch(&nlb->flows.records[nlb->sweep_at + SWEEP_AHEAD]);
 		r = &nlb->flows.records[nlb->sweep_at];
 		if (r->role == FLOW_ROLE_LOCAL && r->kind == FLOW_KIND_NLB &&
 		    (now_ms - r->last_seen_ms >= idle_limit_ms(snapshot, r) ||
