@@ -82,18 +82,22 @@ take_verdict(struct management *m, struct worker_command *command)
 }
 
 static void
+take_event(struct management *m, struct worker_command *command)
+{
+	if (command->kind == WORKER_PROBE)
+		take_verdict(m, command);
+	else
+		operation_on_command(m, command);
+}
+
+static void
 take_events(struct management *m)
 {
 	for (uint16_t i = 0; i < m->dp->workers_n; i++) {
 		void *entry;
 
 		while (rte_ring_sc_dequeue(m->dp->workers[i]->events, &entry) == 0) {
-			struct worker_command *command = entry;
-
-			if (command->kind == WORKER_PROBE)
-				take_verdict(m, command);
-			else
-				operation_on_command(m, command);
+			take_event(m, entry);
 		}
 	}
 }
@@ -376,13 +380,17 @@ give_back_commands(struct management *m)
 {
 	for (uint16_t i = 0; i < m->dp->workers_n; i++) {
 		struct worker *w = m->dp->workers[i];
-		void *command;
+		void *entry;
 
 		/* Probes under way end here, so that their commands come back. */
 		prober_free(w->prober);
 		w->prober = NULL;
-		while (rte_ring_sc_dequeue(w->commands, &command) == 0)
-			free(command);
+		while (rte_ring_sc_dequeue(w->commands, &entry) == 0) {
+			struct worker_command *command = entry;
+
+			command->result = PROBE_NOT_SENT;
+			take_event(m, command);
+		}
 	}
 	take_events(m);
 }
@@ -404,6 +412,7 @@ management_free(struct management *m)
 		} while (!status.finished);
 		capture_free(m->capture);
 	}
+	m->workers_stopped = true;
 	give_back_commands(m);
 	control_close(m->control);
 	if (m->neighbors != NULL)

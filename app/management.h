@@ -91,6 +91,7 @@ struct management {
 	uint32_t neighbors_tick_ms, slow_tick_ms, drain_end_ms;
 	uint32_t shutdown_drain_ms;
 	bool stopping, stop_now;
+	bool workers_stopped; /* nobody runs commands any more */
 };
 
 struct management_settings {

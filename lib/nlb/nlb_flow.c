@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nlb_flow.h"
+
+#include <netinet/in.h>
+
+#include "bytes.h"
+#include "check.h"
+#include "maglev.h"
+#include "wire.h"
+
+#define TARGET_ATTEMPTS 8 /* targets tried when a reply's tuple is taken */
+
+/* Records and their two hashes. */
+
+uint64_t
+nlb_flow_hash(const struct nlb *nlb, const struct snapshot *s, const struct flow_record *r,
+	      enum flow_side side)
+{
+	const struct snapshot_target *target;
+	const struct ip_addr *local;
+
+	if (r->kind == FLOW_KIND_ENDPOINT) {
+		if (side == FLOW_SIDE_CLIENT)
+			return 0;
+		return flow_hash_target(&nlb->flows, &r->client, r->client_port_be,
+					&s->locals[ref_index(r->local)].addr, r->local_port_be,
+					r->proto);
+	}
+	if (side == FLOW_SIDE_CLIENT)
+		return flow_hash_client(&nlb->flows, &r->client, r->client_port_be, r->frontend,
+					r->proto);
+	target = &s->targets[ref_index(r->target)];
+	local = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? &s->locals[ref_index(r->local)].addr
+						     : &r->client;
+	return flow_hash_target(&nlb->flows, &target->addr, target->port_be, local,
+				r->local_port_be, r->proto);
+}
+
+/* The one way a flow ends. */
+void
+nlb_flow_close(struct nlb *nlb, const struct snapshot *s, uint32_t record)
+{
+	struct flow_record *r = &nlb->flows.records[record];
+
+	nlb->changes++;
+	flow_journal_note(&nlb->journal, FLOW_CLOSED, record, r->version);
+	flow_index_remove(&nlb->flows, nlb_flow_hash(nlb, s, r, FLOW_SIDE_CLIENT), record,
+			  FLOW_SIDE_CLIENT);
+	flow_index_remove(&nlb->flows, nlb_flow_hash(nlb, s, r, FLOW_SIDE_TARGET), record,
+			  FLOW_SIDE_TARGET);
+	nlb_frontend_counters(nlb, r)->closed_flows++;
+	nlb_target_counters(nlb, r)->closed_flows++;
+	if ((r->flags & FLOW_FLAG_FULL_NAT) != 0)
+		nlb->ports--;
+	flow_record_give(&nlb->flows, record);
+}
+
+void
+nlb_flow_set_state(struct nlb *nlb, uint32_t record, enum flow_state state)
+{
+	struct flow_record *r = &nlb->flows.records[record];
+
+	if (r->state == state)
+		return;
+	r->state = (uint8_t)state;
+	r->version = (uint16_t)(r->version + 2);
+	if (state == FLOW_STATE_CLOSING || state == FLOW_STATE_RESET)
+		flow_journal_note(&nlb->journal, FLOW_CLOSING, record, r->version);
+}
+
+/* Finding. */
+
+uint32_t
+nlb_flow_find_target_side(const struct nlb *nlb, const struct snapshot *s, uint64_t hash,
+			  const struct ip_addr *src, uint16_t sport_be, const struct ip_addr *dst,
+			  uint16_t dport_be, uint8_t proto)
+{
+	struct flow_search search = flow_search_begin(&nlb->flows, hash);
+	uint32_t record;
+
+	while ((record = flow_search_next(&nlb->flows, &search, FLOW_SIDE_TARGET)) != FLOW_NONE) {
+		if (nlb_flow_is_target_side(s, &nlb->flows.records[record], src, sport_be, dst,
+					    dport_be, proto))
+			break;
+	}
+	return record;
+}
+
+uint32_t
+nlb_flow_find_client_side(const struct nlb *nlb, uint64_t hash, const struct ip_addr *client,
+			  uint16_t client_port_be, uint32_t frontend, uint8_t proto)
+{
+	struct flow_search search = flow_search_begin(&nlb->flows, hash);
+	uint32_t record;
+
+	while ((record = flow_search_next(&nlb->flows, &search, FLOW_SIDE_CLIENT)) != FLOW_NONE) {
+		if (nlb_flow_is_client_side(&nlb->flows.records[record], client, client_port_be,
+					    frontend, proto))
+			break;
+	}
+	return record;
+}
+
+/* Source ports. */
+
+/*
+ * Whether the flow is over and its port may serve another towards the same target at once: after a
+ * RST, or when the new SYN's number is above the old connection's last, so that a target in
+ * TIME-WAIT takes it (RFC 9293 section 3.10.7.4, RFC 6191).
+ */
+static bool
+may_be_replaced(const struct flow_record *r, uint32_t syn_seq)
+{
+	if (r->kind != FLOW_KIND_NLB)
+		return false;
+	if (r->state == FLOW_STATE_RESET)
+		return true;
+	return r->state == FLOW_STATE_CLOSING && (int32_t)(syn_seq - r->client_seq) > 0;
+}
+
+/* A way to a target that needs a source port. */
+struct port_request {
+	const struct ip_addr *local, *target;
+	uint16_t target_port_be;
+	uint8_t proto;
+	uint8_t slot;
+	bool may_replace; /* a flow that is over, when nothing is free */
+	uint32_t syn_seq; /* then: of the new connection */
+	uint32_t now_ms;
+};
+
+static uint64_t
+port_hash(const struct nlb *nlb, const struct port_request *q, uint16_t port_be)
+{
+	return flow_hash_target(&nlb->flows, q->target, q->target_port_be, q->local, port_be,
+				q->proto);
+}
+
+/*
+ * A port of the slot whose reply tuple from the target is free.  With `last` (there is no other way
+ * to the target left) it may be made free by ending the flow that is over longest, and a search in
+ * vain is noted.
+ * @return  0: none.
+ */
+static uint16_t
+find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *q, bool last,
+	  uint64_t *hash)
+{
+	uint64_t pool = port_hash(nlb, q, htons(q->slot));
+	struct source_port_hint *hint = source_port_hint_of(nlb->hints, pool);
+	uint32_t replaced = FLOW_NONE, replaced_at = 0, replaced_idle_ms = 0;
+
+	if (source_port_is_full(hint, pool, q->now_ms))
+		return 0;
+	for (uint32_t i = 0; i < SOURCE_PORT_PER_SLOT; i++) {
+		uint16_t port_be = source_port_candidate(hint, q->slot, i);
+		uint32_t record, idle_ms;
+
+		*hash = port_hash(nlb, q, port_be);
+		record = nlb_flow_find_target_side(nlb, s, *hash, q->target, q->target_port_be,
+						   q->local, port_be, q->proto);
+		if (record == FLOW_NONE) {
+			source_port_taken(hint, i);
+			return port_be;
+		}
+		idle_ms = q->now_ms - nlb->flows.records[record].last_seen_ms;
+		if (last && q->may_replace &&
+		    (replaced == FLOW_NONE || idle_ms > replaced_idle_ms) &&
+		    may_be_replaced(&nlb->flows.records[record], q->syn_seq)) {
+			replaced = record;
+			replaced_at = i;
+			replaced_idle_ms = idle_ms;
+		}
+	}
+	if (replaced != FLOW_NONE) {
+		uint16_t port_be = nlb->flows.records[replaced].local_port_be;
+
+		nlb_flow_close(nlb, s, replaced);
+		source_port_taken(hint, replaced_at);
+		*hash = port_hash(nlb, q, port_be);
+		return port_be;
+	}
+	if (last)
+		source_port_exhausted(hint, pool, q->now_ms);
+	return 0;
+}
+
+bool
+nlb_endpoint_open(struct nlb *nlb, const struct snapshot *snapshot, uint32_t local,
+		  const struct ip_addr *target, uint16_t dport_be, uint8_t slot, uint32_t now_ms,
+		  uint16_t *sport_be)
+{
+	const struct snapshot_local *l = snapshot_local(snapshot, local);
+	uint32_t record = l == NULL ? FLOW_NONE : flow_record_take(&nlb->flows);
+	struct port_request q = {.target = target,
+				 .target_port_be = dport_be,
+				 .proto = IPPROTO_TCP,
+				 .slot = slot,
+				 .now_ms = now_ms};
+	struct flow_record *r;
+	uint64_t hash;
+
+	if (record == FLOW_NONE)
+		return false;
+	r = &nlb->flows.records[record];
+	q.local = &l->addr;
+	*sport_be = find_port(nlb, snapshot, &q, true, &hash);
+	if (*sport_be == 0 || !flow_index_add(&nlb->flows, hash, record, FLOW_SIDE_TARGET)) {
+		flow_record_give(&nlb->flows, record);
+		return false;
+	}
+	r->client = *target;
+	r->client_port_be = dport_be;
+	r->local_port_be = *sport_be;
+	r->local = local;
+	r->kind = FLOW_KIND_ENDPOINT;
+	r->proto = IPPROTO_TCP;
+	r->slot = slot;
+	r->created_ms = r->last_seen_ms = now_ms;
+	r->role = FLOW_ROLE_LOCAL;
+	nlb->ports++;
+	return true;
+}
+
+void
+nlb_endpoint_close(struct nlb *nlb, const struct ip_addr *local, uint16_t sport_be,
+		   const struct ip_addr *target, uint16_t dport_be)
+{
+	uint64_t hash =
+		flow_hash_target(&nlb->flows, target, dport_be, local, sport_be, IPPROTO_TCP);
+	struct flow_search search = flow_search_begin(&nlb->flows, hash);
+	uint32_t record;
+
+	while ((record = flow_search_next(&nlb->flows, &search, FLOW_SIDE_TARGET)) != FLOW_NONE) {
+		const struct flow_record *r = &nlb->flows.records[record];
+
+		if (r->kind == FLOW_KIND_ENDPOINT && r->local_port_be == sport_be &&
+		    r->client_port_be == dport_be && ip_addr_equal(&r->client, target))
+			break;
+	}
+	if (record == FLOW_NONE)
+		return; /* flushed meanwhile */
+	flow_index_remove(&nlb->flows, hash, record, FLOW_SIDE_TARGET);
+	flow_record_give(&nlb->flows, record);
+	nlb->ports--;
+}
+
+/* New flows. */
+
+static uint32_t
+choose_group(const struct snapshot_frontend *f, uint64_t flow_hash)
+{
+	uint32_t at;
+
+	if (f->forwards_n == 1)
+		return f->forwards[0].weight > 0 ? f->forwards[0].group : 0;
+	/* Other bits of the hash than those that choose the target. */
+	at = (uint32_t)((flow_hash >> 32) * f->weight_sum >> 32);
+	for (uint32_t i = 0; i < f->forwards_n; i++) {
+		if (at < f->forwards[i].weight)
+			return f->forwards[i].group;
+		at -= f->forwards[i].weight;
+	}
+	return 0;
+}
+
+static bool
+find_local(struct nlb *nlb, const struct snapshot *s, const struct snapshot_target *target,
+	   struct port_request *q, uint32_t start, bool last, struct flow_record *r, uint64_t *hash)
+{
+	for (uint32_t i = 0; i < target->local_n; i++) {
+		uint32_t at = start + i < target->local_n ? start + i : start + i - target->local_n;
+		uint32_t reference = s->local_refs[target->local_first + at];
+		const struct snapshot_local *local = snapshot_local(s, reference);
+
+		if (local == NULL)
+			continue;
+		q->local = &local->addr;
+		r->local_port_be = find_port(nlb, s, q, last, hash);
+		if (r->local_port_be != 0) {
+			r->local = reference;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Give the new record a source address and port towards its target: a free one of any address
+ * rather than one of a flow that is over.
+ * @return  DROP_NONE or why not.
+ */
+static enum drop_reason
+allocate_source(struct nlb *nlb, const struct snapshot *s, const struct snapshot_target *target,
+		struct flow_record *r, uint64_t flow_hash, uint64_t *hash)
+{
+	uint32_t start = target->local_n > 1 ? (uint32_t)(flow_hash % target->local_n) : 0;
+	struct port_request q = {.target = &target->addr,
+				 .target_port_be = target->port_be,
+				 .proto = r->proto,
+				 .slot = r->slot,
+				 .may_replace = r->proto == IPPROTO_TCP,
+				 .syn_seq = r->client_seq,
+				 .now_ms = r->created_ms};
+
+	if (target->local_n > 1 && q.may_replace &&
+	    find_local(nlb, s, target, &q, start, false, r, hash))
+		return DROP_NONE;
+	if (find_local(nlb, s, target, &q, start, true, r, hash))
+		return DROP_NONE;
+	return target->local_n == 0 ? DROP_NO_ROUTE : DROP_PORT_ALLOCATION;
+}
+
+/* Choose a target and a reply tuple nobody uses. @return DROP_NONE or why not. */
+static enum drop_reason
+choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_frontend *f,
+	      struct flow_record *r, uint64_t *target_hash)
+{
+	uint64_t flow_hash = maglev_flow_hash(&nlb->maglev_seed, &r->client, r->client_port_be,
+					      &f->vip, f->port_be, r->proto);
+	uint32_t group = choose_group(f, flow_hash);
+	const struct target_set *set;
+
+	if (group == 0)
+		return DROP_NO_TARGET;
+	set = atomic_load_explicit(&s->groups[group].set, memory_order_acquire);
+	for (uint32_t attempt = 0; attempt < TARGET_ATTEMPTS; attempt++) {
+		const struct snapshot_target *target;
+
+		r->target = maglev_lookup(set, flow_hash, attempt);
+		target = snapshot_target(s, r->target);
+		if (target == NULL)
+			return DROP_NO_TARGET;
+		if (set->fail_open && attempt == 0)
+			nlb->counters->frontends[ref_index(r->frontend)].unhealthy_routed++;
+		if (target->forwarding == FORWARDING_FULL_NAT) {
+			r->flags |= FLOW_FLAG_FULL_NAT;
+			return allocate_source(nlb, s, target, r, flow_hash, target_hash);
+		}
+		r->local_port_be = r->client_port_be;
+		*target_hash = flow_hash_target(&nlb->flows, &target->addr, target->port_be,
+						&r->client, r->client_port_be, r->proto);
+		if (nlb_flow_find_target_side(nlb, s, *target_hash, &target->addr, target->port_be,
+					      &r->client, r->client_port_be, r->proto) == FLOW_NONE)
+			return DROP_NONE;
+	}
+	return DROP_PORT_ALLOCATION;
+}
+
+/* Enter a complete record from both directions. */
+static bool
+insert_flow(struct nlb *nlb, uint32_t record, uint64_t client_hash, uint64_t target_hash)
+{
+	struct flow_record *r = &nlb->flows.records[record];
+
+	nlb->changes++;
+	if (!flow_index_add(&nlb->flows, client_hash, record, FLOW_SIDE_CLIENT))
+		return false;
+	if (!flow_index_add(&nlb->flows, target_hash, record, FLOW_SIDE_TARGET)) {
+		flow_index_remove(&nlb->flows, client_hash, record, FLOW_SIDE_CLIENT);
+		return false;
+	}
+	r->role = FLOW_ROLE_LOCAL;
+	nlb_frontend_counters(nlb, r)->new_flows++;
+	nlb_target_counters(nlb, r)->new_flows++;
+	if ((r->flags & FLOW_FLAG_FULL_NAT) != 0)
+		nlb->ports++;
+	flow_journal_note(&nlb->journal, FLOW_ESTABLISHED, record, r->version);
+	return true;
+}
+
+/* @return  FLOW_NONE, with p dropped or answered, when the flow is refused. */
+uint32_t
+nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint64_t client_hash,
+		uint32_t now_ms)
+{
+	const struct snapshot_frontend *f = &s->frontends[ref_index(p->frontend)];
+	struct frontend_counters *counters = &nlb->counters->frontends[ref_index(p->frontend)];
+	uint32_t record = flow_record_take(&nlb->flows);
+	enum drop_reason reason = DROP_FLOW_TABLE_FULL;
+	struct flow_record *r;
+	uint64_t target_hash;
+
+	if (record == FLOW_NONE)
+		goto refused;
+	r = &nlb->flows.records[record];
+	r->client = p->src;
+	r->client_port_be = p->sport_be;
+	r->frontend = p->frontend;
+	r->proto = p->proto;
+	r->kind = FLOW_KIND_NLB;
+	r->slot = steer_slot(&nlb->steer, &p->src, p->sport_be);
+	r->created_ms = r->last_seen_ms = now_ms;
+	if (p->proto == IPPROTO_TCP)
+		r->client_seq = bytes_load_be32(packet_l4(p) + TCP_SEQ);
+	reason = choose_target(nlb, s, f, r, &target_hash);
+	if (reason == DROP_NONE && insert_flow(nlb, record, client_hash, target_hash))
+		return record;
+	if (reason == DROP_NONE)
+		reason = DROP_FLOW_TABLE_FULL;
+	flow_record_give(&nlb->flows, record);
+refused:
+	counters->rejected_flows++;
+	if (reason == DROP_PORT_ALLOCATION)
+		counters->port_alloc_errors++;
+	packet_drop(p, reason);
+	return FLOW_NONE;
+}
+
+/* Under nat a later choice counts too. */
+bool
+nlb_flow_target_is_chosen(const struct nlb *nlb, const struct snapshot *s,
+			  const struct flow_record *r)
+{
+	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
+	uint64_t flow_hash = maglev_flow_hash(&nlb->maglev_seed, &r->client, r->client_port_be,
+					      &f->vip, f->port_be, r->proto);
+	uint32_t attempts = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? 1 : TARGET_ATTEMPTS;
+	uint32_t group = choose_group(f, flow_hash);
+	const struct target_set *set;
+
+	if (group == 0 || f->draining)
+		return true;
+	set = atomic_load_explicit(&s->groups[group].set, memory_order_acquire);
+	for (uint32_t attempt = 0; attempt < attempts; attempt++) {
+		if (maglev_lookup(set, flow_hash, attempt) == r->target)
+			return true;
+	}
+	return false;
+}

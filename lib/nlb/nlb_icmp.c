@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nlb_flow.h"
+
+#include <netinet/in.h>
+
+#include "bytes.h"
+#include "nlb_rewrite.h"
+#include "wire.h"
+
+/* As ELB: destination unreachable, fragmentation needed and packet too big; nothing else. */
+static bool
+is_wanted_icmp(const struct packet *p)
+{
+	uint8_t type = packet_l4(p)[ICMP_TYPE];
+
+	if (p->af == 4)
+		return type == ICMP_DEST_UNREACHABLE;
+	return type == ICMPV6_DEST_UNREACHABLE || type == ICMPV6_PACKET_TOO_BIG;
+}
+
+void
+nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
+		   struct packet *p)
+{
+	struct packet_quote q;
+	uint32_t frontend, record = FLOW_NONE;
+	const struct snapshot_target *target;
+	struct flow_record *r;
+	const struct ip_addr *local;
+	const struct snapshot_frontend *f;
+	uint8_t bit;
+
+	if (!is_wanted_icmp(p) || !packet_parse_quote(p, &q) ||
+	    (q.proto != IPPROTO_TCP && q.proto != IPPROTO_UDP)) {
+		packet_drop(p, DROP_ICMP_UNWANTED);
+		return;
+	}
+	bit = q.proto == IPPROTO_TCP ? SNAPSHOT_TCP : SNAPSHOT_UDP;
+	frontend = snapshot_find_frontend(s, &q.src, q.sport_be, bit);
+	if (frontend != 0) {
+		/* About a packet that weir sent to a client as the listener. */
+		uint32_t reference = ref_make(frontend, s->frontends[frontend].generation);
+
+		record = nlb_flow_find_client_side(
+			nlb, flow_hash_client(&nlb->flows, &q.dst, q.dport_be, reference, q.proto),
+			&q.dst, q.dport_be, reference, q.proto);
+	} else {
+		/* About a packet that weir sent to a target. */
+		record = nlb_flow_find_target_side(nlb, s,
+						   flow_hash_target(&nlb->flows, &q.dst, q.dport_be,
+								    &q.src, q.sport_be, q.proto),
+						   &q.dst, q.dport_be, &q.src, q.sport_be, q.proto);
+	}
+	if (record == FLOW_NONE || nlb->flows.records[record].kind != FLOW_KIND_NLB) {
+		nlb_miss(nlb, p, FLOW_MISS_ICMP_ERROR);
+		return;
+	}
+	r = &nlb->flows.records[record];
+	f = &s->frontends[ref_index(r->frontend)];
+	target = &s->targets[ref_index(r->target)];
+	local = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? &s->locals[ref_index(r->local)].addr
+						     : &r->client;
+	if (p->contiguous < p->len) {
+		packet_drop(p, DROP_HEADERS_SPLIT);
+		return;
+	}
+	if (p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] <= 1) {
+		packet_drop(p, DROP_TTL_EXCEEDED);
+		return;
+	}
+	/* RFC 5508 section 4.2: the sum is computed anew, so a wrong one must end here. */
+	if (!rewrite_icmp_is_whole(p)) {
+		packet_drop(p, DROP_L4_HEADER_INVALID);
+		return;
+	}
+	if (frontend != 0) {
+		struct rewrite inner = {.src = &target->addr,
+					.dst = local,
+					.sport_be = target->port_be,
+					.dport_be = r->local_port_be};
+
+		/* Under full_nat the target's network need not know the router that complains. */
+		rewrite_icmp(p, &q, &inner, (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? local : &p->src,
+			     &target->addr);
+		p->next_hop = nlb_next_hop_towards(s, hops, &r->next_hop_target, &target->addr);
+	} else {
+		struct rewrite inner = {.src = &r->client,
+					.dst = &f->vip,
+					.sport_be = r->client_port_be,
+					.dport_be = f->port_be};
+
+		rewrite_icmp(p, &q, &inner, &f->vip, &r->client);
+		p->next_hop = nlb_next_hop_towards(s, hops, &r->next_hop_client, &r->client);
+	}
+	p->verdict = PACKET_FORWARD;
+}
