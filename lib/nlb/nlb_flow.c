@@ -8,7 +8,8 @@
 #include "maglev.h"
 #include "wire.h"
 
-#define TARGET_ATTEMPTS 8 /* targets tried when a reply's tuple is taken */
+#define RESET_BELIEVED_MS 1000
+#define TARGET_ATTEMPTS   8 /* targets tried when a reply's tuple is taken */
 
 /* Records and their two hashes. */
 
@@ -104,17 +105,18 @@ nlb_flow_find_client_side(const struct nlb *nlb, uint64_t hash, const struct ip_
 /* Source ports. */
 
 /*
- * Whether the flow is over and its port may serve another towards the same target at once: after a
- * RST, or when the new SYN's number is above the old connection's last, so that a target in
- * TIME-WAIT takes it (RFC 9293 section 3.10.7.4, RFC 6191).
+ * Whether the flow is over and its port may serve another towards the same target: some time after
+ * a RST, which may have been forged, that nobody contradicted; or when the new SYN's number is
+ * above the old connection's last, so that a target in TIME-WAIT takes it (RFC 9293 section
+ * 3.10.7.4, RFC 6191).
  */
 static bool
-may_be_replaced(const struct flow_record *r, uint32_t syn_seq)
+may_be_replaced(const struct flow_record *r, uint32_t idle_ms, uint32_t syn_seq)
 {
 	if (r->kind != FLOW_KIND_NLB)
 		return false;
 	if (r->state == FLOW_STATE_RESET)
-		return true;
+		return idle_ms >= RESET_BELIEVED_MS;
 	return r->state == FLOW_STATE_CLOSING && (int32_t)(syn_seq - r->client_seq) > 0;
 }
 
@@ -166,7 +168,7 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 		idle_ms = q->now_ms - nlb->flows.records[record].last_seen_ms;
 		if (last && q->may_replace &&
 		    (replaced == FLOW_NONE || idle_ms > replaced_idle_ms) &&
-		    may_be_replaced(&nlb->flows.records[record], q->syn_seq)) {
+		    may_be_replaced(&nlb->flows.records[record], idle_ms, q->syn_seq)) {
 			replaced = record;
 			replaced_at = i;
 			replaced_idle_ms = idle_ms;

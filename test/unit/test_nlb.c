@@ -493,7 +493,7 @@ connect_and_close(struct world *w, uint16_t sport, uint32_t seq)
 
 /*
  * One local address, one target, all 252 ports of a slot held by flows that are over but rest: a
- * SYN above a flow's last number, or after a RST, takes the port that rests longest.
+ * SYN above a flow's last number, or a second after a RST, takes the port that rests longest.
  */
 static void
 test_finished_flows_give_up_their_ports(void)
@@ -535,10 +535,14 @@ test_finished_flows_give_up_their_ports(void)
 	EXPECT(out.p.sport_be == oldest_port_be);
 	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
 
-	/* A RST: at once, whatever the number. */
+	/* A RST: soon, whatever the number, unless it was forged. */
 	world_tcp(&out, "192.0.2.99", ports[100], "192.0.2.10", 80, TCP_FLAG_RST, 0);
 	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
 	oldest_port_be = out.p.sport_be;
+	world_tcp(&out, "192.0.2.98", others[2], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 5);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_DROP && out.p.drop == DROP_PORT_ALLOCATION);
+	w.now_ms += 1000;
 	world_tcp(&out, "192.0.2.98", others[2], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
 	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 5);
 	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
