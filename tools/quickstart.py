@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import fcntl
 import os
 import shutil
 import signal
@@ -30,6 +31,7 @@ INSTANCE_SOCKET = Path(f"/run/weir/{INSTANCE}.sock")
 CONFIG = ROOT / "conf" / "quickstart.ini"
 STATE = Path("/var/lib/weir/weir")
 LOG = Path("/run/weir-quickstart.log")
+LOCK = Path("/run/weir-quickstart.lock")
 TIMES = 100
 
 
@@ -152,6 +154,7 @@ def run(arguments: argparse.Namespace) -> bool:
                     print(f"--- {LOG}\n{weir.log}", file=sys.stderr)
             if lab is not None:
                 lab.close()
+            remove_lab(PREFIX)  # what an interrupt left half made
             if not had_state:
                 shutil.rmtree(STATE, ignore_errors=True)
     return done
@@ -168,6 +171,11 @@ def main() -> int:
         sys.exit("quickstart: network namespaces and weir need root; try: sudo tools/quickstart")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("quickstart: ended by SIGTERM"))
 
+    lock = open(LOCK, "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("quickstart: another one is under way on this machine")
     if not arguments.clean:
         build()
     say("Looking for leftovers of earlier runs")

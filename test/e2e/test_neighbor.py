@@ -128,11 +128,15 @@ def test_moved_neighbor_is_followed(lab, start_weir, client_port):
     """A gratuitous ARP from the client's new MAC redirects what weir sends to it."""
     weir = start_weir(SERVICES)
     ether = Ether(dst=front_mac(weir), src=MAC)
+    ping = ether / IP(src=STRANGER, dst="198.18.1.1") / ICMP(seq=7)
+
+    def answered_to(mac: str) -> bool:
+        got = client_port.ask(ping, lambda f: ICMP in f and f[ICMP].type == 0 and f[ICMP].seq == 7)
+        return got is not None and got.dst == mac
+
     for mac in (MAC, "02:00:00:00:00:78"):
         client_port.send(Ether(dst=front_mac(weir), src=mac) / ARP(op=1, hwsrc=mac, psrc=STRANGER, pdst="198.18.1.1"))
-        got = client_port.ask(ether / IP(src=STRANGER, dst="198.18.1.1") / ICMP(seq=7),
-                              lambda f: ICMP in f and f[ICMP].type == 0 and f[ICMP].seq == 7)
-        assert got is not None and got.dst == mac
+        wait_until(f"answers to {mac}", lambda: answered_to(mac), 2)
     row = next(n for n in weir.ask("neighbors")["neighbors"] if n["address"] == STRANGER)
     assert (row["mac"], row["interface"]) == ("02:00:00:00:00:78", "front")
 

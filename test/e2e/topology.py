@@ -228,6 +228,7 @@ class Lab:
             self._build(targets, front, wire)
         except BaseException:
             self.close()
+            remove_lab(prefix)  # what was half made
             raise
 
     def _namespace(self, part: str) -> Namespace:

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""README's first command: it works, also twice, and leaves nothing behind, whatever happens to it."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from topology import ROOT, namespaces, wait_until
+
+OURS = r"weir-(client|lb|net|t\d+)"
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    """In a session of its own, as from a terminal: Ctrl-C reaches all of it."""
+    return subprocess.Popen([ROOT / "tools" / "quickstart", *arguments], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
+
+def assert_nothing_is_left() -> None:
+    assert namespaces(OURS) == []
+    assert not Path("/run/weir/weir.sock").exists()
+    assert not Path("/run/weir-lab/weir").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], [], ["--no-huge"]], ids=["first", "second", "no-huge"])
+def test_quickstart(arguments):
+    process = start(*arguments)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert output.endswith("quickstart: all traffic was answered\n")
+    for shown in ("t1", "198.18.2.13:80", "healthy", "NewFlowCount", "dpdk-telemetry.py", "tools/weirctl"):
+        assert shown in output
+    assert_nothing_is_left()
+
+
+def test_keep_and_clean():
+    assert start("--keep").wait(120) == 0
+    got = subprocess.run([ROOT / "tools/weirctl", "status"], text=True, capture_output=True)
+    assert got.returncode == 0 and "shop6" in got.stdout
+    assert start("--clean").wait(30) == 0
+    assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("when", ["weir-lb", "weir-t3"])
+def test_interrupted(when):
+    process = start()
+    wait_until("namespaces", lambda: when in namespaces(OURS), 60, 0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) != 0
+    assert_nothing_is_left()
+
+
+def test_after_a_crash():
+    process = start()
+    wait_until("weir", lambda: Path("/run/weir/weir.sock").exists(), 60, 0.01)
+    process.kill()
+    process.wait()
+    time.sleep(0.2)
+    assert namespaces(OURS) != []
+    process = start()
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert "removed what an earlier run left: weir-client" in output
+    assert_nothing_is_left()
+
+
+def test_not_root():
+    got = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
+                          f"cd / && {ROOT}/tools/quickstart"], text=True, capture_output=True)
+    assert got.returncode != 0
+    assert "sudo tools/quickstart" in got.stderr
