@@ -28,13 +28,14 @@ is_prime(uint32_t n)
 uint32_t
 maglev_size(size_t targets_n)
 {
-	uint32_t size;
+	uint32_t size = MAGLEV_ENTRIES_PER_TARGET;
 
-	if (targets_n >= MAGLEV_SIZE_MAX / 512)
-		return MAGLEV_SIZE_MAX;
-	size = (uint32_t)(targets_n * 512);
+	while (size < targets_n * MAGLEV_ENTRIES_PER_TARGET && size < MAGLEV_SIZE_MAX)
+		size *= 2;
 	if (size <= MAGLEV_SIZE_MIN)
 		return MAGLEV_SIZE_MIN;
+	if (size >= MAGLEV_SIZE_MAX)
+		return MAGLEV_SIZE_MAX;
 	while (!is_prime(size))
 		size++;
 	return size;

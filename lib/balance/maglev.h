@@ -11,7 +11,11 @@
  * are healthy, so that a health change keeps it; and a target that is not eligible gives up only
  * its own entries.  The table is built over all registered targets first; the entries of those
  * that are not eligible are then handed to others, each by the rest of its own preference.  So
- * when a target leaves, no entry of a surviving target moves at all.
+ * when a target's health or weight takes it out, no entry of a surviving target moves at all.
+ *
+ * Registering and deregistering builds anew, which moves about half a percent of the others'
+ * entries as long as the size stays: so sizes come in classes, one for each power of two of
+ * targets, and only crossing one changes everything.
  */
 #ifndef MAGLEV_H
 #define MAGLEV_H
@@ -23,8 +27,9 @@
 #include "siphash.h"
 #include "snapshot.h"
 
-#define MAGLEV_SIZE_MIN 1021
-#define MAGLEV_SIZE_MAX 131071
+#define MAGLEV_ENTRIES_PER_TARGET 512 /* at least, up to the largest size */
+#define MAGLEV_SIZE_MIN           1021
+#define MAGLEV_SIZE_MAX           131071
 
 struct maglev_target {
 	uint64_t id;        /* stable */
@@ -33,7 +38,10 @@ struct maglev_target {
 	bool eligible;      /* healthy, or taken as such under fail-open */
 };
 
-/** Entries of a table for `targets_n` registered targets: a prime. */
+/**
+ * Entries of a table for `targets_n` registered targets: the smallest prime from 512 times the next
+ * power of two on, within the limits.
+ */
 uint32_t maglev_size(size_t targets_n);
 
 /**

@@ -194,6 +194,21 @@ flow_index_remove(struct flow_table *table, uint64_t hash, uint32_t record, enum
 	table->buckets[bucket].tags[slot] = 0;
 }
 
+/* Enter both sides of the record; one that is not indexed has hash 0. */
+static bool
+enter_record(struct flow_table *table, uint32_t record, const uint64_t hashes[2])
+{
+	if (hashes[FLOW_SIDE_CLIENT] != 0 &&
+	    !flow_index_add(table, hashes[FLOW_SIDE_CLIENT], record, FLOW_SIDE_CLIENT))
+		return false;
+	if (hashes[FLOW_SIDE_TARGET] == 0 ||
+	    flow_index_add(table, hashes[FLOW_SIDE_TARGET], record, FLOW_SIDE_TARGET))
+		return true;
+	if (hashes[FLOW_SIDE_CLIENT] != 0)
+		flow_index_remove(table, hashes[FLOW_SIDE_CLIENT], record, FLOW_SIDE_CLIENT);
+	return false;
+}
+
 bool
 flow_table_rebuild(struct flow_table *table,
 		   uint64_t (*hash)(void *arg, const struct flow_record *record,
@@ -212,18 +227,19 @@ flow_table_rebuild(struct flow_table *table,
 	for (uint32_t i = table->used_n; i-- > 0;) {
 		struct flow_record *r = &table->records[i];
 
-		if (r->role == FLOW_ROLE_FREE) {
-			r->next_free = table->free_head;
-			table->free_head = i + 1;
-			continue;
-		}
-		table->in_use++;
-		for (int side = FLOW_SIDE_CLIENT; side <= FLOW_SIDE_TARGET; side++) {
-			uint64_t h = hash(arg, r, (enum flow_side)side);
+		if (r->role != FLOW_ROLE_FREE) {
+			uint64_t hashes[2] = {hash(arg, r, FLOW_SIDE_CLIENT),
+					      hash(arg, r, FLOW_SIDE_TARGET)};
 
-			if (h != 0)
-				whole &= flow_index_add(table, h, i, (enum flow_side)side);
+			if (enter_record(table, i, hashes)) {
+				table->in_use++;
+				continue;
+			}
+			r->role = FLOW_ROLE_FREE;
+			whole = false;
 		}
+		r->next_free = table->free_head;
+		table->free_head = i + 1;
 	}
 	if (table->in_use > table->high_water)
 		table->high_water = table->in_use;

@@ -73,8 +73,9 @@ struct flow_record {
 	uint32_t spare;
 	/* Cold line. */
 	uint32_t created_ms;
-	uint32_t next_free; /* of a free record: number + 1 of the next, 0: none */
-	uint32_t client_seq, client_ack, target_seq, target_ack; /* reserved */
+	uint32_t next_free;  /* of a free record: number + 1 of the next, 0: none */
+	uint32_t client_seq; /* of the SYN, then what follows the client's FIN */
+	uint32_t client_ack, target_seq, target_ack; /* reserved */
 	uint32_t cold_spare[10];
 };
 
@@ -121,7 +122,7 @@ void flow_table_init(struct flow_table *table, void *mem, uint32_t records_n,
  * Drop the index and the free list and build them again from the records, after these were copied
  * to `table->records` from elsewhere.
  * @param hash  the hash of a record's side, or 0 when the side is not indexed
- * @return  false when an entry found no place: the record is lost.
+ * @return  false when an entry found no place: such records are given up.
  */
 bool flow_table_rebuild(struct flow_table *table,
 			uint64_t (*hash)(void *arg, const struct flow_record *record,

@@ -6,6 +6,7 @@
 #define DEFAULT_TCP_IDLE_MS 350000 /* of a flow whose listener is gone */
 #define DEFAULT_UDP_IDLE_MS 120000
 #define SWEEP_PERIOD_MS     1000
+#define SWEEP_AHEAD         8 /* records, prefetched; may lie behind the last */
 #define DESCRIBE_MAX        65536
 
 const char *
@@ -47,7 +48,7 @@ nlb_create(void *mem, size_t bytes, const struct nlb_settings *settings)
 	secret_random(nlb->hints, SOURCE_PORT_HINTS * sizeof(struct source_port_hint));
 	for (uint32_t i = 0; i < SOURCE_PORT_HINTS; i++) {
 		nlb->hints[i].next %= SOURCE_PORT_PER_SLOT;
-		nlb->hints[i].full = 0;
+		nlb->hints[i].full_pool = 0;
 	}
 	return nlb;
 }
@@ -116,9 +117,13 @@ nlb_rebuild(struct nlb *nlb, const struct snapshot *snapshot)
 	bool whole = flow_table_rebuild(&nlb->flows, rebuild_hash, &context);
 
 	nlb->ports = 0;
+	nlb->changes++;
 	for (uint32_t i = 0; i < nlb->flows.used_n; i++) {
-		const struct flow_record *r = &nlb->flows.records[i];
+		struct flow_record *r = &nlb->flows.records[i];
 
+		/* The table they refer to may be another. */
+		r->next_hop_target = 0;
+		r->next_hop_client = 0;
 		nlb->ports += r->role != FLOW_ROLE_FREE &&
 			      (r->kind == FLOW_KIND_ENDPOINT || (r->flags & FLOW_FLAG_FULL_NAT));
 	}
@@ -165,6 +170,7 @@ nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms)
 			nlb->sweep_at = 0;
 			break;
 		}
+		__builtin_prefetch(&nlb->flows.records[nlb->sweep_at + SWEEP_AHEAD]);
 		r = &nlb->flows.records[nlb->sweep_at];
 		if (r->role == FLOW_ROLE_LOCAL && r->kind == FLOW_KIND_NLB &&
 		    (now_ms - r->last_seen_ms >= idle_limit_ms(snapshot, r) ||

@@ -32,10 +32,19 @@ nlb_next_hop_towards(const struct snapshot *s, const struct next_hop_table *hops
 	return *cached;
 }
 
+/* The sequence number behind the segment's FIN. */
+static uint32_t
+seq_behind_fin(const struct packet *p, const uint8_t *tcp)
+{
+	return bytes_load_be32(tcp + TCP_SEQ) +
+	       (uint32_t)(p->len - p->l4_off - (tcp[TCP_OFF] >> 4) * 4) + 1;
+}
+
 static void
-update_tcp(struct nlb *nlb, uint32_t record, const uint8_t *tcp, enum flow_side from)
+update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_side from)
 {
 	struct flow_record *r = &nlb->flows.records[record];
+	const uint8_t *tcp = packet_l4(p);
 	uint8_t flags = tcp[TCP_FLAGS];
 	uint8_t both = FLOW_FLAG_FIN_CLIENT | FLOW_FLAG_FIN_TARGET;
 	uint8_t reset_by = from == FLOW_SIDE_TARGET ? FLOW_FLAG_RESET_BY_TARGET : 0;
@@ -58,8 +67,11 @@ update_tcp(struct nlb *nlb, uint32_t record, const uint8_t *tcp, enum flow_side 
 		nlb_flow_set_state(nlb, record, FLOW_STATE_RESET);
 		return;
 	}
-	if ((flags & TCP_FLAG_FIN) != 0)
+	if ((flags & TCP_FLAG_FIN) != 0) {
 		r->flags |= from == FLOW_SIDE_TARGET ? FLOW_FLAG_FIN_TARGET : FLOW_FLAG_FIN_CLIENT;
+		if (from == FLOW_SIDE_CLIENT)
+			r->client_seq = seq_behind_fin(p, tcp);
+	}
 	if ((r->flags & both) == both) {
 		if (r->state != FLOW_STATE_RESET)
 			nlb_flow_set_state(nlb, record, FLOW_STATE_CLOSING);
@@ -182,7 +194,7 @@ serve(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *ho
 	if (p->proto == IPPROTO_TCP) {
 		uint8_t *tcp = packet_l4(p);
 
-		update_tcp(nlb, record, tcp, from);
+		update_tcp(nlb, record, p, from);
 		if (unlikely((tcp[TCP_FLAGS] & TCP_FLAG_SYN) != 0))
 			rewrite_clamp_mss(p, mss_limit(s, hops, p, p->next_hop));
 	} else if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET) {
@@ -231,6 +243,13 @@ is_for_many(const struct packet *p)
 	       (p->af == 4 && p->dst.b[12] == 255 && p->dst.b[15] == 255);
 }
 
+/* The parser has refused SYN with FIN or RST. */
+static bool
+is_opening(const struct packet *p)
+{
+	return (packet_l4(p)[TCP_FLAGS] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+}
+
 static void
 client_without_flow(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
 		    struct packet *p, uint64_t hash, uint32_t now_ms)
@@ -239,9 +258,7 @@ client_without_flow(struct nlb *nlb, const struct snapshot *s, const struct next
 	uint32_t record;
 
 	if (p->proto == IPPROTO_TCP) {
-		uint8_t flags = packet_l4(p)[TCP_FLAGS];
-
-		if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN) {
+		if (!is_opening(p)) {
 			nlb_miss(nlb, p, FLOW_MISS_SEGMENT);
 			return;
 		}
@@ -283,8 +300,7 @@ begins_anew(struct nlb *nlb, const struct snapshot *s, const struct packet *p, u
 {
 	const struct flow_record *r = &nlb->flows.records[record];
 
-	if (p->proto != IPPROTO_TCP ||
-	    (packet_l4(p)[TCP_FLAGS] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN)
+	if (p->proto != IPPROTO_TCP || !is_opening(p))
 		return false;
 	if (r->state == FLOW_STATE_CLOSING || r->state == FLOW_STATE_RESET)
 		return true;

@@ -3,10 +3,13 @@
 
 #include <netinet/in.h>
 
+#include "bytes.h"
 #include "check.h"
 #include "maglev.h"
+#include "wire.h"
 
-#define TARGET_ATTEMPTS 8 /* targets tried when a reply's tuple is taken */
+#define RESET_BELIEVED_MS 1000
+#define TARGET_ATTEMPTS   8 /* targets tried when a reply's tuple is taken */
 
 /* Records and their two hashes. */
 
@@ -102,32 +105,85 @@ nlb_flow_find_client_side(const struct nlb *nlb, uint64_t hash, const struct ip_
 /* Source ports. */
 
 /*
- * A port of `slot` whose reply tuple from the target is free.
+ * Whether the flow is over and its port may serve another towards the same target: some time after
+ * a RST, which may have been forged, that nobody contradicted; or when the new SYN's number is
+ * above the old connection's last, so that a target in TIME-WAIT takes it (RFC 9293 section
+ * 3.10.7.4, RFC 6191).
+ */
+static bool
+may_be_replaced(const struct flow_record *r, uint32_t idle_ms, uint32_t syn_seq)
+{
+	if (r->kind != FLOW_KIND_NLB)
+		return false;
+	if (r->state == FLOW_STATE_RESET)
+		return idle_ms >= RESET_BELIEVED_MS;
+	return r->state == FLOW_STATE_CLOSING && (int32_t)(syn_seq - r->client_seq) > 0;
+}
+
+/* A way to a target that needs a source port. */
+struct port_request {
+	const struct ip_addr *local, *target;
+	uint16_t target_port_be;
+	uint8_t proto;
+	uint8_t slot;
+	bool may_replace; /* a flow that is over, when nothing is free */
+	uint32_t syn_seq; /* then: of the new connection */
+	uint32_t now_ms;
+};
+
+static uint64_t
+port_hash(const struct nlb *nlb, const struct port_request *q, uint16_t port_be)
+{
+	return flow_hash_target(&nlb->flows, q->target, q->target_port_be, q->local, port_be,
+				q->proto);
+}
+
+/*
+ * A port of the slot whose reply tuple from the target is free.  With `last` (there is no other way
+ * to the target left) it may be made free by ending the flow that is over longest, and a search in
+ * vain is noted.
  * @return  0: none.
  */
 static uint16_t
-find_port(struct nlb *nlb, const struct snapshot *s, const struct ip_addr *local,
-	  const struct ip_addr *target, uint16_t target_port_be, uint8_t proto, uint8_t slot,
-	  uint32_t now_ms, uint64_t *hash)
+find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *q, bool last,
+	  uint64_t *hash)
 {
-	uint64_t pool =
-		flow_hash_target(&nlb->flows, target, target_port_be, local, htons(slot), proto);
-	struct source_port_hint *hint = &nlb->hints[pool % SOURCE_PORT_HINTS];
+	uint64_t pool = port_hash(nlb, q, htons(q->slot));
+	struct source_port_hint *hint = source_port_hint_of(nlb->hints, pool);
+	uint32_t replaced = FLOW_NONE, replaced_at = 0, replaced_idle_ms = 0;
 
-	if (source_port_is_full(hint, now_ms))
+	if (source_port_is_full(hint, pool, q->now_ms))
 		return 0;
 	for (uint32_t i = 0; i < SOURCE_PORT_PER_SLOT; i++) {
-		uint16_t port_be = source_port_candidate(hint, slot, i);
+		uint16_t port_be = source_port_candidate(hint, q->slot, i);
+		uint32_t record, idle_ms;
 
-		*hash = flow_hash_target(&nlb->flows, target, target_port_be, local, port_be,
-					 proto);
-		if (nlb_flow_find_target_side(nlb, s, *hash, target, target_port_be, local, port_be,
-					      proto) == FLOW_NONE) {
+		*hash = port_hash(nlb, q, port_be);
+		record = nlb_flow_find_target_side(nlb, s, *hash, q->target, q->target_port_be,
+						   q->local, port_be, q->proto);
+		if (record == FLOW_NONE) {
 			source_port_taken(hint, i);
 			return port_be;
 		}
+		idle_ms = q->now_ms - nlb->flows.records[record].last_seen_ms;
+		if (last && q->may_replace &&
+		    (replaced == FLOW_NONE || idle_ms > replaced_idle_ms) &&
+		    may_be_replaced(&nlb->flows.records[record], idle_ms, q->syn_seq)) {
+			replaced = record;
+			replaced_at = i;
+			replaced_idle_ms = idle_ms;
+		}
 	}
-	source_port_exhausted(hint, now_ms);
+	if (replaced != FLOW_NONE) {
+		uint16_t port_be = nlb->flows.records[replaced].local_port_be;
+
+		nlb_flow_close(nlb, s, replaced);
+		source_port_taken(hint, replaced_at);
+		*hash = port_hash(nlb, q, port_be);
+		return port_be;
+	}
+	if (last)
+		source_port_exhausted(hint, pool, q->now_ms);
 	return 0;
 }
 
@@ -138,14 +194,19 @@ nlb_endpoint_open(struct nlb *nlb, const struct snapshot *snapshot, uint32_t loc
 {
 	const struct snapshot_local *l = snapshot_local(snapshot, local);
 	uint32_t record = l == NULL ? FLOW_NONE : flow_record_take(&nlb->flows);
+	struct port_request q = {.target = target,
+				 .target_port_be = dport_be,
+				 .proto = IPPROTO_TCP,
+				 .slot = slot,
+				 .now_ms = now_ms};
 	struct flow_record *r;
 	uint64_t hash;
 
 	if (record == FLOW_NONE)
 		return false;
 	r = &nlb->flows.records[record];
-	*sport_be = find_port(nlb, snapshot, &l->addr, target, dport_be, IPPROTO_TCP, slot, now_ms,
-			      &hash);
+	q.local = &l->addr;
+	*sport_be = find_port(nlb, snapshot, &q, true, &hash);
 	if (*sport_be == 0 || !flow_index_add(&nlb->flows, hash, record, FLOW_SIDE_TARGET)) {
 		flow_record_give(&nlb->flows, record);
 		return false;
@@ -205,14 +266,10 @@ choose_group(const struct snapshot_frontend *f, uint64_t flow_hash)
 	return 0;
 }
 
-/* Give the new record a source address and port towards its target. @return DROP_NONE or why not.
- */
-static enum drop_reason
-allocate_source(struct nlb *nlb, const struct snapshot *s, const struct snapshot_target *target,
-		struct flow_record *r, uint64_t flow_hash, uint64_t *hash)
+static bool
+find_local(struct nlb *nlb, const struct snapshot *s, const struct snapshot_target *target,
+	   struct port_request *q, uint32_t start, bool last, struct flow_record *r, uint64_t *hash)
 {
-	uint32_t start = target->local_n > 1 ? (uint32_t)(flow_hash % target->local_n) : 0;
-
 	for (uint32_t i = 0; i < target->local_n; i++) {
 		uint32_t at = start + i < target->local_n ? start + i : start + i - target->local_n;
 		uint32_t reference = s->local_refs[target->local_first + at];
@@ -220,13 +277,39 @@ allocate_source(struct nlb *nlb, const struct snapshot *s, const struct snapshot
 
 		if (local == NULL)
 			continue;
-		r->local_port_be = find_port(nlb, s, &local->addr, &target->addr, target->port_be,
-					     r->proto, r->slot, r->created_ms, hash);
+		q->local = &local->addr;
+		r->local_port_be = find_port(nlb, s, q, last, hash);
 		if (r->local_port_be != 0) {
 			r->local = reference;
-			return DROP_NONE;
+			return true;
 		}
 	}
+	return false;
+}
+
+/*
+ * Give the new record a source address and port towards its target: a free one of any address
+ * rather than one of a flow that is over.
+ * @return  DROP_NONE or why not.
+ */
+static enum drop_reason
+allocate_source(struct nlb *nlb, const struct snapshot *s, const struct snapshot_target *target,
+		struct flow_record *r, uint64_t flow_hash, uint64_t *hash)
+{
+	uint32_t start = target->local_n > 1 ? (uint32_t)(flow_hash % target->local_n) : 0;
+	struct port_request q = {.target = &target->addr,
+				 .target_port_be = target->port_be,
+				 .proto = r->proto,
+				 .slot = r->slot,
+				 .may_replace = r->proto == IPPROTO_TCP,
+				 .syn_seq = r->client_seq,
+				 .now_ms = r->created_ms};
+
+	if (target->local_n > 1 && q.may_replace &&
+	    find_local(nlb, s, target, &q, start, false, r, hash))
+		return DROP_NONE;
+	if (find_local(nlb, s, target, &q, start, true, r, hash))
+		return DROP_NONE;
 	return target->local_n == 0 ? DROP_NO_ROUTE : DROP_PORT_ALLOCATION;
 }
 
@@ -310,6 +393,8 @@ nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uin
 	r->kind = FLOW_KIND_NLB;
 	r->slot = steer_slot(&nlb->steer, &p->src, p->sport_be);
 	r->created_ms = r->last_seen_ms = now_ms;
+	if (p->proto == IPPROTO_TCP)
+		r->client_seq = bytes_load_be32(packet_l4(p) + TCP_SEQ);
 	reason = choose_target(nlb, s, f, r, &target_hash);
 	if (reason == DROP_NONE && insert_flow(nlb, record, client_hash, target_hash))
 		return record;
@@ -324,7 +409,7 @@ refused:
 	return FLOW_NONE;
 }
 
-/* Whether a flow like this one would get its target today. */
+/* Under nat a later choice counts too. */
 bool
 nlb_flow_target_is_chosen(const struct nlb *nlb, const struct snapshot *s,
 			  const struct flow_record *r)
@@ -332,10 +417,16 @@ nlb_flow_target_is_chosen(const struct nlb *nlb, const struct snapshot *s,
 	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
 	uint64_t flow_hash = maglev_flow_hash(&nlb->maglev_seed, &r->client, r->client_port_be,
 					      &f->vip, f->port_be, r->proto);
+	uint32_t attempts = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? 1 : TARGET_ATTEMPTS;
 	uint32_t group = choose_group(f, flow_hash);
+	const struct target_set *set;
 
 	if (group == 0 || f->draining)
 		return true;
-	return maglev_lookup(atomic_load_explicit(&s->groups[group].set, memory_order_acquire),
-			     flow_hash, 0) == r->target;
+	set = atomic_load_explicit(&s->groups[group].set, memory_order_acquire);
+	for (uint32_t attempt = 0; attempt < attempts; attempt++) {
+		if (maglev_lookup(set, flow_hash, attempt) == r->target)
+			return true;
+	}
+	return false;
 }

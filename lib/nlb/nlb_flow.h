@@ -39,7 +39,7 @@ void nlb_flow_close(struct nlb *nlb, const struct snapshot *s, uint32_t record);
 
 void nlb_flow_set_state(struct nlb *nlb, uint32_t record, enum flow_state state);
 
-/** Whether a flow like this one would get its target today. */
+/** Whether a flow like this one could get its target today. */
 bool nlb_flow_target_is_chosen(const struct nlb *nlb, const struct snapshot *s,
 			       const struct flow_record *r);
 

@@ -60,8 +60,17 @@ nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_
 	target = &s->targets[ref_index(r->target)];
 	local = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? &s->locals[ref_index(r->local)].addr
 						     : &r->client;
-	if (p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] <= 1 || p->contiguous < p->len) {
-		packet_drop(p, p->contiguous < p->len ? DROP_HEADERS_SPLIT : DROP_TTL_EXCEEDED);
+	if (p->contiguous < p->len) {
+		packet_drop(p, DROP_HEADERS_SPLIT);
+		return;
+	}
+	if (p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] <= 1) {
+		packet_drop(p, DROP_TTL_EXCEEDED);
+		return;
+	}
+	/* RFC 5508 section 4.2: the sum is computed anew, so a wrong one must end here. */
+	if (!rewrite_icmp_is_whole(p)) {
+		packet_drop(p, DROP_L4_HEADER_INVALID);
 		return;
 	}
 	if (frontend != 0) {

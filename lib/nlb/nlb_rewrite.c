@@ -140,6 +140,17 @@ rewrite_quote(const struct packet_quote *q, uint8_t af, const struct rewrite *in
 		apply(l4 + TCP_CHECKSUM, diff);
 }
 
+bool
+rewrite_icmp_is_whole(const struct packet *p)
+{
+	uint16_t len = (uint16_t)(p->len - p->l4_off);
+	uint64_t sum = 0;
+
+	if (p->af == 6)
+		sum = checksum_pseudo(p->src.b, p->dst.b, 16, IPPROTO_ICMPV6, len);
+	return checksum_fold(checksum_add(sum, packet_l4(p), len)) == 0xffff;
+}
+
 void
 rewrite_icmp(struct packet *p, const struct packet_quote *quote, const struct rewrite *inner,
 	     const struct ip_addr *src, const struct ip_addr *dst)

@@ -9,6 +9,7 @@
 #ifndef NLB_REWRITE_H
 #define NLB_REWRITE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "packet.h"
@@ -24,9 +25,12 @@ void rewrite_packet(struct packet *p, const struct rewrite *rewrite);
 /** Lower the MSS option of a SYN to `limit` if it is higher (RFC 9293 section 3.7.1). */
 void rewrite_clamp_mss(struct packet *p, uint16_t limit);
 
+/** Whether the checksum of a contiguous ICMP message is right. */
+bool rewrite_icmp_is_whole(const struct packet *p);
+
 /**
  * Rewrite an ICMP error: the packet it quotes by `inner`, its own addresses to `src` and `dst`, its
- * TTL decremented.  The message must be contiguous.
+ * TTL decremented.  The message must be contiguous, and right: its checksum is computed anew.
  */
 void rewrite_icmp(struct packet *p, const struct packet_quote *quote, const struct rewrite *inner,
 		  const struct ip_addr *src, const struct ip_addr *dst);

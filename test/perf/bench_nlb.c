@@ -5,9 +5,9 @@
  * Per burst: headers are written from a table of tuples in random order into one of 4,096 buffers,
  * parsed, and served (packet_parse() and nlb_burst()).  A null service, which writes and parses
  * nothing but touches the same memory, is run in turn with it and subtracted.  Output: one JSON
- * object a line with nanoseconds per packet of every round.
+ * object a line with nanoseconds per packet of every round; for `sweep`, per flow and second.
  *
- * usage: bench_nlb FLOWS hit|new|null|parse ROUNDS
+ * usage: bench_nlb FLOWS hit|new|sweep|null|null-new|parse ROUNDS
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -334,6 +334,23 @@ bench_new(struct bench *b, uint32_t flows, int rounds, enum service service)
 	}
 }
 
+/* What a second of sweeping costs a worker whose flows are all alive, a call each millisecond. */
+static void
+bench_sweep(struct bench *b, uint32_t flows, int rounds)
+{
+	uint32_t now_ms = 1;
+
+	CHECK(run(b, flows, 0, TCP_FLAG_SYN, SERVICE_NLB, now_ms) == flows);
+	for (int i = 0; i < rounds; i++) {
+		uint64_t begin = now_ns();
+
+		for (int ms = 0; ms < 1000; ms++)
+			nlb_sweep(b->nlb, b->snapshot, ++now_ms);
+		CHECK(b->nlb->flows.in_use == flows);
+		printf("{\"ns\": %.2f}\n", (double)(now_ns() - begin) / flows);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -346,7 +363,8 @@ main(int argc, char **argv)
 	void *mem;
 
 	if (flows == 0 || rounds == 0) {
-		fprintf(stderr, "usage: bench_nlb FLOWS hit|new|null|parse|null-new ROUNDS\n");
+		fprintf(stderr,
+			"usage: bench_nlb FLOWS hit|new|sweep|null|null-new|parse ROUNDS\n");
 		return 2;
 	}
 	if (strncmp(argv[2], "null", 4) == 0)
@@ -363,7 +381,9 @@ main(int argc, char **argv)
 	b.buffers = map((size_t)BUFFERS * BUFFER_SIZE);
 	resolve(&b);
 	make_syns(&b, flows);
-	if (strstr(argv[2], "new") != NULL)
+	if (strcmp(argv[2], "sweep") == 0)
+		bench_sweep(&b, flows, rounds);
+	else if (strstr(argv[2], "new") != NULL)
 		bench_new(&b, flows, rounds, service);
 	else
 		bench_hits(&b, flows, rounds, service);

@@ -109,9 +109,11 @@ world_publish(struct world *w, const char *text)
 	char why[512];
 
 	w->snapshot = snapshot_build(&w->registries, &input, why, sizeof(why));
-	if (w->snapshot == NULL)
-		printf("%s\n", why);
 	EXPECT(w->snapshot != NULL);
+	if (w->snapshot == NULL) {
+		printf("%s\n", why);
+		exit(unit_done());
+	}
 	for (uint32_t i = 1; old != NULL && i < old->groups_n; i++) {
 		if (i >= w->snapshot->groups_n || !w->snapshot->groups[i].in_use)
 			free(atomic_load(&old->groups[i].set));

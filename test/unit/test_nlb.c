@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nlb_world.h"
 
+#include "check.h"
+
 #define BASE                                                                                    \
 	"[interface front]\ndevice = a\naddress = 192.0.2.1/24\naddress = 2001:db8:1::1/64\n"   \
 	"[interface back]\ndevice = b\naddress = 198.51.100.1/24\naddress = 2001:db8:2::1/64\n" \
@@ -274,6 +276,12 @@ test_icmp_errors(void)
 			   ip_addr_equal(&q.src, &out.p.dst) && ip_addr_equal(&q.dst, &out.p.src));
 		EXPECT_ROW(rows[i].why, q.dport_be == out.p.sport_be);
 
+		/* Damaged on the way: it must not come out repaired. */
+		make_icmp_error(&error, &out.p, rows[i].router);
+		error.frame[error.len - 1] ^= 1;
+		EXPECT_ROW(rows[i].why, world_send(&w, &error, BACK) == PACKET_DROP);
+		EXPECT_ROW(rows[i].why, error.p.drop == DROP_L4_HEADER_INVALID);
+
 		/* About a flow that doesn't exist. */
 		world_tcp(&out, rows[i].vip, rows[i].port, rows[i].client, 4001, TCP_FLAG_ACK, 0);
 		out.p.l3 = out.frame + 14;
@@ -463,6 +471,83 @@ test_ports_run_out(void)
 	EXPECT(made == w.nlb->flows.in_use && made == w.nlb->ports);
 	EXPECT(refused > 0 && made > 252 * 250);
 	EXPECT(w.counters.frontends[2].port_alloc_errors == refused);
+	world_end(&w);
+}
+
+/* A connection of client port `sport`, closed by FIN from both sides; its last number is `seq`. */
+static void
+connect_and_close(struct world *w, uint16_t sport, uint32_t seq)
+{
+	struct world_packet out, back;
+
+	world_tcp(&out, "192.0.2.99", sport, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(w, &out, FRONT) == PACKET_FORWARD);
+	world_reply(&back, &out.p, TCP_FLAG_SYN | TCP_FLAG_ACK);
+	EXPECT(world_send(w, &back, BACK) == PACKET_FORWARD);
+	world_tcp(&out, "192.0.2.99", sport, "192.0.2.10", 80, TCP_FLAG_FIN | TCP_FLAG_ACK, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, seq - 1);
+	EXPECT(world_send(w, &out, FRONT) == PACKET_FORWARD);
+	world_reply(&back, &out.p, TCP_FLAG_FIN | TCP_FLAG_ACK);
+	EXPECT(world_send(w, &back, BACK) == PACKET_FORWARD);
+}
+
+/*
+ * One local address, one target, all 252 ports of a slot held by flows that are over but rest: a
+ * SYN above a flow's last number, or a second after a RST, takes the port that rests longest.
+ */
+static void
+test_finished_flows_give_up_their_ports(void)
+{
+	static const char *const config =
+		BASE "[listener lb:80]\nprotocol = TCP\ndefault_action = forward one\n"
+		     "[target_group one]\nprotocol = TCP\ntarget = 198.51.100.11:8080\n";
+	struct ip_addr client = world_addr("192.0.2.99"), other = world_addr("192.0.2.98");
+	uint16_t ports[252], others[252], oldest_port_be;
+	uint32_t n = 0, others_n = 0;
+	struct world_packet out;
+	struct world w;
+
+	world_begin(&w, config, 1024, UINT32_MAX - 100);
+	for (uint32_t port = 1024; port < 65536; port++) {
+		if (steer_slot(&w.nlb->steer, &client, htons((uint16_t)port)) == 77)
+			ports[n++] = (uint16_t)port;
+		if (steer_slot(&w.nlb->steer, &other, htons((uint16_t)port)) == 77)
+			others[others_n++] = (uint16_t)port;
+	}
+	EXPECT(n == 252 && others_n == 252);
+	for (uint32_t i = 0; i < 252; i++) {
+		connect_and_close(&w, ports[i], 1000000 + i);
+		w.now_ms++;
+	}
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
+	oldest_port_be = w.nlb->flows.records[0].local_port_be;
+
+	/* Not above the last number of any: the target may still wait for that connection's end. */
+	world_tcp(&out, "192.0.2.98", others[0], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 1000000);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_DROP && out.p.drop == DROP_PORT_ALLOCATION);
+	w.now_ms += SOURCE_PORT_RETRY_MS;
+
+	/* Above that of the second oldest and younger ones' too: the oldest goes. */
+	world_tcp(&out, "192.0.2.98", others[1], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 2000000);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	EXPECT(out.p.sport_be == oldest_port_be);
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
+
+	/* A RST: soon, whatever the number, unless it was forged. */
+	world_tcp(&out, "192.0.2.99", ports[100], "192.0.2.10", 80, TCP_FLAG_RST, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	oldest_port_be = out.p.sport_be;
+	world_tcp(&out, "192.0.2.98", others[2], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 5);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_DROP && out.p.drop == DROP_PORT_ALLOCATION);
+	w.now_ms += 1000;
+	world_tcp(&out, "192.0.2.98", others[2], "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	bytes_store_be32(out.frame + 14 + 20 + TCP_SEQ, 5);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	EXPECT(out.p.sport_be == oldest_port_be);
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
 	world_end(&w);
 }
 
@@ -656,6 +741,268 @@ test_one_slot_for_a_flow(void)
 	}
 }
 
+/* A listener that left the configuration: its flows go on, new ones find nobody. */
+static void
+test_removed_listener_drains(void)
+{
+	static const char *const without =
+		BASE "[listener lb:80]\nprotocol = TCP\ndefault_action = forward web\n" GROUPS;
+	struct world_packet out, back;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 81, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
+	world_publish(&w, without);
+	world_reply(&back, &out.p, TCP_FLAG_SYN | TCP_FLAG_ACK);
+	EXPECT(world_send(&w, &back, BACK) == PACKET_FORWARD);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 81, TCP_FLAG_ACK, 10);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD && out.p.dport_be == htons(80));
+	world_tcp(&out, "192.0.2.99", 4001, "192.0.2.10", 81, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_DROP && out.p.drop == DROP_NO_LISTENER);
+	EXPECT(w.nlb->flows.in_use == 1);
+	world_end(&w);
+}
+
+/* A SYN for a flow that goes on is its target's to answer (RFC 5961); what is forwarded stays. */
+static void
+test_syn_on_an_established_flow_passes(void)
+{
+	struct world_packet out, back;
+	struct world w;
+	uint16_t port_be;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	world_send(&w, &out, FRONT);
+	port_be = out.p.sport_be;
+	world_reply(&back, &out.p, TCP_FLAG_SYN | TCP_FLAG_ACK);
+	world_send(&w, &back, BACK);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD && out.p.sport_be == port_be);
+	EXPECT(w.nlb->flows.records[0].state == FLOW_STATE_ESTABLISHED);
+	EXPECT(w.counters.frontends[1].new_flows == 1);
+	world_end(&w);
+}
+
+/* The target of a flow that it never answered turns unhealthy: the next SYN goes to another. */
+static void
+test_unanswered_syn_moves_on(void)
+{
+	struct world_packet out;
+	struct ip_addr first;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	world_send(&w, &out, FRONT);
+	first = out.p.dst;
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD && ip_addr_equal(&first, &out.p.dst));
+	w.unhealthy[first.b[15] - 11] = true;
+	world_build_sets(&w);
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD && !ip_addr_equal(&first, &out.p.dst));
+	EXPECT(w.nlb->flows.in_use == 1);
+	world_end(&w);
+}
+
+/* Fragments, later and first; ICMP that no flow wants. */
+static void
+test_unwanted(void)
+{
+	uint8_t redirect[8 + 28] = {5}, echo_reply[8] = {0};
+	static const uint16_t offsets[] = {IPV4_MF, 100};
+	struct world_packet wp, flow;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	for (size_t i = 0; i < ARRAY_N(offsets); i++) {
+		uint8_t *ip = wp.frame + 14;
+
+		world_udp(&wp, "192.0.2.99", 4000, "192.0.2.10", 53);
+		bytes_store_be16(ip + IPV4_FRAG, offsets[i]);
+		bytes_store16(ip + IPV4_CHECKSUM, 0);
+		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, 20));
+		EXPECT(world_send(&w, &wp, FRONT) == PACKET_DROP);
+		EXPECT(wp.p.drop == DROP_FRAGMENT_UNSUPPORTED);
+	}
+	world_tcp(&flow, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(&w, &flow, FRONT) == PACKET_FORWARD);
+	memcpy(redirect + 8, flow.p.l3, 28);
+	world_make(&wp, IPPROTO_ICMP, "198.51.100.11", "198.51.100.1", redirect, sizeof(redirect));
+	EXPECT(world_send(&w, &wp, BACK) == PACKET_DROP);
+	EXPECT(wp.p.drop == DROP_NOT_A_FLOW); /* the parser takes no redirect for an error */
+	world_make(&wp, IPPROTO_ICMP, "192.0.2.99", "192.0.2.10", echo_reply, sizeof(echo_reply));
+	EXPECT(world_send(&w, &wp, FRONT) == PACKET_DROP && wp.p.drop == DROP_NOT_A_FLOW);
+	world_end(&w);
+}
+
+/* A flood of packets that must be answered by ICMP: answers are limited, the rest is counted. */
+static void
+test_icmp_errors_are_limited(void)
+{
+	uint32_t answered = 0, limited = 0;
+	struct world_packet wp;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 5000);
+	world_tcp(&wp, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	world_send(&w, &wp, FRONT);
+	for (uint32_t i = 0; i < NLB_ICMP_PER_SECOND + 500; i++) {
+		uint8_t *ip = wp.frame + 14;
+
+		world_tcp(&wp, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_ACK, 0);
+		ip[IPV4_TTL] = 1;
+		bytes_store16(ip + IPV4_CHECKSUM, 0);
+		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, 20));
+		if (world_send(&w, &wp, FRONT) == PACKET_FORWARD)
+			answered++;
+		else
+			limited += wp.p.drop == DROP_ICMP_RATE_LIMITED;
+	}
+	EXPECT(answered == NLB_ICMP_PER_SECOND && limited == 500);
+	world_end(&w);
+}
+
+/* Flows are spread over the groups of an action by weight; weight 0 gets none. */
+static void
+test_weighted_groups(void)
+{
+	static const char *const config =
+		BASE "[listener lb:80]\nprotocol = TCP\n"
+		     "default_action = forward a weight 3, b weight 1, c weight 0\n"
+		     "[target_group a]\nprotocol = TCP\ntarget = 198.51.100.11:80\n"
+		     "[target_group b]\nprotocol = TCP\ntarget = 198.51.100.12:80\n"
+		     "[target_group c]\nprotocol = TCP\ntarget = 198.51.100.13:80\n";
+	uint32_t flows[3] = {0};
+	struct world w;
+
+	world_begin(&w, config, 4096, 1000);
+	for (uint16_t i = 0; i < 4000; i++) {
+		struct world_packet wp;
+
+		world_tcp(&wp, "192.0.2.99", (uint16_t)(2000 + i), "192.0.2.10", 80, TCP_FLAG_SYN,
+			  0);
+		EXPECT(world_send(&w, &wp, FRONT) == PACKET_FORWARD);
+		flows[wp.p.dst.b[15] - 11]++;
+	}
+	/* Four standard deviations of 4,000 draws at 3/4: 110. */
+	EXPECT(flows[0] > 2890 && flows[0] < 3110 && flows[2] == 0);
+	EXPECT(flows[0] + flows[1] == 4000);
+	world_end(&w);
+}
+
+/* Ports of weir's own connections come from the same place, and their packets are no flow's. */
+static void
+test_endpoints(void)
+{
+	struct ip_addr target = world_addr("198.51.100.11"), local;
+	static uint8_t seen[65536];
+	uint32_t reference;
+	uint16_t ports_be[252], port_be;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	for (reference = 1; !ip_addr_is_v4(&w.snapshot->locals[reference].addr) ||
+			    w.snapshot->locals[reference].interface != BACK;)
+		reference++;
+	local = w.snapshot->locals[reference].addr;
+	reference = ref_make(reference, w.snapshot->locals[reference].generation);
+	for (uint32_t i = 0; i < 252; i++) {
+		EXPECT(nlb_endpoint_open(w.nlb, w.snapshot, reference, &target, htons(8080), 9,
+					 w.now_ms, &ports_be[i]));
+		EXPECT(steer_slot_of_port(ports_be[i]) == 9 && seen[ntohs(ports_be[i])]++ == 0);
+	}
+	EXPECT(!nlb_endpoint_open(w.nlb, w.snapshot, reference, &target, htons(8080), 9, w.now_ms,
+				  &port_be));
+	/* Another port of the target, another slot: pools of their own. */
+	EXPECT(nlb_endpoint_open(w.nlb, w.snapshot, reference, &target, htons(8081), 9, w.now_ms,
+				 &port_be));
+	nlb_endpoint_close(w.nlb, &local, port_be, &target, htons(8081));
+	EXPECT(w.nlb->flows.in_use == 252 && w.nlb->ports == 252);
+	EXPECT(nlb_rebuild(w.nlb, w.snapshot) && w.nlb->ports == 252);
+
+	for (uint32_t i = 0; i < 252; i++) {
+		struct world_packet wp;
+
+		world_tcp(&wp, "198.51.100.11", 8080, "198.51.100.1", ntohs(ports_be[i]),
+			  TCP_FLAG_ACK, 0);
+		EXPECT(world_send(&w, &wp, BACK) == PACKET_DROP && wp.p.drop == DROP_HOST_UNWANTED);
+		nlb_endpoint_close(w.nlb, &local, ports_be[i], &target, htons(8080));
+	}
+	nlb_endpoint_close(w.nlb, &local, ports_be[0], &target, htons(8080)); /* nothing there */
+	EXPECT(w.nlb->flows.in_use == 0 && w.nlb->ports == 0);
+	pass(&w, SOURCE_PORT_RETRY_MS);
+	EXPECT(nlb_endpoint_open(w.nlb, w.snapshot, reference, &target, htons(8080), 9, w.now_ms,
+				 &port_be));
+	pass(&w, 400000); /* no sweep ends it */
+	EXPECT(w.nlb->flows.in_use == 1);
+	world_end(&w);
+}
+
+static void
+note_event(void *arg, enum flow_event event, uint32_t record, uint16_t version)
+{
+	uint32_t *events = arg;
+
+	events[event]++;
+	EXPECT(record == 0 && version % 2 == 0);
+}
+
+static void
+test_journal(void)
+{
+	uint32_t events[FLOW_CLOSED + 1] = {0};
+	struct world_packet out, back;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	w.nlb->journal.on_event = note_event;
+	w.nlb->journal.arg = events;
+	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+	world_send(&w, &out, FRONT);
+	EXPECT(events[FLOW_ESTABLISHED] == 1);
+	world_reply(&back, &out.p, TCP_FLAG_RST | TCP_FLAG_ACK);
+	world_send(&w, &back, BACK);
+	EXPECT(events[FLOW_CLOSING] == 1 && events[FLOW_CLOSED] == 0);
+	pass(&w, NLB_RESET_MS + 2000);
+	EXPECT(events[FLOW_CLOSED] == 1);
+	world_end(&w);
+}
+
+static void
+test_describing(void)
+{
+	struct nlb_flow_info infos[40];
+	struct nlb_flow_page page = {.flows = infos, .max = 40};
+	struct world_packet wp;
+	uint32_t seen = 0;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	for (uint16_t i = 0; i < 100; i++) {
+		world_tcp(&wp, i < 60 ? "192.0.2.99" : "192.0.2.98", (uint16_t)(2000 + i),
+			  "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+		EXPECT(world_send(&w, &wp, FRONT) == PACKET_FORWARD);
+	}
+	page.filter.has_client = true;
+	page.filter.client = world_addr("192.0.2.99");
+	while (!page.end) {
+		nlb_flows_describe(w.nlb, w.snapshot, &page, w.now_ms + 70);
+		for (uint32_t i = 0; i < page.n; i++) {
+			EXPECT(ip_addr_equal(&infos[i].client, &page.filter.client));
+			EXPECT(infos[i].vip_port_be == htons(80) && infos[i].full_nat == 1);
+			EXPECT(infos[i].target_port_be == htons(8080));
+			EXPECT(infos[i].idle_ms == 70 && infos[i].packets == 1);
+			EXPECT(strcmp(flow_state_name(infos[i].state), "new") == 0);
+		}
+		seen += page.n;
+	}
+	EXPECT(seen == 60);
+	world_end(&w);
+}
+
 int
 main(void)
 {
@@ -671,10 +1018,20 @@ main(void)
 	test_time_wait_on_the_target();
 	test_full_table();
 	test_ports_run_out();
+	test_finished_flows_give_up_their_ports();
 	test_nat_collision_takes_the_next_target();
 	test_reload();
 	test_unhealthy_targets_get_no_new_flow();
 	test_move_and_rebuild();
 	test_one_slot_for_a_flow();
+	test_removed_listener_drains();
+	test_syn_on_an_established_flow_passes();
+	test_unanswered_syn_moves_on();
+	test_unwanted();
+	test_icmp_errors_are_limited();
+	test_weighted_groups();
+	test_endpoints();
+	test_journal();
+	test_describing();
 	return unit_done();
 }

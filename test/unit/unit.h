@@ -45,6 +45,16 @@ unit_seed(unsigned long fallback)
 	return seed;
 }
 
+/** Rounds of a randomised test: `n`, scaled by WEIR_MODEL_ROUNDS (a factor), at least 1. */
+static inline unsigned long
+unit_rounds(unsigned long n)
+{
+	const char *text = getenv("WEIR_MODEL_ROUNDS");
+	double rounds = (double)n * (text != NULL ? strtod(text, NULL) : 1);
+
+	return rounds < 1 ? 1 : (unsigned long)rounds;
+}
+
 /** xorshift64*: small, seeded, good enough for test inputs. */
 static inline unsigned long long
 unit_random(unsigned long long *state)

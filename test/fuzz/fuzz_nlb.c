@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bursts of packets of clients, targets and routers, each with bytes overwritten by the input: what
+ * is forwarded keeps its checksum's state (right stays right, wrong stays wrong), what weir builds
+ * has right ones, every packet has a verdict, and flows and ports add up.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "nlb_world.h"
+
+#define BURST_MAX 8
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char config[] =
+	"[interface front]\ndevice = a\naddress = 192.0.2.1/24\naddress = 2001:db8:1::1/64\n"
+	"[interface back]\ndevice = b\naddress = 198.51.100.1/24\naddress = 2001:db8:2::1/64\n"
+	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\n"
+	"[load_balancer lb6]\ntype = network\naddress = 2001:db8:1::10\n"
+	"[listener lb:80]\nprotocol = TCP\ndefault_action = forward web\n"
+	"[listener lb:81]\nprotocol = TCP\ndefault_action = forward keep\n"
+	"[listener lb:53]\nprotocol = UDP\ndefault_action = forward dns\n"
+	"[listener lb6:80]\nprotocol = TCP\ndefault_action = forward web6\n"
+	"[target_group web]\nprotocol = TCP\ntarget = 198.51.100.11:8080\n"
+	"[target_group keep]\nprotocol = TCP\npreserve_client_ip.enabled = true\n"
+	"target = 198.51.100.21:80\ntarget = 198.51.100.22:80\n"
+	"[target_group dns]\nprotocol = UDP\npreserve_client_ip.enabled = false\n"
+	"target = 198.51.100.11:53\n"
+	"[target_group web6]\nprotocol = TCP\ntarget = [2001:db8:2::11]:8080\n";
+
+static const struct {
+	const char *client, *vip;
+	uint16_t port;
+} ways[] = {
+	{"192.0.2.99", "192.0.2.10", 80},
+	{"192.0.2.99", "192.0.2.10", 81},
+	{"192.0.2.99", "192.0.2.10", 53},
+	{"2001:db8:1::99", "2001:db8:1::10", 80},
+};
+
+/* A packet in memory of exactly its size, so that a sanitizer sees every byte too far. */
+struct shot {
+	uint8_t *mem;
+	struct packet p;
+	bool right; /* its checksum was, before */
+};
+
+struct input {
+	const uint8_t *at, *end;
+};
+
+static uint8_t
+next(struct input *in)
+{
+	return in->at < in->end ? *in->at++ : 0;
+}
+
+static void
+make_reply(struct world_packet *wp, const struct packet *last, struct input *in)
+{
+	if (last->proto == IPPROTO_TCP || last->proto == IPPROTO_UDP)
+		world_reply(wp, last, next(in));
+	else
+		world_udp(wp, "192.0.2.99", 1, "192.0.2.10", 53);
+}
+
+/* An ICMP message about the last packet that was forwarded. */
+static void
+make_icmp(struct world_packet *wp, const struct packet *last, const uint8_t *last_ip,
+	  struct input *in)
+{
+	uint8_t icmp[8 + 128] = {0};
+	char dst[IP_ADDR_TEXT_MAX];
+	uint16_t quote = next(in) % 128;
+	bool v4 = last->af == 4;
+
+	icmp[0] = next(in);
+	icmp[1] = next(in);
+	icmp[7] = next(in);
+	memcpy(icmp + 8, last_ip, quote);
+	world_make(wp, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, v4 ? "203.0.113.7" : "2001:db8:9::7",
+		   ip_addr_format(&last->src, dst), icmp, (uint16_t)(8 + quote));
+}
+
+static void
+make_packet(struct world_packet *wp, const struct packet *last, const uint8_t *last_ip,
+	    struct input *in)
+{
+	uint8_t kind = next(in), way = next(in) % ARRAY_N(ways);
+	uint16_t sport = (uint16_t)(2000 + next(in) % 4);
+	uint8_t *ip = wp->frame + 14;
+
+	if (kind % 4 == 1 && last->af != 0)
+		make_reply(wp, last, in);
+	else if (kind % 4 == 2 && last->af != 0)
+		make_icmp(wp, last, last_ip, in);
+	else if (ways[way].port == 53)
+		world_udp(wp, ways[way].client, sport, ways[way].vip, 53);
+	else
+		world_tcp(wp, ways[way].client, sport, ways[way].vip, ways[way].port, next(in),
+			  next(in));
+	for (uint8_t patches = next(in) % 8; patches > 0; patches--) {
+		uint16_t at = (uint16_t)(next(in) % 128);
+
+		if (at < wp->len)
+			wp->frame[at] = next(in);
+	}
+	if ((kind & 4) != 0 && wp->frame[12] == 8) { /* so that it is not refused for this */
+		size_t len = (size_t)(ip[0] & 15) * 4;
+
+		bytes_store16(ip + IPV4_CHECKSUM, 0);
+		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, len));
+	}
+	if ((kind & 8) != 0 && wp->len > 20)
+		wp->len = (uint16_t)(wp->len - next(in) % 20);
+}
+
+/* As far as the parser found it whole. */
+static bool
+l4_is_right(const struct packet *p)
+{
+	size_t addr_len = p->af == 4 ? 4 : 16;
+	const uint8_t *addrs = p->l3 + (p->af == 4 ? IPV4_SRC : IPV6_SRC);
+	uint16_t len = (uint16_t)(p->len - p->l4_off);
+	uint64_t sum = 0;
+
+	if (p->proto == IPPROTO_UDP && bytes_load16(packet_l4(p) + UDP_CHECKSUM) == 0)
+		return true;
+	if (p->proto != IPPROTO_ICMP)
+		sum = checksum_pseudo(addrs, addrs + addr_len, addr_len, p->proto, len);
+	return checksum_fold(checksum_add(sum, packet_l4(p), len)) == 0xffff;
+}
+
+static void
+check_served(const struct shot *shot)
+{
+	const struct packet *p = &shot->p;
+
+	CHECK(p->verdict == PACKET_DROP || p->verdict == PACKET_FORWARD);
+	if (p->verdict == PACKET_DROP) {
+		CHECK(p->drop > DROP_NONE && p->drop < DROP_REASONS);
+		return;
+	}
+	CHECK(p->af != 4 || checksum(p->l3, (size_t)(p->l3[0] & 15) * 4) == 0);
+	CHECK(p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] > 0);
+	CHECK(l4_is_right(p) == (shot->right || (p->flags & PACKET_REPLY) != 0));
+}
+
+static void
+serve(struct world *w, struct shot *shots, uint16_t n)
+{
+	struct packet *packets[BURST_MAX];
+
+	for (uint16_t i = 0; i < n; i++) {
+		packets[i] = &shots[i].p;
+		packets[i]->verdict = 0xff;
+	}
+	nlb_burst(w->nlb, w->snapshot, &w->hops, packets, n, w->now_ms);
+	for (uint16_t i = 0; i < n; i++)
+		check_served(&shots[i]);
+}
+
+static void
+check_sums(const struct world *w)
+{
+	uint64_t flows = 0;
+	struct nlb_gauges g;
+
+	nlb_gauges(w->nlb, &g);
+	for (uint32_t i = 0; i < w->snapshot->frontends_n; i++)
+		flows += w->counters.frontends[i].new_flows - w->counters.frontends[i].closed_flows;
+	CHECK(flows == g.flows && g.ports <= g.flows);
+}
+
+/* @return  false when the parser refuses it. */
+static bool
+load(struct shot *shot, const struct world_packet *wp, uint16_t interface)
+{
+	struct packet_frame frame = {.len = wp->len, .total_len = wp->len, .headroom = WORLD_ROOM};
+	struct packet_link link;
+
+	shot->mem = malloc(WORLD_ROOM + wp->len);
+	CHECK(shot->mem != NULL);
+	frame.data = shot->mem + WORLD_ROOM;
+	memcpy(frame.data, wp->frame, wp->len);
+	shot->p.interface = interface;
+	if (packet_parse_link(&frame, &link) != DROP_NONE ||
+	    packet_parse(&frame, &link, &shot->p) != DROP_NONE || shot->p.af == 0) {
+		free(shot->mem);
+		return false;
+	}
+	shot->right = (shot->p.flags & PACKET_FRAGMENT_LATER) != 0 || l4_is_right(&shot->p);
+	return true;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct world w;
+	static bool begun;
+	struct input in = {data, data + size};
+	struct packet last = {0};
+	uint8_t last_ip[256] = {0};
+
+	if (!begun) {
+		world_begin(&w, config, 64, UINT32_MAX - 10000);
+		begun = true;
+	}
+	while (in.at < in.end) {
+		struct shot shots[BURST_MAX];
+		uint16_t n = 0;
+
+		for (uint8_t wanted = next(&in) % BURST_MAX; n <= wanted && in.at < in.end;) {
+			struct world_packet wp;
+
+			make_packet(&wp, &last, last_ip, &in);
+			if (load(&shots[n], &wp, n % 2))
+				n++;
+			else
+				wanted = 0;
+			if (n == BURST_MAX)
+				break;
+		}
+		serve(&w, shots, n);
+		check_sums(&w);
+		for (uint16_t i = 0; i < n; i++) {
+			const struct packet *p = &shots[i].p;
+
+			if (p->verdict == PACKET_FORWARD && (p->flags & PACKET_REPLY) == 0) {
+				last = *p;
+				memcpy(last_ip, p->l3, p->len < 256 ? p->len : 256);
+			}
+			free(shots[i].mem);
+		}
+		w.now_ms += next(&in) * 100u;
+		nlb_sweep(w.nlb, w.snapshot, w.now_ms);
+	}
+	nlb_flush(w.nlb);
+	check_sums(&w);
+	return 0;
+}
