@@ -152,15 +152,16 @@ tcp_flows(const struct management *m)
 static void
 begin_stop(struct management *m)
 {
+	uint32_t seconds = m->model->system.shutdown_drain_seconds;
+
 	if (m->stopping) {
 		m->stop_now = true;
 		return;
 	}
 	m->stopping = true;
-	m->drain_end_ms = m->now_ms + m->shutdown_drain_ms;
+	m->drain_end_ms = m->now_ms + seconds * 1000;
 	sd_notify(0, "STOPPING=1");
-	LOG_INFO("stopping: new flows are refused, existing ones have %u s",
-		 m->shutdown_drain_ms / 1000);
+	LOG_INFO("stopping: new flows are refused, existing ones have %u s", seconds);
 	publication_refuse_new_flows(m);
 }
 
@@ -340,7 +341,6 @@ management_create(const struct management_settings *settings, char *why, size_t 
 	m->config_path = settings->config_path;
 	m->secret = *settings->secret;
 	m->start_wall_s = management_wall_s();
-	m->shutdown_drain_ms = m->model->system.shutdown_drain_seconds * 1000;
 	m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	m->targets = calloc(SNAPSHOT_TARGETS, sizeof(*m->targets));
 	m->groups = calloc(SNAPSHOT_GROUPS, sizeof(*m->groups));

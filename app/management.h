@@ -89,7 +89,6 @@ struct management {
 	uint32_t probes_out;       /* commands with workers */
 	uint64_t mbufs_high_water; /* as far as it was looked at */
 	uint32_t neighbors_tick_ms, slow_tick_ms, drain_end_ms;
-	uint32_t shutdown_drain_ms;
 	bool stopping, stop_now;
 	bool workers_stopped; /* nobody runs commands any more */
 };
