@@ -104,7 +104,11 @@ def test_sigterm_drains(lab, start_weir):
 
 
 def test_second_sigterm_ends_at_once(lab, start_weir):
-    weir = start_weir(SERVICES.format(web=WEB), drain=600)
+    """Also when the time to drain came with a reload."""
+    weir = start_weir(SERVICES.format(web=WEB))
+    text = weir.config_path.read_text()
+    weir.config_path.write_text(text.replace("shutdown_drain_seconds = 0", "shutdown_drain_seconds = 600"))
+    weir.reload()
     download = slow_download(lab, 5)
     wait_until("download", lambda: weir.ask("flows")["flows"])
     weir.signal(signal.SIGTERM)
@@ -112,6 +116,7 @@ def test_second_sigterm_ends_at_once(lab, start_weir):
     begin = time.monotonic()
     weir.signal(signal.SIGTERM)
     assert weir.wait_exit(10) == 0
+    assert "existing ones have 600 s" in weir.log
     assert time.monotonic() - begin < 2
     assert GIVEN_BACK in weir.log
     download.kill()
