@@ -28,6 +28,7 @@ CPU = str(max(os.sched_getaffinity(0)))
 TARGETS = {(1_000, "hit"): 100, (100_000, "hit"): 165, (1_000_000, "hit"): 220,
            (1_000, "new"): 500, (1_000_000, "new"): 830}
 YARDSTICK_NS = 18.0  # testpmd 5tswap on net_null where absolute figures hold
+QUIET_SPREAD = 1.5   # largest yardstick of a run over its smallest
 WHOLE_TARGET = 0.6   # of testpmd's 5tswap packets per second at 64 k flows
 
 
@@ -55,24 +56,32 @@ def service_round(flows: int, kind: str) -> tuple[float, float]:
     return values[0]["ns"], values[-1]["bytes_per_flow"]
 
 
-def bench_service(rounds: int) -> list[dict]:
-    results = []
+def bench_service(rounds: int, seconds: float) -> dict:
+    """Each round: the yardstick, then every case with its null loop (A-B-A-B)."""
     cases = [(f, "hit") for f in (1, 1_000, 64_000, 100_000, 1_000_000)]
     cases += [(f, "new") for f in (1_000, 64_000, 1_000_000)]
-    for flows, kind in cases:
-        progress(f"service path, {kind}, {flows} flows")
-        null_kind = "null" if kind == "hit" else "null-new"
-        nulls, services, memory = [], [], 0.0
-        for _ in range(rounds):  # A-B-A-B
-            nulls.append(service_round(flows, null_kind)[0])
-            ns, memory = service_round(flows, kind)
-            services.append(ns)
-        null = statistics.median(nulls)
-        net = [ns - null for ns in services]
-        results.append({"flows": flows, "kind": kind, "null_ns": null, "ns": statistics.median(net),
-                        "min_ns": min(net), "max_ns": max(net), "bytes_per_flow": memory,
-                        "target_ns": TARGETS.get((flows, kind))})
-    return results
+    yardsticks: list[float] = []
+    nulls: dict[tuple[int, str], list[float]] = {case: [] for case in cases}
+    net: dict[tuple[int, str], list[float]] = {case: [] for case in cases}
+    memory: dict[tuple[int, str], float] = {}
+    for i in range(rounds):
+        progress(f"round {i + 1} of {rounds}: yardstick, testpmd 5tswap on net_null")
+        yardsticks.append(1e9 / testpmd("5tswap", ["net_null0", "net_null1"], seconds, 16384, 128))
+        progress(f"round {i + 1} of {rounds}: service path")
+        for case in cases:
+            flows, kind = case
+            nulls[case].append(service_round(flows, "null" if kind == "hit" else "null-new")[0])
+            ns, memory[case] = service_round(flows, kind)
+            net[case].append(ns - nulls[case][-1])
+    results = []
+    for case in cases:
+        scaled = [ns * YARDSTICK_NS / y for ns, y in zip(net[case], yardsticks)]
+        results.append({"flows": case[0], "kind": case[1],
+                        "null_ns": statistics.median(nulls[case]),
+                        "ns": statistics.median(net[case]), "min_ns": min(net[case]),
+                        "max_ns": max(net[case]), "scaled_ns": statistics.median(scaled),
+                        "bytes_per_flow": memory[case], "target_ns": TARGETS.get(case)})
+    return {"yardstick_ns": yardsticks, "cases": results}
 
 
 # testpmd.
@@ -217,15 +226,19 @@ def bench_whole(rounds: int, seconds: float) -> list[dict]:
     return results
 
 
-def show_service(results: list[dict], yardstick_ns: float) -> None:
+def show_service(service: dict) -> None:
+    yardsticks = service["yardstick_ns"]
     print(f"\nservice path in a loop (full_nat, 100 targets, both directions for hits; the loop's own "
-          f"cost subtracted)\nyardstick: testpmd 5tswap on net_null {yardstick_ns:.1f} ns a packet; "
-          f"figures also scaled to {YARDSTICK_NS:.0f} ns")
+          f"cost subtracted)\nyardstick: testpmd 5tswap on net_null "
+          f"{statistics.median(yardsticks):.1f} ns a packet ({spread(yardsticks)}); figures also "
+          f"scaled to {YARDSTICK_NS:.0f} ns, round by round")
+    if max(yardsticks) > QUIET_SPREAD * min(yardsticks):
+        print("the machine was not quiet: its own yardstick varies too much for these figures to "
+              "be compared")
     rows = [["flows", "kind", "ns", "spread", "scaled ns", "target", "loop ns", "bytes/flow"]]
-    for r in results:
+    for r in service["cases"]:
         rows.append([f"{r['flows']}", r["kind"], f"{r['ns']:.1f}",
-                     f"{r['min_ns']:.1f}-{r['max_ns']:.1f}",
-                     f"{r['ns'] * YARDSTICK_NS / yardstick_ns:.1f}",
+                     f"{r['min_ns']:.1f}-{r['max_ns']:.1f}", f"{r['scaled_ns']:.1f}",
                      "-" if r["target_ns"] is None else str(r["target_ns"]), f"{r['null_ns']:.1f}",
                      f"{r['bytes_per_flow']:.0f}"])
     table(rows)
@@ -251,11 +264,8 @@ def bench_l4(options: argparse.Namespace) -> dict:
     seconds = 2.0 if options.quick else 4.0
     result: dict = {}
     if not options.whole:
-        progress("yardstick: testpmd 5tswap on net_null")
-        yardstick = 1e9 / testpmd("5tswap", ["net_null0", "net_null1"], seconds, 16384, 128)
-        result["yardstick_ns"] = yardstick / 1
-        result["service"] = bench_service(rounds)
-        show_service(result["service"], yardstick)
+        result["service"] = bench_service(rounds, seconds)
+        show_service(result["service"])
     if not options.service:
         result["whole"] = bench_whole(rounds, seconds)
         show_whole(result["whole"])
