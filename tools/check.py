@@ -80,6 +80,8 @@ def run(name: str, *command: str, env: dict[str, str] | None = None, show: bool 
     ok = code == 0 and failed == 0
     if not ok and not show:
         print(output[-20000:])
+    if code != 0:
+        print(f"\n   {name}: exit code {code}", flush=True)
     if passed == 0 and failed == 0:
         passed, failed = int(ok), int(not ok)
     elif not ok and failed == 0:
