@@ -50,7 +50,7 @@ list_for(const struct timer_wheel *wheel, uint32_t due_ms)
 	uint32_t distance = due_ms - wheel->now_ms;
 	unsigned int level = 0;
 
-	while (distance >> SLOT_BITS * (level + 1) != 0 && level + 1 < TIMER_WHEEL_LEVELS)
+	while (level + 1 < TIMER_WHEEL_LEVELS && distance >> SLOT_BITS * (level + 1) != 0)
 		level++;
 	return (uint16_t)(level * TIMER_WHEEL_SLOTS + (due_ms >> SLOT_BITS * level & SLOT_MASK));
 }
