@@ -37,9 +37,9 @@ GIVEN_BACK = "every packet buffer, flow and port was given back"
 
 
 def pytest_sessionstart() -> None:
-    """Remove what runs that are gone have left."""
-    for name in namespaces(r"weir-e2e-\d+-.*"):
-        pid = name.split("-")[2]
+    """Remove what runs that are gone have left: namespaces or files."""
+    files = [path.name for path in DIRECTORY.glob("weir-e2e-*")]
+    for pid in {name.split("-")[2] for name in namespaces(r"weir-e2e-\d+-.*") + files}:
         if not Path(f"/proc/{pid}").exists():
             remove_lab(f"weir-e2e-{pid}")
 
