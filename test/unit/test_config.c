@@ -174,6 +174,52 @@ test_identity_is_stable(void)
 }
 
 static void
+test_compare(void)
+{
+	static const struct {
+		const char *why, *old_text, *new_text;
+		struct model_diff want;
+	} rows[] = {
+		{"nothing", "", "", {0, 0, 0}},
+		{"order of sections and keys",
+		 "[target_group h]\nprotocol = TCP\ntarget_type = ip\n[cluster]\n",
+		 "[cluster]\n[target_group h]\ntarget_type = ip\nprotocol = TCP\n",
+		 {0, 0, 0}},
+		{"a section without a name",
+		 "[system]\nname = a\n",
+		 "[system]\nname = b\n",
+		 {0, 0, 1}},
+		{"a section without a name, given", "", "[dataplane]\nidle = poll\n", {0, 0, 1}},
+		{"an object more", "", "[target_group h]\nprotocol = TCP\n", {1, 0, 0}},
+		{"an object less", "[target_group h]\nprotocol = TCP\n", "", {0, 1, 0}},
+		{"a target more",
+		 "[target_group h]\nprotocol = TCP\n",
+		 "[target_group h]\nprotocol = TCP\ntarget = 192.0.2.30:80\n",
+		 {0, 0, 1}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_errors errors = {0};
+		char old_text[2048], new_text[2048];
+		struct model *old_model, *new_model;
+		struct model_diff diff;
+
+		snprintf(old_text, sizeof(old_text), "%s%s", GOOD, rows[i].old_text);
+		snprintf(new_text, sizeof(new_text), "%s%s", GOOD, rows[i].new_text);
+		old_model = load(old_text, &errors);
+		new_model = load(new_text, &errors);
+		EXPECT_ROW(rows[i].why, old_model != NULL && new_model != NULL);
+		if (old_model != NULL && new_model != NULL) {
+			model_compare(old_model, new_model, &diff);
+			EXPECT_ROW(rows[i].why, memcmp(&diff, &rows[i].want, sizeof(diff)) == 0);
+		}
+		config_errors_free(&errors);
+		model_free(old_model);
+		model_free(new_model);
+	}
+}
+
+static void
 test_long_lines(void)
 {
 	struct config_errors errors = {0};
@@ -291,6 +337,7 @@ main(int argc, char **argv)
 	test_all_errors_at_once();
 	test_values();
 	test_identity_is_stable();
+	test_compare();
 	test_long_lines();
 	test_reader();
 	test_samples(argc > 1 ? argv[1] : "conf");
