@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "model_keys.h"
 #include "model_value.h"
 
 struct checker {
@@ -365,6 +366,26 @@ check_interfaces(struct checker *c)
 		find_fault(c, &c->m->interfaces[64], "", NULL, "at most 64", "too many interfaces");
 }
 
+/* Keys of other load balancer types. */
+static void
+check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type type)
+{
+	const struct model_object *object = about;
+
+	for (uint32_t i = 0; i < object->given.n; i++) {
+		const struct model_attribute *a = &object->given.items[i];
+		char types[MODEL_TEXT_MAX], allowed[MODEL_TEXT_MAX + 32];
+
+		if (model_key_is_for(&model_keys[a->row], type))
+			continue;
+		snprintf(allowed, sizeof(allowed), "leave it out; it is for type %s",
+			 model_key_types(&model_keys[a->row], types));
+		find_fault(c, object, a->key, &a->origin, allowed,
+			   "the key does not apply to load balancers of type %s",
+			   load_balancer_type_name(type));
+	}
+}
+
 /* [load_balancer NAME] */
 
 static void
@@ -380,6 +401,8 @@ check_load_balancers(struct checker *c)
 			find_fault(c, lb, "type", NULL, "network",
 				   "load balancers of type %s have no data path in this version",
 				   load_balancer_type_name(lb->type));
+		if (model_given((const void *)lb, "type") != NULL)
+			check_keys_are_for(c, lb, lb->type);
 		if (lb->type == LB_GATEWAY ? lb->addresses_n > 0 : lb->addresses_n == 0)
 			find_fault(c, lb, "address", NULL,
 				   lb->type == LB_GATEWAY ? "none" : "address = ADDRESS",
@@ -501,6 +524,20 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 			   elb_protocol_name(hc->protocol));
 }
 
+static enum load_balancer_type
+type_of_group(enum elb_protocol protocol)
+{
+	switch (protocol) {
+	case ELB_HTTP:
+	case ELB_HTTPS:
+		return LB_APPLICATION;
+	case ELB_GENEVE:
+		return LB_GATEWAY;
+	default:
+		return LB_NETWORK;
+	}
+}
+
 static void
 check_target_group(struct checker *c, struct model_target_group *tg)
 {
@@ -512,6 +549,8 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 			   "%s target groups have no data path in this version",
 			   elb_protocol_name(tg->protocol));
 	}
+	if (model_given((const void *)tg, "protocol") != NULL)
+		check_keys_are_for(c, tg, type_of_group(tg->protocol));
 	if (model_given((const void *)tg, "deregistration_delay.connection_termination.enabled") ==
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
@@ -587,7 +626,7 @@ resolve_forward(struct checker *c, const struct model_listener *l,
 		return;
 	check_family(c, l, lb, tg);
 	cross = model_given((const void *)tg, "load_balancing.cross_zone.enabled");
-	if (cross == NULL)
+	if (cross == NULL || strcmp(cross, "use_load_balancer_configuration") == 0)
 		cross = model_given((const void *)lb, "load_balancing.cross_zone.enabled");
 	tg->cross_zone = cross != NULL && strcmp(cross, "true") == 0;
 }
@@ -640,6 +679,8 @@ check_listener(struct checker *c, struct model_listener *l)
 	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
 		find_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
 			   "a UDP listener has no TCP idle timeout");
+	if (lb != NULL)
+		check_keys_are_for(c, l, lb->type);
 	check_listener_action(c, l, lb);
 }
 

@@ -79,6 +79,29 @@ test_errors(void)
 		{"not in this version",
 		 "[target_group h]\nprotocol = TCP\nstickiness.enabled = true\n",
 		 "this version has no data path for it, only the default; allowed: false"},
+		{"a key of another type",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "idle_timeout.timeout_seconds = 60\n",
+		 "t.ini:16: [load_balancer b] idle_timeout.timeout_seconds: the key does not apply "
+		 "to load balancers of type network; allowed: leave it out; it is for type "
+		 "application, classic"},
+		{"a listener's key of another type",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g\n"
+		 "routing.http.response.server.enabled = true\n",
+		 "t.ini:16: [listener lb:81] routing.http.response.server.enabled: the key does "
+		 "not apply to load balancers of type network"},
+		{"a target group's key of another type",
+		 "[target_group h]\nprotocol = TCP\nslow_start.duration_seconds = 0\n",
+		 "t.ini:15: [target_group h] slow_start.duration_seconds: the key does not apply"},
+		{"a key of a type without data path",
+		 "[load_balancer b]\ntype = classic\naddress = 192.0.2.11\n"
+		 "connection_draining.timeout = 3601\n",
+		 "t.ini:16: [load_balancer b] connection_draining.timeout: `3601` is not allowed; "
+		 "allowed: 1 to 3600"},
+		{"a word where there is none",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target_group_health.dns_failover.minimum_healthy_targets.percentage = on\n",
+		 "`on` is not allowed; allowed: off, or 1 to 100"},
 		{"HTTP checks", "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTP\n",
 		 "HTTP health checks are not in this version"},
 		{"timeout above interval",
@@ -197,6 +220,75 @@ test_values(void)
 	EXPECT(model_given((const struct model_object *)l, "tcp.idle_timeout.seconds") == NULL);
 	EXPECT(strcmp(m->management.control_socket, "/run/weir/weir.sock") == 0);
 	model_free(m);
+}
+
+/* ELB's default of an attribute is accepted, whether or not weir has a data path for another. */
+static void
+test_defaults_may_be_given(void)
+{
+	static const char *const keys[] = {
+		"stickiness.enabled = false\n",
+		"stickiness.type = source_ip\n",
+		"load_balancing.cross_zone.enabled = use_load_balancer_configuration\n",
+		"target_group_health.dns_failover.minimum_healthy_targets.count = 1\n",
+		"target_group_health.dns_failover.minimum_healthy_targets.percentage = off\n",
+		("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage"
+		 " = off\n"),
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct config_errors errors = {0};
+		char text[2048];
+		struct model *m;
+
+		snprintf(text, sizeof(text), "%s[target_group h]\nprotocol = TCP\n%s", GOOD,
+			 keys[i]);
+		m = load(text, &errors);
+		EXPECT_ROW(keys[i], m != NULL);
+		config_errors_free(&errors);
+		model_free(m);
+	}
+}
+
+/* A target group's own setting wins over its load balancer's. */
+static void
+test_cross_zone(void)
+{
+	static const struct {
+		const char *why, *load_balancer, *target_group;
+		bool want;
+	} rows[] = {
+		{"neither given", NULL, NULL, false},
+		{"the load balancer's", "true", NULL, true},
+		{"the load balancer's, by name", "true", "use_load_balancer_configuration", true},
+		{"off for the group", "true", "false", false},
+		{"on for the group", "false", "true", true},
+		{"the load balancer's default", NULL, "use_load_balancer_configuration", false},
+	};
+	static const char *const key = "load_balancing.cross_zone.enabled";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_errors errors = {0};
+		char text[2048], of_lb[128] = "", of_tg[128] = "";
+		struct model *m;
+
+		if (rows[i].load_balancer != NULL)
+			snprintf(of_lb, sizeof(of_lb), "%s = %s\n", key, rows[i].load_balancer);
+		if (rows[i].target_group != NULL)
+			snprintf(of_tg, sizeof(of_tg), "%s = %s\n", key, rows[i].target_group);
+		snprintf(text, sizeof(text),
+			 "%s[load_balancer b]\ntype = network\naddress = 192.0.2.11\n%s"
+			 "[target_group h]\nprotocol = TCP\n%s"
+			 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n",
+			 GOOD, of_lb, of_tg);
+		m = load(text, &errors);
+		EXPECT_ROW(rows[i].why, m != NULL);
+		if (m != NULL)
+			EXPECT_ROW(rows[i].why,
+				   model_target_group(m, "h")->cross_zone == rows[i].want);
+		config_errors_free(&errors);
+		model_free(m);
+	}
 }
 
 static void
@@ -369,6 +461,8 @@ main(int argc, char **argv)
 	test_errors();
 	test_all_errors_at_once();
 	test_values();
+	test_defaults_may_be_given();
+	test_cross_zone();
 	test_identity_is_stable();
 	test_compare();
 	test_long_lines();
