@@ -20,13 +20,15 @@ static const char *const introductions[MODEL_KINDS] = {
 static void
 print_row(const struct model_key *key)
 {
-	char allowed[MODEL_TEXT_MAX];
+	char allowed[MODEL_TEXT_MAX], types[MODEL_TEXT_MAX];
 
-	printf("| `%s`%s | %s | %s%s%s | %s%s |\n", key->key,
+	model_key_types(key, types);
+	printf("| `%s`%s | %s | %s%s%s | %s%s%s%s%s |\n", key->key,
 	       (key->flags & MODEL_KEY_REPEAT) != 0 ? " (repeatable)" : "",
 	       model_key_allowed(key, allowed), key->initial != NULL && key->initial[0] ? "`" : "",
 	       key->initial == NULL || key->initial[0] == '\0' ? "-" : key->initial,
-	       key->initial != NULL && key->initial[0] ? "`" : "", key->text,
+	       key->initial != NULL && key->initial[0] ? "`" : "", types[0] != '\0' ? "(" : "",
+	       types, types[0] != '\0' ? ") " : "", key->text,
 	       (key->flags & MODEL_KEY_DEFAULT_ONLY) != 0 ? " Only the default in this version."
 							  : "");
 }
@@ -44,7 +46,8 @@ main(void)
 	       "checks; "
 	       "SIGHUP or `weirctl reload` puts a changed configuration in force, a bad one "
 	       "changes "
-	       "nothing.\n");
+	       "nothing. A key with load balancer types in brackets is for these types, their "
+	       "listeners and target groups only.\n");
 	for (int kind = 0; kind < MODEL_KINDS; kind++) {
 		printf("\n## %s\n\n%s\n\n| Key | Allowed | Default | Meaning "
 		       "|\n|---|---|---|---|\n",

@@ -363,6 +363,9 @@ void
 model_compare(const struct model *old_model, const struct model *new_model, struct model_diff *diff)
 {
 	*diff = (struct model_diff){0};
+	for (int kind = MODEL_SYSTEM; kind <= MODEL_MANAGEMENT; kind++)
+		diff->changed += !same_given(model_find(old_model, (enum model_kind)kind, ""),
+					     model_find(new_model, (enum model_kind)kind, ""));
 	COMPARE(MODEL_INTERFACE, interfaces);
 	COMPARE(MODEL_LOAD_BALANCER, load_balancers);
 	COMPARE(MODEL_LISTENER, listeners);

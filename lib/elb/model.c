@@ -436,9 +436,9 @@ name_rule(struct model_rule *r, const char *name, struct model_error *error)
 		return model_refuse(error, allowed, "`%.100s` has no priority", name);
 	memcpy(r->listener, name, (size_t)(space - name));
 	r->listener[space - name] = '\0';
-	if (!split_listener(r->listener, lb, &port) ||
-	    sscanf(space + 1, "%5u%n", &priority, &end) != 1 || space[1 + end] != '\0' ||
-	    priority == 0 || priority > 50000)
+	if (!split_listener(r->listener, lb, &port) || !isdigit((unsigned char)space[1]) ||
+	    space[1] == '0' || sscanf(space + 1, "%5u%n", &priority, &end) != 1 ||
+	    space[1 + end] != '\0' || priority > 50000)
 		return model_refuse(error, allowed, "`%.100s` is not a listener and priority",
 				    name);
 	r->priority = priority;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "model_keys.h"
 #include "model_value.h"
 
 struct checker {
@@ -139,6 +140,37 @@ own(struct owned_list *list, const struct ip_addr *addr, const void *owner, cons
 	model_append(&list->items, &list->n, &o, sizeof(o));
 }
 
+static int
+compare_owned_addr(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+
+	return memcmp(x->addr.b, y->addr.b, 16);
+}
+
+/* A packet to an own address never leaves the box. `list` is sorted. */
+static void
+check_targets_are_elsewhere(struct checker *c, const struct owned_list *list)
+{
+	for (uint32_t i = 0; list->n > 0 && i < c->m->target_groups_n; i++) {
+		const struct model_target_group *tg = &c->m->target_groups[i];
+
+		for (uint32_t k = 0; k < tg->targets_n; k++) {
+			struct owned key = {.addr = tg->targets[k].addr};
+			const struct owned *o = bsearch(&key, list->items, list->n, sizeof(key),
+							compare_owned_addr);
+
+			if (o != NULL)
+				find_fault(c, tg, "target",
+					   origin_of_nth((const void *)tg, "target", k),
+					   "an address of another machine",
+					   "the target is an address of [%s %s] (%s:%u)",
+					   model_kind_name(o->owner->object_kind), o->owner->name,
+					   o->origin->file, o->origin->line);
+		}
+	}
+}
+
 static void
 check_owners(struct checker *c)
 {
@@ -172,7 +204,77 @@ check_owners(struct checker *c)
 			   ip_addr_format(&b->addr, text), model_kind_name(a->owner->object_kind),
 			   a->owner->name, a->origin->file, a->origin->line);
 	}
+	check_targets_are_elsewhere(c, &list);
 	free(list.items);
+}
+
+/* Routes: of two to one prefix only the first would be used. */
+
+struct routed {
+	struct ip_prefix prefix;
+	const struct model_interface *interface;
+	const char *key;
+	const struct model_origin *origin;
+};
+
+static int
+compare_routed(const void *a, const void *b)
+{
+	const struct routed *x = a, *y = b;
+	int order = memcmp(x->prefix.addr.b, y->prefix.addr.b, 16);
+
+	if (order == 0)
+		order = (int)x->prefix.len - (int)y->prefix.len;
+	if (order == 0)
+		order = strcmp(x->origin->file, y->origin->file);
+	return order != 0 ? order : (int)x->origin->line - (int)y->origin->line;
+}
+
+static struct ip_prefix
+default_prefix(const struct ip_addr *gateway)
+{
+	struct ip_prefix p = {.addr = *gateway,
+			      .len = ip_addr_is_v4(gateway) ? IP_ADDR_V4_PREFIX : 0};
+
+	return ip_prefix_network(&p);
+}
+
+static void
+check_routes(struct checker *c)
+{
+	struct routed *routes = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->m->interfaces_n; i++) {
+		const struct model_interface *mi = &c->m->interfaces[i];
+		struct routed r = {.interface = mi, .key = "gateway"};
+
+		for (uint32_t k = 0; k < mi->gateways_n; k++) {
+			r.prefix = default_prefix(&mi->gateways[k]);
+			r.origin = origin_of_nth((const void *)mi, "gateway", k);
+			model_append(&routes, &n, &r, sizeof(r));
+		}
+		r.key = "route";
+		for (uint32_t k = 0; k < mi->routes_n; k++) {
+			r.prefix = mi->routes[k].prefix;
+			r.origin = origin_of_nth((const void *)mi, "route", k);
+			model_append(&routes, &n, &r, sizeof(r));
+		}
+	}
+	if (n > 0)
+		qsort(routes, n, sizeof(*routes), compare_routed);
+	for (uint32_t i = 1; i < n; i++) {
+		const struct routed *a = &routes[i - 1], *b = &routes[i];
+		char text[IP_ADDR_TEXT_MAX];
+
+		if (a->prefix.len == b->prefix.len &&
+		    ip_addr_equal(&a->prefix.addr, &b->prefix.addr))
+			find_fault(c, b->interface, b->key, b->origin, "one route to each prefix",
+				   "%s has a route already: [interface %s] (%s:%u)",
+				   ip_prefix_format(&b->prefix, text), a->interface->name,
+				   a->origin->file, a->origin->line);
+	}
+	free(routes);
 }
 
 /* [interface NAME] */
@@ -264,6 +366,26 @@ check_interfaces(struct checker *c)
 		find_fault(c, &c->m->interfaces[64], "", NULL, "at most 64", "too many interfaces");
 }
 
+/* Keys of other load balancer types. */
+static void
+check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type type)
+{
+	const struct model_object *object = about;
+
+	for (uint32_t i = 0; i < object->given.n; i++) {
+		const struct model_attribute *a = &object->given.items[i];
+		char types[MODEL_TEXT_MAX], allowed[MODEL_TEXT_MAX + 32];
+
+		if (model_key_is_for(&model_keys[a->row], type))
+			continue;
+		snprintf(allowed, sizeof(allowed), "leave it out; it is for type %s",
+			 model_key_types(&model_keys[a->row], types));
+		find_fault(c, object, a->key, &a->origin, allowed,
+			   "the key does not apply to load balancers of type %s",
+			   load_balancer_type_name(type));
+	}
+}
+
 /* [load_balancer NAME] */
 
 static void
@@ -279,6 +401,8 @@ check_load_balancers(struct checker *c)
 			find_fault(c, lb, "type", NULL, "network",
 				   "load balancers of type %s have no data path in this version",
 				   load_balancer_type_name(lb->type));
+		if (model_given((const void *)lb, "type") != NULL)
+			check_keys_are_for(c, lb, lb->type);
 		if (lb->type == LB_GATEWAY ? lb->addresses_n > 0 : lb->addresses_n == 0)
 			find_fault(c, lb, "address", NULL,
 				   lb->type == LB_GATEWAY ? "none" : "address = ADDRESS",
@@ -400,6 +524,20 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 			   elb_protocol_name(hc->protocol));
 }
 
+static enum load_balancer_type
+type_of_group(enum elb_protocol protocol)
+{
+	switch (protocol) {
+	case ELB_HTTP:
+	case ELB_HTTPS:
+		return LB_APPLICATION;
+	case ELB_GENEVE:
+		return LB_GATEWAY;
+	default:
+		return LB_NETWORK;
+	}
+}
+
 static void
 check_target_group(struct checker *c, struct model_target_group *tg)
 {
@@ -411,6 +549,8 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 			   "%s target groups have no data path in this version",
 			   elb_protocol_name(tg->protocol));
 	}
+	if (model_given((const void *)tg, "protocol") != NULL)
+		check_keys_are_for(c, tg, type_of_group(tg->protocol));
 	if (model_given((const void *)tg, "deregistration_delay.connection_termination.enabled") ==
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
@@ -486,7 +626,7 @@ resolve_forward(struct checker *c, const struct model_listener *l,
 		return;
 	check_family(c, l, lb, tg);
 	cross = model_given((const void *)tg, "load_balancing.cross_zone.enabled");
-	if (cross == NULL)
+	if (cross == NULL || strcmp(cross, "use_load_balancer_configuration") == 0)
 		cross = model_given((const void *)lb, "load_balancing.cross_zone.enabled");
 	tg->cross_zone = cross != NULL && strcmp(cross, "true") == 0;
 }
@@ -539,6 +679,8 @@ check_listener(struct checker *c, struct model_listener *l)
 	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
 		find_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
 			   "a UDP listener has no TCP idle timeout");
+	if (lb != NULL)
+		check_keys_are_for(c, l, lb->type);
 	check_listener_action(c, l, lb);
 }
 
@@ -565,6 +707,7 @@ model_check(struct model *model, model_report report, void *arg)
 	check_system(&c);
 	check_interfaces(&c);
 	check_owners(&c);
+	check_routes(&c);
 	check_load_balancers(&c);
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
 		check_target_group(&c, &model->target_groups[i]);

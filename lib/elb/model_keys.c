@@ -14,9 +14,15 @@
 #define DP   BIT(MODEL_DATAPLANE)
 #define RULE BIT(MODEL_RULE)
 
+#define ALB  MODEL_KEY_TYPE(LB_APPLICATION)
+#define NLB  MODEL_KEY_TYPE(LB_NETWORK)
+#define CLB  MODEL_KEY_TYPE(LB_CLASSIC)
+#define GWLB MODEL_KEY_TYPE(LB_GATEWAY)
+
 #define DEFAULT_ONLY MODEL_KEY_DEFAULT_ONLY
 #define REPEAT       MODEL_KEY_REPEAT
 #define WORD         MODEL_KEY_WORD
+#define NO_FIELD     0, 0
 
 #define UINT(kinds, key, min, max, initial, flags, field, text)                                 \
 	{                                                                                       \
@@ -27,6 +33,11 @@
 	{                                                                                         \
 		kinds, key, MODEL_VALUE_UINT, min, max, {word}, initial, WORD, field, NULL, NULL, \
 			text                                                                      \
+	}
+#define WORD_UINT_DEFAULT(kinds, key, word, min, max, initial, text)                          \
+	{                                                                                     \
+		kinds, key, MODEL_VALUE_UINT, min, max, {word}, initial, WORD | DEFAULT_ONLY, \
+			NO_FIELD, NULL, NULL, text                                            \
 	}
 #define BOOL(kinds, key, initial, flags, field, text)                                         \
 	{                                                                                     \
@@ -48,7 +59,6 @@
 		kinds, key, MODEL_VALUE_CUSTOM, 0, 0, {0}, initial, flags, 0, 0, parse, allowed, \
 			text                                                                     \
 	}
-#define NO_FIELD 0, 0
 
 /* clang-format off */
 const struct model_key model_keys[] = {
@@ -96,43 +106,84 @@ const struct model_key model_keys[] = {
 	/* [load_balancer NAME] */
 	CHOICE(LB, "type", NULL, 0, FIELD(model_load_balancer, type), "Kind of load balancer.", "application", "network", "classic", "gateway"),
 	CUSTOM(LB, "address", NULL, REPEAT, model_parse_lb_address, "ADDRESS [zone=NAME]", "A static address that clients use."),
-	TEXT(LB, "security_group", 64, "", DEFAULT_ONLY, NO_FIELD, "a security group's name", "Security group of the load balancer."),
-	BOOL(LB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
-	BOOL(LB | TG, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones get new flows; a target group's own setting wins."),
-	UINT(LB, "idle_timeout.timeout_seconds", 1, 4000, "60", DEFAULT_ONLY, NO_FIELD, "Application: idle time of a connection."),
-	UINT(LB, "client_keep_alive.seconds", 60, 604800, "3600", DEFAULT_ONLY, NO_FIELD, "Application: longest life of a client connection."),
-	BOOL(LB, "routing.http2.enabled", "true", DEFAULT_ONLY, NO_FIELD, "Application: HTTP/2."),
-	BOOL(LB, "routing.http.drop_invalid_header_fields.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Application: remove invalid header fields."),
-	BOOL(LB, "routing.http.preserve_host_header.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Application: leave Host as it is."),
-	BOOL(LB, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Application: TLS header fields."),
-	BOOL(LB, "routing.http.xff_client_port.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Application: client port in X-Forwarded-For."),
-	CHOICE(LB, "routing.http.xff_header_processing.mode", "append", DEFAULT_ONLY, NO_FIELD, "Application: X-Forwarded-For.", "append", "preserve", "remove"),
-	CHOICE(LB, "routing.http.desync_mitigation_mode", "defensive", DEFAULT_ONLY, NO_FIELD, "Application and classic: handling of ambiguous requests.", "monitor", "defensive", "strictest"),
-	BOOL(LB, "waf.fail_open.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Application: ELB attribute."),
-	BOOL(LB, "zonal_shift.config.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
-	BOOL(LB, "access_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Access log."),
-	TEXT(LB, "access_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the access log."),
-	TEXT(LB, "access_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
-	BOOL(LB, "connection_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Connection log."),
-	BOOL(LB, "health_check_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Health check log."),
-	CHOICE(LB, "dns_record.client_routing_policy", "any_availability_zone", DEFAULT_ONLY, NO_FIELD, "Network: ELB attribute.", "any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
-	UINT(LB, "secondary_ips.auto_assigned.per_subnet", 0, 7, "0", DEFAULT_ONLY, NO_FIELD, "Network: ELB attribute; weir has local_address."),
-	BOOL(LB, "ipv6.deny_all_igw_traffic", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
+	TEXT(LB | ALB | NLB | CLB, "security_group", 64, "", DEFAULT_ONLY, NO_FIELD, "a security group's name", "Security group of the load balancer."),
+	BOOL(LB | ALB | NLB | GWLB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
+	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones get new flows."),
+	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", DEFAULT_ONLY, NO_FIELD, "Idle time of a connection."),
+	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", DEFAULT_ONLY, NO_FIELD, "Longest life of a client connection."),
+	BOOL(LB | ALB, "routing.http2.enabled", "true", DEFAULT_ONLY, NO_FIELD, "HTTP/2."),
+	BOOL(LB | ALB, "routing.http.drop_invalid_header_fields.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Remove invalid header fields."),
+	BOOL(LB | ALB, "routing.http.preserve_host_header.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Leave Host as it is."),
+	BOOL(LB | ALB, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DEFAULT_ONLY, NO_FIELD, "TLS header fields."),
+	BOOL(LB | ALB, "routing.http.xff_client_port.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Client port in X-Forwarded-For."),
+	CHOICE(LB | ALB, "routing.http.xff_header_processing.mode", "append", DEFAULT_ONLY, NO_FIELD, "X-Forwarded-For.", "append", "preserve", "remove"),
+	CHOICE(LB | ALB, "routing.http.desync_mitigation_mode", "defensive", DEFAULT_ONLY, NO_FIELD, "Handling of ambiguous requests.", "monitor", "defensive", "strictest"),
+	BOOL(LB | ALB, "waf.fail_open.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
+	BOOL(LB | ALB | NLB, "zonal_shift.config.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
+	BOOL(LB | ALB | NLB | CLB, "access_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Access log."),
+	TEXT(LB | ALB | NLB | CLB, "access_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the access log."),
+	TEXT(LB | ALB | NLB | CLB, "access_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
+	BOOL(LB | ALB, "connection_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Connection log."),
+	TEXT(LB | ALB, "connection_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the connection log."),
+	TEXT(LB | ALB, "connection_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
+	BOOL(LB | ALB, "health_check_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Health check log."),
+	TEXT(LB | ALB, "health_check_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the health check log."),
+	TEXT(LB | ALB, "health_check_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
+	CHOICE(LB | NLB, "dns_record.client_routing_policy", "any_availability_zone", DEFAULT_ONLY, NO_FIELD, "ELB attribute.", "any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
+	UINT(LB | NLB, "secondary_ips.auto_assigned.per_subnet", 0, 7, "0", DEFAULT_ONLY, NO_FIELD, "ELB attribute; weir has local_address."),
+	BOOL(LB | ALB | NLB, "ipv6.deny_all_igw_traffic", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
+	CHOICE(LB | CLB, "elb.http.desyncmitigationmode", "defensive", DEFAULT_ONLY, NO_FIELD, "Handling of ambiguous requests.", "monitor", "defensive", "strictest"),
+	TEXT(LB | CLB, "instance", 64, NULL, DEFAULT_ONLY | REPEAT, NO_FIELD, "ADDRESS", "A registered instance."),
+	BOOL(LB | CLB, "connection_draining.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Let connections of a removed instance end."),
+	UINT(LB | CLB, "connection_draining.timeout", 1, 3600, "300", DEFAULT_ONLY, NO_FIELD, "How long they may."),
+	TEXT(LB | CLB, "health_check.target", 255, NULL, DEFAULT_ONLY, NO_FIELD, "PROTOCOL:PORT[/PATH]", "What to check."),
+	UINT(LB | CLB, "health_check.interval_seconds", 5, 300, "30", DEFAULT_ONLY, NO_FIELD, "Time between checks."),
+	UINT(LB | CLB, "health_check.timeout_seconds", 2, 60, "5", DEFAULT_ONLY, NO_FIELD, "Time after which a check has failed."),
+	UINT(LB | CLB, "health_check.healthy_threshold", 2, 10, "10", DEFAULT_ONLY, NO_FIELD, "Passed checks in a row that make an instance healthy."),
+	UINT(LB | CLB, "health_check.unhealthy_threshold", 2, 10, "2", DEFAULT_ONLY, NO_FIELD, "Failed checks in a row that make an instance unhealthy."),
 
 	/* [listener LB:PORT] */
 	CHOICE(LIS, "protocol", NULL, 0, FIELD(model_listener, protocol), "What the listener takes.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
 	CUSTOM(LIS, "default_action", NULL, 0, model_parse_action, "forward TARGET_GROUP [weight N], ... [stickiness SECONDS], redirect ..., or fixed_response ...", "What to do with new flows; weights 0 to 999."),
-	UINT(LIS, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow is forgotten."),
-	TEXT(LIS, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
-	TEXT(LIS, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
-	CHOICE(LIS, "alpn_policy", "None", DEFAULT_ONLY, NO_FIELD, "ALPN policy of a TLS listener.", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred"),
-	CHOICE(LIS, "mutual_authentication.mode", "off", DEFAULT_ONLY, NO_FIELD, "Mutual TLS.", "off", "passthrough", "verify"),
-	TEXT(LIS, "mutual_authentication.trust_store", 64, "", DEFAULT_ONLY, NO_FIELD, "a trust store's name", "Trust store of mutual TLS."),
+	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow is forgotten."),
+	TEXT(LIS | ALB | NLB | CLB, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
+	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
+	CHOICE(LIS | NLB, "alpn_policy", "None", DEFAULT_ONLY, NO_FIELD, "ALPN policy of a TLS listener.", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred"),
+	CHOICE(LIS | ALB, "mutual_authentication.mode", "off", DEFAULT_ONLY, NO_FIELD, "Mutual TLS.", "off", "passthrough", "verify"),
+	TEXT(LIS | ALB, "mutual_authentication.trust_store", 64, "", DEFAULT_ONLY, NO_FIELD, "a trust store's name", "Trust store of mutual TLS."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert_serial_number.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert-Serial-Number."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert_issuer.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert-Issuer."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert_subject.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert-Subject."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert_validity.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert-Validity."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert_leaf.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert-Leaf."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_tls_version.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Tls-Version."),
+	TEXT(LIS | ALB, "routing.http.request.x_amzn_tls_cipher_suite.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Tls-Cipher-Suite."),
+	TEXT(LIS | ALB, "routing.http.response.strict_transport_security.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Strict-Transport-Security of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_origin.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Origin of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_methods.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Methods of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_headers.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Headers of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_credentials.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Credentials of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_expose_headers.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Expose-Headers of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_max_age.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Max-Age of responses."),
+	TEXT(LIS | ALB, "routing.http.response.content_security_policy.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Content-Security-Policy of responses."),
+	TEXT(LIS | ALB, "routing.http.response.x_content_type_options.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "X-Content-Type-Options of responses."),
+	TEXT(LIS | ALB, "routing.http.response.x_frame_options.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "X-Frame-Options of responses."),
+	BOOL(LIS | ALB, "routing.http.response.server.enabled", "true", DEFAULT_ONLY, NO_FIELD, "Server field in responses of weir's own."),
+	BOOL(LIS | GWLB, "send_tcp_reset.on_idle_timeout.enabled", "false", DEFAULT_ONLY, NO_FIELD, "RST when a flow has been idle too long."),
+	CHOICE(LIS | CLB, "instance_protocol", NULL, DEFAULT_ONLY, NO_FIELD, "What instances speak.", "HTTP", "HTTPS", "TCP", "SSL"),
+	UINT(LIS | CLB, "instance_port", 1, 65535, NULL, DEFAULT_ONLY, NO_FIELD, "Port of the instances."),
+	UINT(LIS | CLB, "lb_cookie_stickiness", 1, 604800, NULL, DEFAULT_ONLY, NO_FIELD, "Lifetime of weir's own cookie."),
+	TEXT(LIS | CLB, "app_cookie_stickiness", 255, NULL, DEFAULT_ONLY, NO_FIELD, "a cookie's name", "Cookie of the application to follow."),
+	BOOL(LIS | CLB, "proxy_protocol", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards instances."),
+	TEXT(LIS | CLB, "backend_public_key", 255, NULL, DEFAULT_ONLY, NO_FIELD, "a file", "Public key that instances must show."),
 
 	/* [rule LB:PORT PRIORITY] */
 	CUSTOM(RULE, "action", NULL, 0, model_parse_action, "forward, redirect or fixed_response", "What to do with a match."),
 	CUSTOM(RULE, "condition.host_header", NULL, REPEAT, model_parse_condition, "patterns", "Host names."),
 	CUSTOM(RULE, "condition.path_pattern", NULL, REPEAT, model_parse_condition, "patterns", "Paths."),
+	CUSTOM(RULE, "condition.host_header_regex", NULL, REPEAT, model_parse_condition, "a regular expression", "Host names."),
+	CUSTOM(RULE, "condition.path_pattern_regex", NULL, REPEAT, model_parse_condition, "a regular expression", "Paths."),
 	CUSTOM(RULE, "condition.http_request_method", NULL, REPEAT, model_parse_condition, "methods", "Methods."),
 	CUSTOM(RULE, "condition.query_string", NULL, REPEAT, model_parse_condition, "KEY=VALUE or VALUE", "Query strings."),
 	CUSTOM(RULE, "condition.source_ip", NULL, REPEAT, model_parse_condition, "prefixes", "Clients."),
@@ -141,21 +192,34 @@ const struct model_key model_keys[] = {
 
 	/* [target_group NAME] */
 	CHOICE(TG, "protocol", NULL, 0, FIELD(model_target_group, protocol), "What targets speak.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
-	CHOICE(TG, "protocol_version", "HTTP1", DEFAULT_ONLY, NO_FIELD, "HTTP version towards targets.", "HTTP1", "HTTP2", "GRPC"),
+	CHOICE(TG | ALB, "protocol_version", "HTTP1", DEFAULT_ONLY, NO_FIELD, "HTTP version towards targets.", "HTTP1", "HTTP2", "GRPC"),
 	CHOICE(TG, "target_type", "ip", 0, NO_FIELD, "Sets the default of preserve_client_ip.enabled.", "ip", "instance", "alb"),
 	CHOICE(TG, "forwarding", NULL, 0, FIELD(model_target_group, forwarding), "How packets reach targets: nat keeps the client's address (replies must come back through weir), full_nat uses weir's own.", "", "nat", "full_nat", "dsr", "ipip", "gue", "geneve"),
-	BOOL(TG, "preserve_client_ip.enabled", NULL, 0, NO_FIELD, "Default: true for target_type instance and for UDP and TCP_UDP, else false."),
+	BOOL(TG | NLB, "preserve_client_ip.enabled", NULL, 0, NO_FIELD, "Default: true for target_type instance and for UDP and TCP_UDP, else false."),
 	CUSTOM(TG, "target", NULL, REPEAT, model_parse_target, "ADDRESS:PORT [weight=N] [zone=NAME]", "A registered target; weight 0 gets no new flows."),
+	CHOICE(TG, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration", 0, NO_FIELD, "Whether targets of other zones get new flows.", "true", "false", "use_load_balancer_configuration"),
 	UINT(TG, "deregistration_delay.timeout_seconds", 0, 3600, "300", 0, FIELD(model_target_group, deregistration_delay_s), "How long a removed target drains."),
-	BOOL(TG, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
-	BOOL(TG, "proxy_protocol_v2.enabled", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards targets."),
+	BOOL(TG | NLB, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
+	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards targets."),
 	BOOL(TG, "stickiness.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Keep a client on its target."),
 	CHOICE(TG, "stickiness.type", "source_ip", DEFAULT_ONLY, NO_FIELD, "Kind of stickiness.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
-	CHOICE(TG, "load_balancing.algorithm.type", "round_robin", DEFAULT_ONLY, NO_FIELD, "Application: choice of targets.", "round_robin", "least_outstanding_requests", "weighted_random"),
-	UINT(TG, "slow_start.duration_seconds", 0, 900, "0", DEFAULT_ONLY, NO_FIELD, "Application: ramp of a new target."),
-	BOOL(TG, "target_health_state.unhealthy.connection_termination.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Close flows of a target that becomes unhealthy (ELB's default is true)."),
-	UINT(TG, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", DEFAULT_ONLY, NO_FIELD, "Time for flows of an unhealthy target."),
-	UINT(TG, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", DEFAULT_ONLY, NO_FIELD, "Healthy targets below which all get flows."),
+	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", DEFAULT_ONLY, NO_FIELD, "Lifetime of weir's own cookie."),
+	UINT(TG | ALB, "stickiness.app_cookie.duration_seconds", 1, 604800, "86400", DEFAULT_ONLY, NO_FIELD, "Lifetime of an application's cookie."),
+	TEXT(TG | ALB, "stickiness.app_cookie.cookie_name", 255, "", DEFAULT_ONLY, NO_FIELD, "a cookie's name", "Cookie of the application to follow."),
+	CHOICE(TG | ALB, "load_balancing.algorithm.type", "round_robin", DEFAULT_ONLY, NO_FIELD, "Choice of targets.", "round_robin", "least_outstanding_requests", "weighted_random"),
+	CHOICE(TG | ALB, "load_balancing.algorithm.anomaly_mitigation", "off", DEFAULT_ONLY, NO_FIELD, "Fewer requests for targets that fail more than others.", "on", "off"),
+	BOOL(TG | ALB, "lambda.multi_value_headers.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Lists in the events of a function."),
+	UINT(TG | ALB, "slow_start.duration_seconds", 0, 900, "0", DEFAULT_ONLY, NO_FIELD, "Ramp of a new target."),
+	BOOL(TG | NLB, "target_health_state.unhealthy.connection_termination.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Close flows of a target that becomes unhealthy (ELB's default is true)."),
+	UINT(TG | NLB, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", DEFAULT_ONLY, NO_FIELD, "Time for flows of an unhealthy target."),
+	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", DEFAULT_ONLY, NO_FIELD, "Healthy targets below which all get flows."),
+	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
+	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", "Healthy targets below which a zone is left."),
+	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
+	CHOICE(TG | GWLB, "target_failover.on_deregistration", "no_rebalance", DEFAULT_ONLY, NO_FIELD, "Flows of a removed target.", "no_rebalance", "rebalance"),
+	CHOICE(TG | GWLB, "target_failover.on_unhealthy", "no_rebalance", DEFAULT_ONLY, NO_FIELD, "Flows of an unhealthy target.", "no_rebalance", "rebalance"),
+	BOOL(TG | GWLB, "send_tcp_reset.on_deregistration.enabled", "false", DEFAULT_ONLY, NO_FIELD, "RST for flows of a removed target."),
+	BOOL(TG | GWLB, "send_tcp_reset.on_unhealthy.enabled", "false", DEFAULT_ONLY, NO_FIELD, "RST for flows of an unhealthy target."),
 	BOOL(TG, "health_check.enabled", "true", 0, FIELD(model_target_group, health_check.enabled), "Check targets."),
 	CHOICE(TG, "health_check.protocol", "TCP", 0, FIELD(model_target_group, health_check.protocol), "How to check.", "HTTP", "HTTPS", "TCP"),
 	CUSTOM(TG, "health_check.port", "traffic-port", 0, model_parse_health_port, "traffic-port, or 1 to 65535", "Port to check."),
@@ -178,6 +242,21 @@ model_key_find(enum model_kind kind, const char *key)
 			return &model_keys[i];
 	}
 	return NULL;
+}
+
+const char *
+model_key_types(const struct model_key *key, char text[MODEL_TEXT_MAX])
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (int type = LB_APPLICATION; type <= LB_GATEWAY; type++) {
+		if ((key->kinds & MODEL_KEY_TYPE(type)) != 0)
+			n += (size_t)snprintf(
+				text + n, MODEL_TEXT_MAX - n, "%s%s", n > 0 ? ", " : "",
+				load_balancer_type_name((enum load_balancer_type)type));
+	}
+	return text;
 }
 
 const char *

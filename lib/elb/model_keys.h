@@ -27,8 +27,12 @@ enum model_key_flags {
 	MODEL_KEY_WORD = 1 << 2,         /* choices[0] is a word for 0 */
 };
 
+/* In `kinds`: the load balancer types the key is for; none of them: all. */
+#define MODEL_KEY_TYPE(type) (1u << (16 + (type)))
+#define MODEL_KEY_TYPES      (0xfu << 16)
+
 struct model_key {
-	uint32_t kinds; /* bit per enum model_kind */
+	uint32_t kinds; /* bit per enum model_kind, and MODEL_KEY_TYPE()s */
 	const char *key;
 	enum model_value_type type;
 	uint64_t min, max;
@@ -49,6 +53,16 @@ extern const uint32_t model_keys_n;
 
 /** The row of a kind's key, or NULL. */
 const struct model_key *model_key_find(enum model_kind kind, const char *key);
+
+/** Whether the key is one of load balancers of this type, their listeners or target groups. */
+static inline bool
+model_key_is_for(const struct model_key *key, enum load_balancer_type type)
+{
+	return (key->kinds & MODEL_KEY_TYPES) == 0 || (key->kinds & MODEL_KEY_TYPE(type)) != 0;
+}
+
+/** The types a key is for, as a list: `application, classic`; "" : all. */
+const char *model_key_types(const struct model_key *key, char text[MODEL_TEXT_MAX]);
 
 /** What a row allows, as a phrase. */
 const char *model_key_allowed(const struct model_key *key, char text[MODEL_TEXT_MAX]);

@@ -248,6 +248,11 @@ MODEL_VALUE_PARSER(model_parse_neighbor)
 		return model_refuse(error,
 				    "ADDRESS MAC, with a unicast MAC such as 02:00:00:00:00:01",
 				    "`%s` is not a neighbor", value);
+	for (uint32_t k = 0; k < i->neighbors_n; k++) {
+		if (ip_addr_equal(&i->neighbors[k].addr, &n.addr))
+			return model_refuse(error, "one MAC for each address",
+					    "%s has a MAC already", addr);
+	}
 	snprintf(canonical, MODEL_TEXT_MAX, "%s %02x:%02x:%02x:%02x:%02x:%02x",
 		 ip_addr_format(&n.addr, text), n.mac[0], n.mac[1], n.mac[2], n.mac[3], n.mac[4],
 		 n.mac[5]);
@@ -417,15 +422,14 @@ static bool
 parse_forwards(struct model_action *action, const char *list, char *canonical,
 	       struct model_error *error)
 {
-	char text[MODEL_TEXT_MAX], *save = NULL;
+	char text[MODEL_TEXT_MAX], *rest = text, *part;
 	int n = snprintf(canonical, MODEL_TEXT_MAX, "forward");
 
 	snprintf(text, sizeof(text), "%s", list);
 	if (!cut_stickiness(text, action))
 		return model_refuse(error, "stickiness 1 to 604800 seconds",
 				    "the stickiness is not a number of seconds");
-	for (char *part = strtok_r(text, ",", &save); part != NULL;
-	     part = strtok_r(NULL, ",", &save)) {
+	while ((part = strsep(&rest, ",")) != NULL) {
 		struct model_forward *f = &action->forwards[action->forwards_n];
 
 		if (action->forwards_n == MODEL_FORWARDS_MAX)
@@ -440,9 +444,6 @@ parse_forwards(struct model_action *action, const char *list, char *canonical,
 				      f->weight);
 		action->forwards_n++;
 	}
-	if (action->forwards_n == 0)
-		return model_refuse(error, "forward TARGET_GROUP",
-				    "the action names no target group");
 	if (action->stickiness_seconds > 0)
 		snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " stickiness %u",
 			 action->stickiness_seconds);

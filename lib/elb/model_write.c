@@ -18,12 +18,25 @@ compare_objects(const void *a, const void *b)
 }
 
 static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Whether the reader would strip, cut or unquote the bare value. */
+static bool
 needs_quotes(const struct model_key *row, const char *value)
 {
 	if (row->type != MODEL_VALUE_TEXT)
 		return false;
-	return value[0] == '\0' || value[0] == '"' || value[0] == ' ' ||
-	       value[strlen(value) - 1] == ' ' || strstr(value, " ;") != NULL || value[0] == ';';
+	if (value[0] == '\0' || value[0] == '"' || value[0] == ';' || is_blank(value[0]) ||
+	    is_blank(value[strlen(value) - 1]))
+		return true;
+	for (const char *c = value + 1; *c != '\0'; c++) {
+		if (*c == ';' && is_blank(c[-1]))
+			return true;
+	}
+	return false;
 }
 
 static void

@@ -37,7 +37,10 @@ write_model(const struct model *m)
 static struct text
 random_config(unsigned long long *state)
 {
-	static const char *const quoted[] = {"plain", "\"with ; inside\"", "\"q \\\" q\"", "\"\""};
+	static const char *const quoted[] = {"plain",       "\"with ; inside\"", "\"q \\\" q\"",
+					     "\"\"",        "\"tab\t; inside\"", "\"\tbefore\"",
+					     "\"after\t\"", "a\"b ;c",           "\"back\\\\\"",
+					     "#hash"};
 	unsigned groups = 1 + (unsigned)(unit_random(state) % 5);
 	struct text t = {NULL, 0};
 	FILE *f = open_memstream(&t.bytes, &t.len);
@@ -48,7 +51,7 @@ random_config(unsigned long long *state)
 			   "neighbor = 198.51.100.9 02:00:00:00:00:0A\n");
 	if (unit_random(state) % 2)
 		fprintf(f, "[system]\nname = %s\nshutdown_drain_seconds = 0007\n",
-			quoted[unit_random(state) % 4]);
+			quoted[unit_random(state) % 10]);
 	if (unit_random(state) % 2)
 		fprintf(f, "[dataplane]\nworkers = %s\nmax_flows = 4096\n",
 			unit_random(state) % 2 ? "auto" : "2");
@@ -98,6 +101,7 @@ main(void)
 		twice = write_model(second);
 		EXPECT(once.len == twice.len && memcmp(once.bytes, twice.bytes, once.len) == 0);
 		EXPECT(memcmp(first->hash, second->hash, sizeof(first->hash)) == 0);
+		EXPECT(strcmp(first->system.host_name, second->system.host_name) == 0);
 		model_compare(first, second, &diff);
 		EXPECT(diff.added == 0 && diff.removed == 0 && diff.changed == 0);
 		EXPECT(first->target_groups_n == second->target_groups_n);

@@ -79,6 +79,29 @@ test_errors(void)
 		{"not in this version",
 		 "[target_group h]\nprotocol = TCP\nstickiness.enabled = true\n",
 		 "this version has no data path for it, only the default; allowed: false"},
+		{"a key of another type",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "idle_timeout.timeout_seconds = 60\n",
+		 "t.ini:16: [load_balancer b] idle_timeout.timeout_seconds: the key does not apply "
+		 "to load balancers of type network; allowed: leave it out; it is for type "
+		 "application, classic"},
+		{"a listener's key of another type",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g\n"
+		 "routing.http.response.server.enabled = true\n",
+		 "t.ini:16: [listener lb:81] routing.http.response.server.enabled: the key does "
+		 "not apply to load balancers of type network"},
+		{"a target group's key of another type",
+		 "[target_group h]\nprotocol = TCP\nslow_start.duration_seconds = 0\n",
+		 "t.ini:15: [target_group h] slow_start.duration_seconds: the key does not apply"},
+		{"a key of a type without data path",
+		 "[load_balancer b]\ntype = classic\naddress = 192.0.2.11\n"
+		 "connection_draining.timeout = 3601\n",
+		 "t.ini:16: [load_balancer b] connection_draining.timeout: `3601` is not allowed; "
+		 "allowed: 1 to 3600"},
+		{"a word where there is none",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target_group_health.dns_failover.minimum_healthy_targets.percentage = on\n",
+		 "`on` is not allowed; allowed: off, or 1 to 100"},
 		{"HTTP checks", "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTP\n",
 		 "HTTP health checks are not in this version"},
 		{"timeout above interval",
@@ -96,7 +119,42 @@ test_errors(void)
 		{"weights",
 		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g weight 1000\n",
 		 "`weight` is not expected here"},
-		{"a key in no section", "", ""},
+		{"a target on the interface",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target = 192.0.2.30:80\ntarget = 192.0.2.1:80\n",
+		 "t.ini:16: [target_group h] target: the target is an address of [interface a] "
+		 "(t.ini:3)"},
+		{"a target that is a load balancer",
+		 "[target_group h]\nprotocol = TCP\ntarget = 192.0.2.10:80\n",
+		 "the target is an address of [load_balancer lb] (t.ini:6)"},
+		{"two default routes",
+		 "[interface b]\ndevice = y\naddress = 198.51.100.1/24\ngateway = 198.51.100.2\n"
+		 "[interface c]\ndevice = z\naddress = 203.0.113.1/24\ngateway = 203.0.113.2\n",
+		 "t.ini:20: [interface c] gateway: 0.0.0.0/0 has a route already: [interface b] "
+		 "(t.ini:16)"},
+		{"a default route and a gateway",
+		 "[interface b]\ndevice = y\naddress = 2001:db8::1/64\ngateway = 2001:db8::2\n"
+		 "route = ::/0 via 2001:db8::3\n",
+		 "t.ini:17: [interface b] route: ::/0 has a route already"},
+		{"a route with host bits twice",
+		 "[interface b]\ndevice = y\naddress = 198.51.100.1/24\n"
+		 "route = 10.1.2.3/8 via 198.51.100.2\nroute = 10.0.0.0/8 via 198.51.100.3\n",
+		 "t.ini:17: [interface b] route: 10.0.0.0/8 has a route already"},
+		{"two MACs for a neighbor",
+		 "[interface b]\ndevice = y\naddress = 198.51.100.1/24\n"
+		 "neighbor = 198.51.100.2 02:00:00:00:00:01\n"
+		 "neighbor = 198.51.100.2 02:00:00:00:00:02\n",
+		 "t.ini:17: [interface b] neighbor: 198.51.100.2 has a MAC already"},
+		{"a comma too many",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g,,\n",
+		 "does not begin with a target group"},
+		{"a comma at the end",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g,\n",
+		 "does not begin with a target group"},
+		{"a priority with a sign", "[rule lb:80 +5]\n",
+		 "`lb:80 +5` is not a listener and priority"},
+		{"a priority with a zero before", "[rule lb:80 05]\n",
+		 "`lb:80 05` is not a listener and priority"},
 		{"no equals sign", "[system]\nname\n", "neither a section nor `key = value`"},
 		{"malformed header", "[system\n", "the section header is malformed"},
 		{"empty header", "[]\n", "the section header is empty"},
@@ -109,8 +167,6 @@ test_errors(void)
 		char text[4096];
 		struct model *m;
 
-		if (rows[i].add[0] == '\0')
-			continue;
 		snprintf(text, sizeof(text), "%s%s", GOOD, rows[i].add);
 		m = load(text, &errors);
 		EXPECT_ROW(rows[i].why, m == NULL && errors.n > 0);
@@ -166,11 +222,126 @@ test_values(void)
 	model_free(m);
 }
 
+/* ELB's default of an attribute is accepted, whether or not weir has a data path for another. */
+static void
+test_defaults_may_be_given(void)
+{
+	static const char *const keys[] = {
+		"stickiness.enabled = false\n",
+		"stickiness.type = source_ip\n",
+		"load_balancing.cross_zone.enabled = use_load_balancer_configuration\n",
+		"target_group_health.dns_failover.minimum_healthy_targets.count = 1\n",
+		"target_group_health.dns_failover.minimum_healthy_targets.percentage = off\n",
+		("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage"
+		 " = off\n"),
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct config_errors errors = {0};
+		char text[2048];
+		struct model *m;
+
+		snprintf(text, sizeof(text), "%s[target_group h]\nprotocol = TCP\n%s", GOOD,
+			 keys[i]);
+		m = load(text, &errors);
+		EXPECT_ROW(keys[i], m != NULL);
+		config_errors_free(&errors);
+		model_free(m);
+	}
+}
+
+/* A target group's own setting wins over its load balancer's. */
+static void
+test_cross_zone(void)
+{
+	static const struct {
+		const char *why, *load_balancer, *target_group;
+		bool want;
+	} rows[] = {
+		{"neither given", NULL, NULL, false},
+		{"the load balancer's", "true", NULL, true},
+		{"the load balancer's, by name", "true", "use_load_balancer_configuration", true},
+		{"off for the group", "true", "false", false},
+		{"on for the group", "false", "true", true},
+		{"the load balancer's default", NULL, "use_load_balancer_configuration", false},
+	};
+	static const char *const key = "load_balancing.cross_zone.enabled";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_errors errors = {0};
+		char text[2048], of_lb[128] = "", of_tg[128] = "";
+		struct model *m;
+
+		if (rows[i].load_balancer != NULL)
+			snprintf(of_lb, sizeof(of_lb), "%s = %s\n", key, rows[i].load_balancer);
+		if (rows[i].target_group != NULL)
+			snprintf(of_tg, sizeof(of_tg), "%s = %s\n", key, rows[i].target_group);
+		snprintf(text, sizeof(text),
+			 "%s[load_balancer b]\ntype = network\naddress = 192.0.2.11\n%s"
+			 "[target_group h]\nprotocol = TCP\n%s"
+			 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n",
+			 GOOD, of_lb, of_tg);
+		m = load(text, &errors);
+		EXPECT_ROW(rows[i].why, m != NULL);
+		if (m != NULL)
+			EXPECT_ROW(rows[i].why,
+				   model_target_group(m, "h")->cross_zone == rows[i].want);
+		config_errors_free(&errors);
+		model_free(m);
+	}
+}
+
 static void
 test_identity_is_stable(void)
 {
 	/* Other boxes and the next release must find the same value. */
 	EXPECT(model_identity("load_balancer", "", "shop") == UINT64_C(0x0cd251169e9dd27e));
+}
+
+static void
+test_compare(void)
+{
+	static const struct {
+		const char *why, *old_text, *new_text;
+		struct model_diff want;
+	} rows[] = {
+		{"nothing", "", "", {0, 0, 0}},
+		{"order of sections and keys",
+		 "[target_group h]\nprotocol = TCP\ntarget_type = ip\n[cluster]\n",
+		 "[cluster]\n[target_group h]\ntarget_type = ip\nprotocol = TCP\n",
+		 {0, 0, 0}},
+		{"a section without a name",
+		 "[system]\nname = a\n",
+		 "[system]\nname = b\n",
+		 {0, 0, 1}},
+		{"a section without a name, given", "", "[dataplane]\nidle = poll\n", {0, 0, 1}},
+		{"an object more", "", "[target_group h]\nprotocol = TCP\n", {1, 0, 0}},
+		{"an object less", "[target_group h]\nprotocol = TCP\n", "", {0, 1, 0}},
+		{"a target more",
+		 "[target_group h]\nprotocol = TCP\n",
+		 "[target_group h]\nprotocol = TCP\ntarget = 192.0.2.30:80\n",
+		 {0, 0, 1}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_errors errors = {0};
+		char old_text[2048], new_text[2048];
+		struct model *old_model, *new_model;
+		struct model_diff diff;
+
+		snprintf(old_text, sizeof(old_text), "%s%s", GOOD, rows[i].old_text);
+		snprintf(new_text, sizeof(new_text), "%s%s", GOOD, rows[i].new_text);
+		old_model = load(old_text, &errors);
+		new_model = load(new_text, &errors);
+		EXPECT_ROW(rows[i].why, old_model != NULL && new_model != NULL);
+		if (old_model != NULL && new_model != NULL) {
+			model_compare(old_model, new_model, &diff);
+			EXPECT_ROW(rows[i].why, memcmp(&diff, &rows[i].want, sizeof(diff)) == 0);
+		}
+		config_errors_free(&errors);
+		model_free(old_model);
+		model_free(new_model);
+	}
 }
 
 static void
@@ -290,7 +461,10 @@ main(int argc, char **argv)
 	test_errors();
 	test_all_errors_at_once();
 	test_values();
+	test_defaults_may_be_given();
+	test_cross_zone();
 	test_identity_is_stable();
+	test_compare();
 	test_long_lines();
 	test_reader();
 	test_samples(argc > 1 ? argv[1] : "conf");
