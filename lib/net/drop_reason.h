@@ -42,6 +42,27 @@
 	X(NEIGHBOR_QUEUE_FULL, "neighbor_queue_full", "too many packets wait for one next hop")    \
 	X(ARP_INVALID, "arp_invalid", "malformed or spoofed ARP packet")                           \
 	X(ND_INVALID, "nd_invalid", "malformed or spoofed neighbor discovery packet")              \
+	X(GENEVE_VERSION, "geneve_version", "GENEVE of a version other than 0")                    \
+	X(GENEVE_LENGTH, "geneve_length", "GENEVE header or options longer than the packet")       \
+	X(GENEVE_PROTOCOL, "geneve_protocol", "GENEVE control message, or neither IPv4 nor IPv6")  \
+	X(GENEVE_OPTION_CRITICAL, "geneve_option_critical", "unknown critical GENEVE option")      \
+	X(GENEVE_OPTION_LENGTH, "geneve_option_length", "GENEVE option of a wrong length")         \
+	X(GENEVE_OPTION_ORDER, "geneve_option_order", "GENEVE options in another order")           \
+	X(GENEVE_OPTION_DUPLICATE, "geneve_option_duplicate", "GENEVE option given twice")         \
+	X(GENEVE_OPTION_MISSING, "geneve_option_missing", "GENEVE option missing")                 \
+	X(GENEVE_TARGET_UNKNOWN, "geneve_target_unknown", "GENEVE from no registered appliance")   \
+	X(GENEVE_TARGET_OTHER, "geneve_target_other", "GENEVE from another appliance's flow")      \
+	X(GENEVE_COOKIE_FOREIGN, "geneve_cookie_foreign", "flow cookie that was never given out")  \
+	X(GENEVE_COOKIE_EXPIRED, "geneve_cookie_expired", "flow cookie of a flow that is over")    \
+	X(GENEVE_ENDPOINT_OTHER, "geneve_endpoint_other",                                          \
+	  "endpoint or attachment id of another endpoint than the flow's")                         \
+	X(GENEVE_INNER_INVALID, "geneve_inner_invalid", "no whole IP packet inside of GENEVE")     \
+	X(GENEVE_INNER_OTHER, "geneve_inner_other", "packet inside of GENEVE of another flow")     \
+	X(GENEVE_INNER_OWN, "geneve_inner_own", "packet inside of GENEVE from or for weir itself") \
+	X(GENEVE_RECURSION, "geneve_recursion", "GENEVE for weir inside of GENEVE")                \
+	X(TARGET_UNHEALTHY, "target_unhealthy", "no appliance is healthy: fail_close")             \
+	X(FRAGMENT_TIMEOUT, "fragment_timeout", "fragment whose first one did not come")           \
+	X(FRAGMENT_TABLE_FULL, "fragment_table_full", "too many fragmented packets at once")       \
 	X(WORKER_RING_FULL, "worker_ring_full", "ring to the owning worker is full")               \
 	X(MANAGEMENT_RING_FULL, "management_ring_full", "ring to the management core is full")     \
 	X(TX_FULL, "tx_full", "the port's transmit queue is full")                                 \

@@ -97,7 +97,7 @@ icmp_error(struct packet *p, const struct ip_addr *src, uint8_t type, uint8_t co
 	uint8_t *ip, *icmp;
 	uint64_t sum = 0;
 
-	if (!may_answer(p) || p->headroom < grow + 18 || ip_addr_family(src) != p->af)
+	if (!may_answer(p) || p->headroom < grow + PACKET_LINK_MAX || ip_addr_family(src) != p->af)
 		return false;
 	if (quoted > max - grow)
 		quoted = (uint16_t)(max - grow);

@@ -35,6 +35,9 @@ enum packet_flags {
 	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
 };
 
+/** Longest Ethernet header that weir writes: with one tag. */
+#define PACKET_LINK_MAX 18
+
 struct packet {
 	struct rte_mbuf *buf;
 	uint8_t *l3;         /* first byte of the IP header, or of ARP */
