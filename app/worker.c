@@ -17,9 +17,8 @@
 #include "steer.h"
 #include "wire.h"
 
-#define BURST           PORT_BURST
-#define ICMP_PER_SECOND 1000 /* answers and errors a worker makes: RFC 1812 section 4.3.2.8 */
-#define PROBE_TICK_MS   10
+#define BURST         PORT_BURST
+#define PROBE_TICK_MS 10
 
 #define ETHERTYPE_IPV4  0x0800
 #define ETHERTYPE_IPV6  0x86dd
@@ -199,19 +198,6 @@ forward(struct worker *w, struct packet *p)
 /* In: parse, classify, find the owner. */
 
 static bool
-icmp_token(struct worker *w)
-{
-	if (clock_ms_reached(w->now_ms, w->icmp_refill_ms)) {
-		w->icmp_refill_ms = w->now_ms + 1000;
-		w->icmp_tokens = ICMP_PER_SECOND;
-	}
-	if (w->icmp_tokens == 0)
-		return false;
-	w->icmp_tokens--;
-	return true;
-}
-
-static bool
 is_icmp(const struct packet *p)
 {
 	return p->proto == (p->af == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
@@ -236,7 +222,7 @@ answer_echo(struct worker *w, struct packet *p)
 
 	if (packet_l4(p)[ICMP_TYPE] != want) {
 		packet_drop(p, DROP_ICMP_UNWANTED);
-	} else if (!icmp_token(w)) {
+	} else if (!icmp_limit_take(&w->icmp_limit, w->now_ms)) {
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 	} else {
 		icmp_echo_reply(p);

@@ -12,6 +12,7 @@
 
 #include "counters.h"
 #include "dataplane.h"
+#include "icmp.h"
 #include "nlb.h"
 #include "prober.h"
 
@@ -54,8 +55,7 @@ struct worker {
 	struct nlb *nlb;
 	struct prober *prober;
 	struct worker_counters counters;
-	uint32_t icmp_tokens; /* answers left in this second */
-	uint32_t icmp_refill_ms;
+	struct icmp_limit icmp_limit;
 	uint32_t probe_tick_ms;
 	uint16_t probe_slot; /* a slot of this worker's, for source ports of probes */
 	uint64_t probe_random;

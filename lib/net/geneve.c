@@ -35,9 +35,10 @@ static const uint8_t cookie_option[4] = {0x01, 0x08, OPTION_COOKIE, 1};
 static void
 write_geneve(uint8_t *g, uint8_t inner_af, const struct geneve_options *o)
 {
-	static const uint8_t v4[8] = {GENEVE_OPTIONS_LEN / 4, 0, ETHERTYPE_IPV4 >> 8, 0, 0, 0, 0, 0};
-	static const uint8_t v6[8] = {GENEVE_OPTIONS_LEN / 4, 0, ETHERTYPE_IPV6 >> 8, 0xdd, 0, 0,
-				      0, 0};
+	static const uint8_t v4[8] = {
+		GENEVE_OPTIONS_LEN / 4, 0, ETHERTYPE_IPV4 >> 8, 0, 0, 0, 0, 0};
+	static const uint8_t v6[8] = {
+		GENEVE_OPTIONS_LEN / 4, 0, ETHERTYPE_IPV6 >> 8, 0xdd, 0, 0, 0, 0};
 
 	memcpy(g, inner_af == 4 ? v4 : v6, 8);
 	memcpy(g + 8, endpoint_option, 4);
@@ -96,7 +97,8 @@ write_ipv6(uint8_t *ip, uint16_t payload_len, uint8_t tos, const struct ip_addr 
 }
 
 static uint16_t
-udp6_checksum(const uint8_t *udp, uint16_t len, const struct ip_addr *src, const struct ip_addr *dst)
+udp6_checksum(const uint8_t *udp, uint16_t len, const struct ip_addr *src,
+	      const struct ip_addr *dst)
 {
 	uint64_t sum = checksum_pseudo(src->b, dst->b, 16, IPPROTO_UDP, len);
 	uint16_t field = (uint16_t)~checksum_fold(checksum_add(sum, udp, len));
@@ -254,13 +256,12 @@ geneve_parse_inner(const struct packet *p, const struct geneve_header *header, s
 {
 	uint32_t end = p->l4_off + (uint32_t)bytes_load_be16(packet_l4(p) + UDP_LEN);
 	uint16_t contiguous = p->contiguous < end ? p->contiguous : (uint16_t)end;
-	struct packet_frame frame = {
-		.data = p->l3 + header->inner_off,
-		.len = (uint16_t)(contiguous - header->inner_off),
-		.total_len = end - header->inner_off,
-		.headroom = (uint16_t)(p->headroom + header->inner_off)};
-	struct packet_link link = {
-		.ethertype = header->inner_af == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6};
+	struct packet_frame frame = {.data = p->l3 + header->inner_off,
+				     .len = (uint16_t)(contiguous - header->inner_off),
+				     .total_len = end - header->inner_off,
+				     .headroom = (uint16_t)(p->headroom + header->inner_off)};
+	struct packet_link link = {.ethertype =
+					   header->inner_af == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6};
 
 	inner->buf = p->buf;
 	inner->interface = p->interface;

@@ -8,10 +8,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "packet.h"
 
 /** Largest growth in front of `l3` that icmp_error() needs: an IPv6 and an ICMPv6 header. */
 #define ICMP_ERROR_HEADROOM 48
+
+/** Answers and errors are limited, each kind a worker makes (RFC 1812 section 4.3.2.8). */
+#define ICMP_PER_SECOND 1000
+
+struct icmp_limit {
+	uint32_t tokens, refill_ms;
+};
+
+/** @return  whether one more may be sent. */
+static inline bool
+icmp_limit_take(struct icmp_limit *limit, uint32_t now_ms)
+{
+	if (clock_ms_reached(now_ms, limit->refill_ms)) {
+		limit->refill_ms = now_ms + 1000;
+		limit->tokens = ICMP_PER_SECOND;
+	}
+	if (limit->tokens == 0)
+		return false;
+	limit->tokens--;
+	return true;
+}
 
 /**
  * Turn an echo request into its reply (RFC 792, RFC 4443 section 4.2): addresses swapped, a fresh

@@ -21,6 +21,7 @@
 #include "counters.h"
 #include "flow_journal.h"
 #include "flow_table.h"
+#include "icmp.h"
 #include "next_hop.h"
 #include "packet.h"
 #include "secret.h"
@@ -34,8 +35,6 @@
 #define NLB_NEW_MS     30000 /* a target must answer a new flow within */
 #define NLB_CLOSING_MS 30000 /* after FIN from both sides */
 #define NLB_RESET_MS   10000 /* after a RST that nobody contradicted */
-
-#define NLB_ICMP_PER_SECOND 1000 /* ICMP errors a worker makes */
 
 struct nlb_settings {
 	uint32_t max_flows;
@@ -56,7 +55,7 @@ struct nlb {
 	uint32_t swept_ms;              /* when it last moved on */
 	uint32_t ports;                 /* source ports in use */
 	uint32_t changes;               /* of the index, counted */
-	uint32_t icmp_tokens, icmp_refill_ms;
+	struct icmp_limit icmp_limit;
 };
 
 /** Bytes of zeroed memory, aligned to 64, for nlb_create(). */

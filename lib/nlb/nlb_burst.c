@@ -5,32 +5,14 @@
 
 #include "bytes.h"
 #include "check.h"
-#include "clock.h"
 #include "icmp.h"
 #include "nlb_rewrite.h"
-#include "route.h"
+#include "snapshot_hop.h"
+#include "tcp_mss.h"
 #include "tcp_reset.h"
 #include "wire.h"
 
 /* Serving packets of flows. */
-
-/* A usable next hop towards `addr`: the cached one, or found again. 0: to be resolved. */
-uint32_t
-nlb_next_hop_towards(const struct snapshot *s, const struct next_hop_table *hops, uint32_t *cached,
-		     const struct ip_addr *addr)
-{
-	const struct route *route;
-
-	if (next_hop_is_usable(hops, *cached))
-		return *cached;
-	route = route_lookup(s->routes, addr);
-	*cached = route == NULL
-			  ? 0
-			  : next_hop_find(hops, route->interface, route_next_addr(route, addr));
-	if (!next_hop_is_usable(hops, *cached))
-		*cached = 0;
-	return *cached;
-}
 
 /* The sequence number behind the segment's FIN. */
 static uint32_t
@@ -92,26 +74,16 @@ count_answered(struct nlb *nlb, enum drop_reason reason)
 	nlb->counters->answered++;
 }
 
-/* RFC 1812 section 4.3.2.8: errors are limited. */
-static bool
-icmp_token(struct nlb *nlb)
-{
-	if (nlb->icmp_tokens == 0)
-		return false;
-	nlb->icmp_tokens--;
-	return true;
-}
-
 static void
 answer_error(struct nlb *nlb, const struct snapshot *s, struct packet *p, const struct ip_addr *src,
-	     uint8_t type, uint8_t code, uint32_t mtu, enum drop_reason reason)
+	     uint8_t type, uint8_t code, uint32_t mtu, enum drop_reason reason, uint32_t now_ms)
 {
 	const struct snapshot_interface *i = &s->interfaces[p->interface];
 	const struct ip_addr *from = src;
 
 	if (from == NULL)
 		from = p->af == 4 ? &i->v4 : &i->v6;
-	if (!icmp_token(nlb)) {
+	if (!icmp_limit_take(&nlb->icmp_limit, now_ms)) {
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 		return;
 	}
@@ -125,14 +97,14 @@ answer_error(struct nlb *nlb, const struct snapshot *s, struct packet *p, const 
 /* @return  whether the packet may go on: TTL left, and not larger than the next hop takes. */
 static bool
 may_forward(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
-	    struct packet *p, uint32_t next_hop, const struct ip_addr *vip)
+	    struct packet *p, uint32_t next_hop, const struct ip_addr *vip, uint32_t now_ms)
 {
 	uint8_t ttl = p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT];
 	uint16_t mtu;
 
 	if (ttl <= 1) {
 		answer_error(nlb, s, p, vip, p->af == 4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEEDED,
-			     0, 0, DROP_TTL_EXCEEDED);
+			     0, 0, DROP_TTL_EXCEEDED, now_ms);
 		return false;
 	}
 	if (next_hop == 0)
@@ -141,10 +113,11 @@ may_forward(struct nlb *nlb, const struct snapshot *s, const struct next_hop_tab
 	if (p->len <= mtu)
 		return true;
 	if (p->af == 6)
-		answer_error(nlb, s, p, vip, ICMPV6_PACKET_TOO_BIG, 0, mtu, DROP_PACKET_TOO_BIG);
+		answer_error(nlb, s, p, vip, ICMPV6_PACKET_TOO_BIG, 0, mtu, DROP_PACKET_TOO_BIG,
+			     now_ms);
 	else if ((bytes_load_be16(p->l3 + IPV4_FRAG) & IPV4_DF) != 0)
 		answer_error(nlb, s, p, vip, ICMP_DEST_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, mtu,
-			     DROP_PACKET_TOO_BIG);
+			     DROP_PACKET_TOO_BIG, now_ms);
 	else
 		packet_drop(p, DROP_PACKET_TOO_BIG);
 	return false;
@@ -175,28 +148,28 @@ serve(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *ho
 	struct rewrite rewrite;
 
 	if (from == FLOW_SIDE_CLIENT) {
-		p->next_hop = nlb_next_hop_towards(s, hops, &r->next_hop_target, &target->addr);
+		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_target, &target->addr);
 		rewrite = (struct rewrite){.src = full_nat ? &s->locals[ref_index(r->local)].addr
 							   : &r->client,
 					   .dst = &target->addr,
 					   .sport_be = r->local_port_be,
 					   .dport_be = target->port_be};
 	} else {
-		p->next_hop = nlb_next_hop_towards(s, hops, &r->next_hop_client, &r->client);
+		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_client, &r->client);
 		rewrite = (struct rewrite){.src = &f->vip,
 					   .dst = &r->client,
 					   .sport_be = f->port_be,
 					   .dport_be = r->client_port_be};
 	}
 	if (unlikely(!may_forward(nlb, s, hops, p, p->next_hop,
-				  from == FLOW_SIDE_CLIENT ? &f->vip : NULL)))
+				  from == FLOW_SIDE_CLIENT ? &f->vip : NULL, now_ms)))
 		return;
 	if (p->proto == IPPROTO_TCP) {
 		uint8_t *tcp = packet_l4(p);
 
 		update_tcp(nlb, record, p, from);
 		if (unlikely((tcp[TCP_FLAGS] & TCP_FLAG_SYN) != 0))
-			rewrite_clamp_mss(p, mss_limit(s, hops, p, p->next_hop));
+			tcp_mss_clamp(p, mss_limit(s, hops, p, p->next_hop));
 	} else if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET) {
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
 	}
@@ -393,10 +366,6 @@ nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_ho
 	uint32_t changes;
 
 	CHECK(n <= NLB_BURST);
-	if (clock_ms_reached(now_ms, nlb->icmp_refill_ms)) {
-		nlb->icmp_refill_ms = now_ms + 1000;
-		nlb->icmp_tokens = NLB_ICMP_PER_SECOND;
-	}
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *p = packets[i];
 

@@ -43,10 +43,6 @@ void nlb_flow_set_state(struct nlb *nlb, uint32_t record, enum flow_state state)
 bool nlb_flow_target_is_chosen(const struct nlb *nlb, const struct snapshot *s,
 			       const struct flow_record *r);
 
-/** A usable next hop towards `addr`: the cached one, or found again. 0: to be resolved. */
-uint32_t nlb_next_hop_towards(const struct snapshot *s, const struct next_hop_table *hops,
-			      uint32_t *cached, const struct ip_addr *addr);
-
 /** Do with a packet of no flow what flow_miss() says. */
 void nlb_miss(struct nlb *nlb, struct packet *p, enum flow_miss_why why);
 

@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "nlb_rewrite.h"
+#include "snapshot_hop.h"
 #include "wire.h"
 
 /* As ELB: destination unreachable, fragmentation needed and packet too big; nothing else. */
@@ -82,7 +83,7 @@ nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_
 		/* Under full_nat the target's network need not know the router that complains. */
 		rewrite_icmp(p, &q, &inner, (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? local : &p->src,
 			     &target->addr);
-		p->next_hop = nlb_next_hop_towards(s, hops, &r->next_hop_target, &target->addr);
+		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_target, &target->addr);
 	} else {
 		struct rewrite inner = {.src = &r->client,
 					.dst = &f->vip,
@@ -90,7 +91,7 @@ nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_
 					.dport_be = f->port_be};
 
 		rewrite_icmp(p, &q, &inner, &f->vip, &r->client);
-		p->next_hop = nlb_next_hop_towards(s, hops, &r->next_hop_client, &r->client);
+		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_client, &r->client);
 	}
 	p->verdict = PACKET_FORWARD;
 }

@@ -22,9 +22,6 @@ struct rewrite {
 /** Rewrite a TCP or UDP packet and decrement its TTL, which must be above 0. */
 void rewrite_packet(struct packet *p, const struct rewrite *rewrite);
 
-/** Lower the MSS option of a SYN to `limit` if it is higher (RFC 9293 section 3.7.1). */
-void rewrite_clamp_mss(struct packet *p, uint16_t limit);
-
 /** Whether the checksum of a contiguous ICMP message is right. */
 bool rewrite_icmp_is_whole(const struct packet *p);
 

@@ -73,8 +73,9 @@ reparse(const struct packet *p, struct packet *again)
 	return packet_parse(&frame, &link, again);
 }
 
-static const struct geneve_options options = {
-	.endpoint_be = 0x0807060504030201, .attachment_be = 0x1817161514131211, .cookie_be = 0x44332211};
+static const struct geneve_options options = {.endpoint_be = 0x0807060504030201,
+					      .attachment_be = 0x1817161514131211,
+					      .cookie_be = 0x44332211};
 
 static void
 test_there_and_back(void)
@@ -104,8 +105,8 @@ test_there_and_back(void)
 				EXPECT(bytes_load_be16(got.l3 + IPV4_FRAG) == IPV4_DF);
 				EXPECT(bytes_load16(packet_l4(&got) + UDP_CHECKSUM) == 0);
 			} else {
-				uint64_t sum = checksum_pseudo(got.src.b, got.dst.b, 16, IPPROTO_UDP,
-							       got.len - 40u);
+				uint64_t sum = checksum_pseudo(got.src.b, got.dst.b, 16,
+							       IPPROTO_UDP, got.len - 40u);
 
 				EXPECT(got.l3[0] == 0x6b && got.l3[1] == 0x90);
 				EXPECT(checksum_fold(checksum_add(sum, packet_l4(&got),

@@ -849,7 +849,7 @@ test_icmp_errors_are_limited(void)
 	world_begin(&w, CONFIG, 1024, 5000);
 	world_tcp(&wp, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
 	world_send(&w, &wp, FRONT);
-	for (uint32_t i = 0; i < NLB_ICMP_PER_SECOND + 500; i++) {
+	for (uint32_t i = 0; i < ICMP_PER_SECOND + 500; i++) {
 		uint8_t *ip = wp.frame + 14;
 
 		world_tcp(&wp, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_ACK, 0);
@@ -861,7 +861,7 @@ test_icmp_errors_are_limited(void)
 		else
 			limited += wp.p.drop == DROP_ICMP_RATE_LIMITED;
 	}
-	EXPECT(answered == NLB_ICMP_PER_SECOND && limited == 500);
+	EXPECT(answered == ICMP_PER_SECOND && limited == 500);
 	world_end(&w);
 }
 
