@@ -8,7 +8,7 @@
 #include "bytes.h"
 #include "log.h"
 #include "nd.h"
-#include "packet.h"
+#include "packet_parse.h"
 #include "wire.h"
 
 #define POLL_MAX 1024 /* packets taken from a worker in one go */
@@ -63,7 +63,6 @@ release_packet(void *arg, void *packet, uint32_t next_hop)
 	struct management *m = arg;
 	struct rte_mbuf *buf = packet;
 	struct next_hop_copy hop;
-	uint8_t version = rte_pktmbuf_mtod(buf, uint8_t *)[0] >> 4;
 	uint8_t *l2;
 
 	if (!next_hop_read(&m->dp->hops, next_hop, &hop)) {
@@ -76,7 +75,6 @@ release_packet(void *arg, void *packet, uint32_t next_hop)
 		return;
 	}
 	memcpy(l2, hop.l2, hop.l2_len);
-	bytes_store_be16(l2 + hop.l2_len - 2, version == 4 ? 0x0800 : 0x86dd);
 	send_frame(m, hop.interface, buf);
 }
 

@@ -12,6 +12,7 @@
 #include <rte_pause.h>
 
 #include "bytes.h"
+#include "packet_parse.h"
 #include "capture.h"
 #include "icmp.h"
 #include "steer.h"
@@ -19,10 +20,6 @@
 
 #define BURST         PORT_BURST
 #define PROBE_TICK_MS 10
-
-#define ETHERTYPE_IPV4  0x0800
-#define ETHERTYPE_IPV6  0x86dd
-#define ETHERTYPE_8021Q 0x8100
 
 static void
 drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
@@ -93,15 +90,17 @@ flush_port(struct worker *w, const struct port *port)
 static void
 transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 {
-	uint16_t owner = w->tx_owner[port->index];
+	uint16_t index = port->index, owner = w->tx_owner[index];
+	uint16_t n = w->tx_n[index];
 
-	if (owner != w->index) {
-		m->port = port->index;
+	if (unlikely(owner != w->index)) {
+		m->port = index;
 		pass_to_peer(w, owner, m, WORKER_PACKET_TRANSMIT);
 		return;
 	}
-	w->tx[port->index][w->tx_n[port->index]++] = m;
-	if (w->tx_n[port->index] == BURST)
+	w->tx[index][n++] = m;
+	w->tx_n[index] = n;
+	if (n == BURST)
 		flush_port(w, port);
 }
 
@@ -123,76 +122,103 @@ fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
 	return m->pkt_len == len;
 }
 
-static void
-write_l2(struct rte_mbuf *m, const struct port *port, const struct next_hop_copy *hop, uint8_t af)
+/*
+ * Let the buffer begin with room for the link header and end with the IP packet, whose bytes are
+ * in one segment nearly always.
+ */
+static inline bool
+fit_frame(struct rte_mbuf *m, const struct packet *p, uint16_t l2_len)
+{
+	if (unlikely(m->nb_segs != 1 || p->contiguous != p->len))
+		return fit_buffer(m, p, l2_len);
+	m->data_off = (uint16_t)(p->l3 - l2_len - (uint8_t *)m->buf_addr);
+	m->data_len = (uint16_t)(l2_len + p->len);
+	m->pkt_len = m->data_len;
+	return true;
+}
+
+static inline void
+write_l2(struct rte_mbuf *m, const struct next_hop *hop, uint16_t l2_len)
 {
 	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
-	uint16_t ethertype = af == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
 
 	m->ol_flags = 0;
-	if (hop->l2_len == 18 && !port->vlan_insert) {
-		memcpy(l2, hop->l2, 16);
-		bytes_store_be16(l2 + 16, ethertype);
-		return;
-	}
-	memcpy(l2, hop->l2, 12);
-	bytes_store_be16(l2 + 12, ethertype);
-	if (hop->l2_len == 18) {
+	if (likely(hop->l2_len == ETHER_LEN)) {
+		memcpy(l2, hop->l2, ETHER_LEN);
+	} else if (l2_len == hop->l2_len) {
+		memcpy(l2, hop->l2, ETHER_LEN + VLAN_LEN);
+	} else {
+		/* The port inserts the tag. */
+		memcpy(l2, hop->l2, 12);
+		memcpy(l2 + 12, hop->l2 + ETHER_LEN + VLAN_LEN - 2, 2);
 		m->vlan_tci = bytes_load_be16(hop->l2 + 14);
 		m->ol_flags = RTE_MBUF_F_TX_VLAN;
 	}
 }
 
-static void
-transmit(struct worker *w, struct packet *p, const struct next_hop_copy *hop)
+/*
+ * Send by the next hop, or drop.
+ * @return  false when the next hop changed meanwhile or is none; the packet is the caller's still.
+ */
+static inline bool
+transmit(struct worker *w, struct packet *p, uint32_t reference)
 {
-	const struct port *port = ports_of(w)->ports[hop->port];
-	uint16_t l2_len = hop->l2_len == 18 && port->vlan_insert ? 14 : hop->l2_len;
+	uint32_t version;
+	struct next_hop *hop = next_hop_begin(&w->dp->hops, reference, &version);
+	struct interface_counters *counters;
 	struct rte_mbuf *m = p->buf;
+	const struct port *port;
+	uint16_t l2_len;
 
+	if (unlikely(hop == NULL))
+		return false;
+	port = ports_of(w)->ports[hop->port];
+	counters = &w->counters.interfaces[hop->interface];
+	l2_len = port->vlan_insert ? ETHER_LEN : hop->l2_len;
+	if (unlikely(!fit_frame(m, p, l2_len))) {
+		drop(w, m, DROP_TX_UNSUPPORTED);
+		return true;
+	}
+	write_l2(m, hop, l2_len);
+	if (unlikely(!next_hop_is_unchanged(hop, version)))
+		return false;
 	if (unlikely(!atomic_load_explicit(&port->link_up, memory_order_relaxed))) {
 		drop(w, m, DROP_LINK_DOWN);
-		return;
+		return true;
 	}
-	if (unlikely(!fit_buffer(m, p, l2_len))) {
-		drop(w, m, DROP_TX_UNSUPPORTED);
-		return;
-	}
-	write_l2(m, port, hop, p->af);
 	if (unlikely(m->nb_segs > 1 && !port->multi_segs && rte_pktmbuf_linearize(m) != 0)) {
 		drop(w, m, DROP_TX_UNSUPPORTED);
-		return;
+		return true;
 	}
-	w->counters.interfaces[hop->interface].tx_packets++;
-	w->counters.interfaces[hop->interface].tx_bytes += p->len;
+	counters->tx_packets++;
+	counters->tx_bytes += p->len;
 	transmit_frame(w, port, m);
+	return true;
 }
 
 /* The service left the next hop open: find it by route, or let the management core resolve it. */
-static uint32_t
-find_next_hop(const struct worker *w, const struct packet *p)
+static __attribute__((noinline)) void
+forward_by_route(struct worker *w, struct packet *p)
 {
 	const struct route *route = route_lookup(w->snapshot->routes, &p->dst);
+	uint32_t reference = 0;
 
-	if (route == NULL)
-		return 0;
-	return next_hop_find(&w->dp->hops, route->interface, route_next_addr(route, &p->dst));
+	if (route != NULL)
+		reference = next_hop_find(&w->dp->hops, route->interface,
+					  route_next_addr(route, &p->dst));
+	if (transmit(w, p, reference))
+		return;
+	if (!fit_buffer(p->buf, p, 0))
+		drop(w, p->buf, DROP_TX_UNSUPPORTED);
+	else
+		pass_to_management(w, p->buf, WORKER_PACKET_RESOLVE);
 }
 
-static void
+static inline void
 forward(struct worker *w, struct packet *p)
 {
-	struct next_hop_copy hop;
-
-	if (unlikely(!next_hop_read(&w->dp->hops, p->next_hop, &hop)) &&
-	    !next_hop_read(&w->dp->hops, find_next_hop(w, p), &hop)) {
-		if (!fit_buffer(p->buf, p, 0))
-			drop(w, p->buf, DROP_TX_UNSUPPORTED);
-		else
-			pass_to_management(w, p->buf, WORKER_PACKET_RESOLVE);
-		return;
-	}
-	transmit(w, p, &hop);
+	if (unlikely(!transmit(w, p, p->next_hop)))
+		forward_by_route(w, p);
 }
 
 /* In: parse, classify, find the owner. */
@@ -231,19 +257,15 @@ answer_echo(struct worker *w, struct packet *p)
 
 enum classified { CLASSIFIED_DONE, CLASSIFIED_SERVICE };
 
-/* Decide what a parsed packet is for.  Sets the verdict unless a service must. */
-static enum classified
-classify(struct worker *w, struct packet *p)
+/* Neither TCP nor UDP, or a fragment. */
+static __attribute__((noinline)) enum classified
+classify_other(struct worker *w, struct packet *p)
 {
 	const struct snapshot_address *own;
 
 	p->verdict = PACKET_HOST;
 	if (p->af == 0 || is_neighbor_discovery(p))
 		return CLASSIFIED_DONE;
-	/* TCP and UDP: the service finds the flow, and if there is none, the reason. */
-	if (likely((p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) &&
-		   (p->flags & PACKET_FRAGMENT) == 0))
-		return CLASSIFIED_SERVICE;
 	if (snapshot_find_address(w->snapshot, &p->src) != NULL) {
 		packet_drop(p, DROP_IP_SOURCE_SPOOFED);
 		return CLASSIFIED_DONE;
@@ -276,43 +298,106 @@ classify(struct worker *w, struct packet *p)
 	return CLASSIFIED_SERVICE;
 }
 
-static bool
-mac_is_ours(const uint8_t *dst, const uint8_t *mac)
+/* Decide what a parsed packet is for.  Sets the verdict unless a service must. */
+static inline enum classified
+classify(struct worker *w, struct packet *p)
 {
-	return (dst[0] & 1) != 0 || memcmp(dst, mac, 6) == 0;
+	/* TCP and UDP: the service finds the flow, and if there is none, the reason. */
+	if (likely((p->flags & PACKET_HAS_PORTS) != 0))
+		return CLASSIFIED_SERVICE;
+	return classify_other(w, p);
+}
+
+/* Where frames come in: what packets of one interface have in common. */
+struct ingress {
+	uint32_t port_vlan; /* DPDK port id and VLAN */
+	uint16_t interface;
+	uint64_t mac; /* the first 6 bytes of memory; 0 behind them */
+	uint32_t packets, bytes;
+};
+
+#define INGRESS_NONE UINT32_MAX
+#define MAC_MASK     0xffffffffffff /* of the first 6 bytes of a word; little endian */
+
+static void
+count_ingress(struct worker *w, struct ingress *in)
+{
+	if (in->packets == 0)
+		return;
+	w->counters.interfaces[in->interface].rx_packets += in->packets;
+	w->counters.interfaces[in->interface].rx_bytes += in->bytes;
+	in->packets = 0;
+	in->bytes = 0;
+}
+
+/* @return  false when the port has no such VLAN. */
+static __attribute__((noinline)) bool
+change_ingress(struct worker *w, struct ingress *in, uint16_t port_id, uint16_t vlan)
+{
+	const struct port_map *ports = ports_of(w);
+	const struct port *port = ports->ports[ports->index_of[port_id]];
+
+	count_ingress(w, in);
+	in->port_vlan = INGRESS_NONE;
+	in->interface = port->interface_of_vlan[vlan];
+	if (in->interface == PORT_NO_INTERFACE)
+		return false;
+	in->port_vlan = (uint32_t)port_id << 16 | vlan;
+	in->mac = 0;
+	memcpy(&in->mac, w->snapshot->interfaces[in->interface].mac, 6);
+	return true;
+}
+
+static inline bool
+mac_is_ours(const uint8_t *dst, uint64_t mac)
+{
+	uint64_t word;
+
+	memcpy(&word, dst, 8); /* a frame has 14 bytes */
+	return (word & MAC_MASK) == mac || (dst[0] & 1) != 0;
 }
 
 /* Fill `p` from a received frame. */
-static enum drop_reason
-parse(struct worker *w, const struct port_map *ports, struct rte_mbuf *m, struct packet *p)
+static inline enum drop_reason
+parse(struct worker *w, struct ingress *in, struct rte_mbuf *m, struct packet *p)
 {
 	struct packet_frame frame = {.data = rte_pktmbuf_mtod(m, uint8_t *),
 				     .len = rte_pktmbuf_data_len(m),
 				     .total_len = rte_pktmbuf_pkt_len(m),
 				     .headroom = rte_pktmbuf_headroom(m)};
-	const struct port *port = ports->ports[ports->index_of[m->port]];
-	const struct snapshot_interface *interface;
 	enum drop_reason reason;
 	struct packet_link link;
 
 	p->buf = m;
 	reason = packet_parse_link(&frame, &link);
-	if (reason != DROP_NONE)
+	if (unlikely(reason != DROP_NONE))
 		return reason;
-	if ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0)
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0))
 		link.vlan = m->vlan_tci & 0xfff;
-	p->interface = port->interface_of_vlan[link.vlan];
-	if (p->interface == PORT_NO_INTERFACE)
+	if (unlikely(in->port_vlan != ((uint32_t)m->port << 16 | link.vlan)) &&
+	    !change_ingress(w, in, m->port, link.vlan))
 		return DROP_VLAN_UNKNOWN;
-	interface = &w->snapshot->interfaces[p->interface];
-	w->counters.interfaces[p->interface].rx_packets++;
-	w->counters.interfaces[p->interface].rx_bytes += frame.total_len;
-	if (!mac_is_ours(link.dst_mac, interface->mac))
+	p->interface = in->interface;
+	in->packets++;
+	in->bytes += frame.total_len;
+	if (unlikely(!mac_is_ours(link.dst_mac, in->mac)))
 		return DROP_MAC_NOT_OURS;
 	return packet_parse(&frame, &link, p);
 }
 
+/* Probes are the worker's only own connections. */
 static void
+offer_to_prober(struct worker *w, struct packet *p)
+{
+	if (!prober_input(w->prober, p)) {
+		drop(w, p->buf, DROP_HOST_UNWANTED);
+		return;
+	}
+	rte_pktmbuf_free(p->buf);
+	w->counters.consumed++;
+}
+
+static __attribute__((noinline)) void
 finish(struct worker *w, struct packet *p)
 {
 	switch ((enum packet_verdict)p->verdict) {
@@ -325,23 +410,25 @@ finish(struct worker *w, struct packet *p)
 	case PACKET_DROP:
 		drop(w, p->buf, (enum drop_reason)p->drop);
 		break;
+	case PACKET_ENDPOINT:
+		offer_to_prober(w, p);
+		break;
 	case PACKET_KEPT:
 		break;
 	}
 }
 
-/*
- * Whether the packet answers a probe of this worker's.  Probes are the worker's only own
- * conversations; everything else belongs to a service.
- */
+/* @return  whether the packet was another worker's and has been passed on. */
 static bool
-offer_to_prober(struct worker *w, struct packet *p)
+is_passed_on(struct worker *w, struct packet *p)
 {
-	if (!prober_input(w->prober, p))
+	uint16_t owner;
+
+	p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
+	owner = steer_owner(w->snapshot, p->slot);
+	if (owner == w->index)
 		return false;
-	rte_pktmbuf_free(p->buf);
-	p->verdict = PACKET_KEPT;
-	w->counters.consumed++;
+	pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
 	return true;
 }
 
@@ -352,49 +439,46 @@ offer_to_prober(struct worker *w, struct packet *p)
 static void
 process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 {
-	const struct port_map *ports = ports_of(w);
 	struct capture *capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
-	struct packet packets[BURST], *service[BURST], *done[BURST];
-	uint16_t service_n = 0, done_n = 0;
+	bool may_be_others = w->dp->workers_n > 1 && !mine;
+	struct packet packets[BURST], *service[BURST];
+	struct ingress in = {.port_vlan = INGRESS_NONE};
+	uint16_t service_n = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
+		struct rte_mbuf *m = bufs[i];
 		enum drop_reason reason;
 
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(bufs[i + 4], void *));
-		reason = parse(w, ports, bufs[i], p);
+		reason = parse(w, &in, m, p);
 		if (unlikely(reason != DROP_NONE)) {
-			drop(w, bufs[i], reason);
+			packet_drop(p, reason);
 			continue;
 		}
-		if (classify(w, p) == CLASSIFIED_DONE) {
-			done[done_n++] = p;
+		if (unlikely(classify(w, p) == CLASSIFIED_DONE))
 			continue;
-		}
-		if (w->dp->workers_n > 1 && !mine) {
-			uint16_t owner;
-
-			p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
-			owner = steer_owner(w->snapshot, p->slot);
-			if (owner != w->index) {
-				pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
-				continue;
-			}
+		if (may_be_others && is_passed_on(w, p)) {
+			p->verdict = PACKET_KEPT;
+			continue;
 		}
 		if (unlikely(capture != NULL))
 			capture_packet(capture, w->index, p, w->now_us, CAPTURE_RX);
-		if (offer_to_prober(w, p))
-			continue;
 		service[service_n++] = p;
-		done[done_n++] = p;
 	}
+	count_ingress(w, &in);
 	if (service_n > 0)
 		nlb_burst(w->nlb, w->snapshot, &w->dp->hops, service, service_n, w->now_ms);
-	for (uint16_t i = 0; i < done_n; i++) {
-		if (unlikely(capture != NULL) && done[i]->verdict == PACKET_FORWARD)
-			capture_packet(capture, w->index, done[i], w->now_us, CAPTURE_TX);
-		finish(w, done[i]);
+	for (uint16_t i = 0; i < n; i++) {
+		struct packet *p = &packets[i];
+
+		if (unlikely(capture != NULL) && p->verdict == PACKET_FORWARD)
+			capture_packet(capture, w->index, p, w->now_us, CAPTURE_TX);
+		if (likely(p->verdict == PACKET_FORWARD))
+			forward(w, p);
+		else
+			finish(w, p);
 	}
 }
 

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "check.h"
 #include "hash.h"
 #include "ip_addr.h"
 
@@ -171,12 +172,6 @@ flow_alternative(const struct flow_table *table, uint32_t bucket, uint16_t tag)
 	return f >= bucket ? f - bucket : f + table->buckets_n - bucket;
 }
 
-static inline void
-flow_prefetch_bucket(const struct flow_table *table, uint64_t hash)
-{
-	__builtin_prefetch(&table->buckets[flow_bucket_of(table, hash)]);
-}
-
 /** A search under way: entries whose tag fits, one after the other. */
 struct flow_search {
 	uint32_t bucket;
@@ -203,60 +198,79 @@ flow_bucket_match(const struct flow_bucket *bucket, uint16_t tag)
 #endif
 }
 
+/** Where to look, nothing read yet. */
 static inline struct flow_search
-flow_search_begin(const struct flow_table *table, uint64_t hash)
+flow_search_of(const struct flow_table *table, uint64_t hash)
 {
-	struct flow_search s = {.bucket = flow_bucket_of(table, hash), .tag = flow_tag_of(hash)};
-
-	s.matches = flow_bucket_match(&table->buckets[s.bucket], s.tag);
-	s.second = table->buckets[s.bucket].displaced == 0;
-	return s;
+	return (struct flow_search){.bucket = flow_bucket_of(table, hash),
+				    .tag = flow_tag_of(hash)};
 }
 
-/** @return  the next record whose entry has the tag and the side, or FLOW_NONE. */
+/** @return  the next entry that has the tag (see flow_entry_record()), or FLOW_NONE. */
 static inline uint32_t
-flow_search_next(const struct flow_table *table, struct flow_search *s, enum flow_side side)
+flow_search_next(const struct flow_table *table, struct flow_search *s)
 {
-	for (;;) {
-		while (s->matches != 0) {
-			uint32_t entry =
-				table->buckets[s->bucket].entries[__builtin_ctz(s->matches)];
+	uint32_t entry;
 
-			s->matches &= (uint8_t)(s->matches - 1);
-			if (((entry & FLOW_ENTRY_TARGET_SIDE) != 0) == (side == FLOW_SIDE_TARGET))
-				return entry & FLOW_ENTRY_RECORD;
-		}
+	while (unlikely(s->matches == 0)) {
 		if (s->second)
 			return FLOW_NONE;
 		s->second = 1;
 		s->bucket = flow_alternative(table, s->bucket, s->tag);
 		s->matches = flow_bucket_match(&table->buckets[s->bucket], s->tag);
 	}
+	entry = table->buckets[s->bucket].entries[__builtin_ctz(s->matches)];
+	s->matches &= (uint8_t)(s->matches - 1);
+	return entry;
 }
 
-/** Hash of the client side: client, frontend (by reference, so one value a listener), protocol. */
-static inline uint64_t
-flow_hash_client(const struct flow_table *table, const struct ip_addr *client,
-		 uint16_t client_port_be, uint32_t frontend, uint8_t proto)
+static inline struct flow_search
+flow_search_begin(const struct flow_table *table, uint64_t hash)
 {
-	return hash_words(&table->seed, client->w[0], client->w[1],
-			  (uint64_t)frontend << 32 | (uint64_t)client_port_be << 8 | proto,
-			  FLOW_SIDE_CLIENT);
+	struct flow_search s = flow_search_of(table, hash);
+
+	s.matches = flow_bucket_match(&table->buckets[s.bucket], s.tag);
+	s.second = table->buckets[s.bucket].displaced == 0;
+	return s;
+}
+
+/** The first entry of a search that was only located, nearly always in the first bucket. */
+static inline uint32_t
+flow_search_first(const struct flow_table *table, struct flow_search *s)
+{
+	const struct flow_bucket *bucket = &table->buckets[s->bucket];
+	uint8_t matches = flow_bucket_match(bucket, s->tag);
+
+	if (likely(matches != 0))
+		return bucket->entries[__builtin_ctz(matches)];
+	s->matches = 0;
+	s->second = bucket->displaced == 0;
+	return flow_search_next(table, s);
+}
+
+static inline uint32_t
+flow_entry_record(uint32_t entry)
+{
+	return entry & FLOW_ENTRY_RECORD;
+}
+
+static inline enum flow_side
+flow_entry_side(uint32_t entry)
+{
+	return entry >> 31 != 0 ? FLOW_SIDE_TARGET : FLOW_SIDE_CLIENT;
 }
 
 /**
- * Hash of the target side, as a reply has it: from the target, to the local address and port (the
- * client's under nat).  Only the latter can be a stranger's choice; the target is folded in.
+ * Hash of a packet as it arrives, whichever side it comes from: of the client side, from the client
+ * to the frontend; of the target side, from the target to the local address (under nat the
+ * client's).
  */
 static inline uint64_t
-flow_hash_target(const struct flow_table *table, const struct ip_addr *target,
-		 uint16_t target_port_be, const struct ip_addr *local, uint16_t local_port_be,
-		 uint8_t proto)
+flow_hash(const struct flow_table *table, const struct ip_addr *src, uint16_t sport_be,
+	  const struct ip_addr *dst, uint16_t dport_be, uint8_t proto)
 {
-	return hash_words(&table->seed, local->w[0], local->w[1],
-			  target->w[0] * UINT64_C(0x9e3779b97f4a7c15) + target->w[1],
-			  (uint64_t)target_port_be << 32 | (uint64_t)local_port_be << 16 |
-				  (uint64_t)proto << 8 | FLOW_SIDE_TARGET);
+	return hash_tuple(&table->seed, src->w, dst->w,
+			  (uint64_t)proto << 32 | (uint32_t)dport_be << 16 | sport_be);
 }
 
 #endif

@@ -17,11 +17,13 @@
 static inline uint16_t
 checksum_fold(uint64_t sum)
 {
+	uint32_t x;
+
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	x = (uint32_t)sum + (uint32_t)(sum >> 32);
+	/* Both halves added to both: the carry out of the lower goes round into the upper. */
+	x += x << 16 | x >> 16;
+	return (uint16_t)(x >> 16);
 }
 
 /** Add `len` bytes to an unfolded sum; an odd last byte counts as the high byte of a word. */

@@ -5,12 +5,10 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "packet_parse.h"
 #include "wire.h"
 
 #define OUTER_TTL 64
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
 
 /* GENEVE, from the end of the UDP header. */
 #define GENEVE_VERSION_LEN 0 /* 2 bits version, 6 bits length of options in words */

@@ -12,10 +12,14 @@
 #include <stdint.h>
 #include <string.h>
 
+/* All of an address in one register; of no stricter alignment than the words it is made of. */
+typedef uint32_t ip_addr_whole __attribute__((vector_size(16), aligned(8)));
+
 struct ip_addr {
 	__extension__ union {
 		uint8_t b[16];
 		uint64_t w[2]; /* the same bytes: for comparing and hashing */
+		ip_addr_whole whole;
 	};
 };
 
@@ -32,20 +36,15 @@ static inline struct ip_addr
 ip_addr_from_v4(const void *wire)
 {
 	static const union {
-		uint8_t b[8];
-		uint64_t w;
-	} mapped = {.b = {[2] = 0xff, [3] = 0xff}};
+		uint8_t b[4];
+		uint32_t v;
+	} mapped = {.b = {0, 0, 0xff, 0xff}};
 	struct ip_addr a;
 	uint32_t v4;
 
-	/* Whole words: bytes written one by one can't be read as a word without a stall. */
+	/* One store: what is written in parts can't be read as a whole without a stall. */
 	memcpy(&v4, wire, 4);
-	a.w[0] = 0;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	a.w[1] = mapped.w | (uint64_t)v4 << 32;
-#else
-	a.w[1] = mapped.w | v4;
-#endif
+	a.whole = (ip_addr_whole){0, 0, mapped.v, v4};
 	return a;
 }
 
@@ -89,6 +88,20 @@ static inline bool
 ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return ((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1])) == 0;
+}
+
+/** Whether a equals b and c equals d. */
+static inline bool
+ip_addr_pair_equal(const struct ip_addr *a, const struct ip_addr *b, const struct ip_addr *c,
+		   const struct ip_addr *d)
+{
+	ip_addr_whole diff = (a->whole ^ b->whole) | (c->whole ^ d->whole);
+#ifdef __SSE4_1__
+	return __builtin_ia32_ptestz128((long long __attribute__((vector_size(16))))diff,
+					(long long __attribute__((vector_size(16))))diff);
+#else
+	return (diff[0] | diff[1] | diff[2] | diff[3]) == 0;
+#endif
 }
 
 bool ip_addr_is_unspecified(const struct ip_addr *a);

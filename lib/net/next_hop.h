@@ -31,8 +31,7 @@ struct next_hop {
 	uint16_t interface;          /* egress interface index */
 	uint16_t port;               /* egress port index */
 	uint16_t mtu;                /* largest IP packet */
-	uint8_t l2[NEXT_HOP_L2_MAX]; /* destination, source, [tag,] without the ethertype's 2 bytes
-					set */
+	uint8_t l2[NEXT_HOP_L2_MAX]; /* destination, source, [tag,] ethertype of the family */
 	_Atomic uint32_t used;       /* set by workers, cleared by the aging management core */
 	struct ip_addr addr;         /* key, with `interface` */
 	uint8_t reserved[8];
@@ -58,35 +57,56 @@ struct next_hop_copy {
 };
 
 /**
+ * Begin to read a resolved next hop.  Any worker.  What is read may be used once
+ * next_hop_is_unchanged() has said that no writer came between.
+ * @return  NULL when `reference` is 0, stale, or not resolved.
+ */
+static inline struct next_hop *
+next_hop_begin(const struct next_hop_table *table, uint32_t reference, uint32_t *version)
+{
+	uint32_t index = ref_index(reference);
+	struct next_hop *nh;
+
+	if (index == 0 || index >= table->entries_n)
+		return NULL;
+	nh = &table->entries[index];
+	*version = atomic_load_explicit(&nh->version, memory_order_acquire);
+	if (!nh->usable || nh->generation != ref_generation(reference) || (*version & 1) != 0)
+		return NULL;
+	return nh;
+}
+
+/** The end of next_hop_begin(): whether what was read is one next hop.  Marks it as used. */
+static inline bool
+next_hop_is_unchanged(struct next_hop *nh, uint32_t version)
+{
+	/* Order the reads before the second look at the version. */
+	atomic_thread_fence(memory_order_acquire);
+	if (atomic_load_explicit(&nh->version, memory_order_relaxed) != version)
+		return false;
+	if (atomic_load_explicit(&nh->used, memory_order_relaxed) == 0)
+		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
+	return true;
+}
+
+/**
  * Copy a resolved next hop.  Any worker.
  * @return  false when `reference` is 0, stale, or not resolved.
  */
 static inline bool
 next_hop_read(const struct next_hop_table *table, uint32_t reference, struct next_hop_copy *copy)
 {
-	uint32_t index = ref_index(reference);
-	struct next_hop *nh;
-	uint32_t before, after;
-	bool usable;
+	uint32_t version;
+	struct next_hop *nh = next_hop_begin(table, reference, &version);
 
-	if (index == 0 || index >= table->entries_n)
+	if (nh == NULL)
 		return false;
-	nh = &table->entries[index];
-	before = atomic_load_explicit(&nh->version, memory_order_acquire);
-	usable = nh->usable && nh->generation == ref_generation(reference);
 	copy->port = nh->port;
 	copy->interface = nh->interface;
 	copy->mtu = nh->mtu;
 	copy->l2_len = nh->l2_len;
 	memcpy(copy->l2, nh->l2, NEXT_HOP_L2_MAX);
-	/* Order the reads above before the second look at the version. */
-	atomic_thread_fence(memory_order_acquire);
-	after = atomic_load_explicit(&nh->version, memory_order_relaxed);
-	if (!usable || before != after || (before & 1) != 0)
-		return false;
-	if (atomic_load_explicit(&nh->used, memory_order_relaxed) == 0)
-		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
-	return true;
+	return next_hop_is_unchanged(nh, version);
 }
 
 /** Whether a reference still names a resolved next hop.  Any worker; only a hint. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "packet.h"
+#include "packet_parse.h"
 
 #include <netinet/in.h>
 
@@ -7,41 +7,13 @@
 #include "checksum.h"
 #include "wire.h"
 
-#define ETHER_LEN       14
-#define VLAN_LEN        4
-#define ETHERTYPE_8021Q 0x8100
-#define ETHERTYPE_IPV4  0x0800
-#define ETHERTYPE_IPV6  0x86dd
-#define ETHERTYPE_ARP   0x0806
-#define ARP_LEN         28
+#define ARP_LEN 28
 
 #define IPV4_OPTION_LSRR 131
 #define IPV4_OPTION_SSRR 137
 
 /* RFC 8200 has six kinds, destination options twice; more is not a packet but a test of us. */
 #define EXTENSIONS_MAX 8
-
-enum drop_reason
-packet_parse_link(const struct packet_frame *frame, struct packet_link *link)
-{
-	const uint8_t *d = frame->data;
-
-	if (frame->len < ETHER_LEN)
-		return DROP_FRAME_SHORT;
-	link->dst_mac = d;
-	link->src_mac = d + 6;
-	link->vlan = 0;
-	link->ethertype = bytes_load_be16(d + 12);
-	link->l2_len = ETHER_LEN;
-	if (link->ethertype != ETHERTYPE_8021Q)
-		return DROP_NONE;
-	if (frame->len < ETHER_LEN + VLAN_LEN)
-		return DROP_FRAME_SHORT;
-	link->vlan = bytes_load_be16(d + 14) & 0xfff;
-	link->ethertype = bytes_load_be16(d + 16);
-	link->l2_len = ETHER_LEN + VLAN_LEN;
-	return DROP_NONE;
-}
 
 static enum drop_reason
 parse_tcp(struct packet *p, const uint8_t *tcp, uint16_t left)
@@ -60,6 +32,8 @@ parse_tcp(struct packet *p, const uint8_t *tcp, uint16_t left)
 	p->dport_be = bytes_load16(tcp + TCP_DPORT);
 	if (p->sport_be == 0 || p->dport_be == 0)
 		return DROP_L4_HEADER_INVALID;
+	if ((p->flags & PACKET_FRAGMENT) == 0)
+		p->flags |= PACKET_HAS_PORTS;
 	/* No sender makes SYN with FIN or RST, or no flag at all (RFC 9293 section 3.10.7). */
 	flags = tcp[TCP_FLAGS] & (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK);
 	if (flags == 0 || ((flags & TCP_FLAG_SYN) != 0 && (flags & (TCP_FLAG_FIN | TCP_FLAG_RST))))
@@ -82,6 +56,8 @@ parse_udp(struct packet *p, const uint8_t *udp, uint16_t left)
 	p->dport_be = bytes_load16(udp + UDP_DPORT);
 	if (p->sport_be == 0 || p->dport_be == 0)
 		return DROP_L4_HEADER_INVALID;
+	if ((p->flags & PACKET_FRAGMENT) == 0)
+		p->flags |= PACKET_HAS_PORTS;
 	return DROP_NONE;
 }
 
@@ -284,21 +260,16 @@ parse_ipv6(struct packet *p, uint32_t total_len)
 }
 
 enum drop_reason
-packet_parse(const struct packet_frame *frame, const struct packet_link *link, struct packet *p)
+packet_parse_any(const struct packet_frame *frame, const struct packet_link *link, struct packet *p)
 {
 	uint32_t total_len = frame->total_len - link->l2_len;
 	enum drop_reason drop;
 
-	p->l3 = frame->data + link->l2_len;
-	p->headroom = (uint16_t)(frame->headroom + link->l2_len);
+	packet_begin(p, frame, link);
 	p->contiguous = (uint16_t)(frame->len - link->l2_len);
 	p->l4_off = 0;
 	p->proto = 0;
 	p->flags = 0;
-	p->verdict = PACKET_DROP;
-	p->drop = DROP_NONE;
-	p->next_hop = 0;
-	p->frontend = 0;
 
 	switch (link->ethertype) {
 	case ETHERTYPE_IPV4:

@@ -2,8 +2,8 @@
 /*
  * One received packet during one burst: where its headers are, and what becomes of it.
  *
- * packet_parse() is the only code that walks Ethernet, VLAN, IP and extension headers; everything
- * later reads the offsets and fields found here.  A struct packet lives in the worker's scratch
+ * packet_parse.h is the only code that walks Ethernet, VLAN, IP and extension headers; everything
+ * later reads the offsets and fields found there.  A struct packet lives in the worker's scratch
  * memory until the end of the burst.  The bytes belong to a buffer whose handle (`buf`, an mbuf)
  * is opaque below lib/port, so that parsers, services, fuzzers and simulations run without EAL.
  *
@@ -22,10 +22,11 @@
 struct rte_mbuf;
 
 enum packet_verdict {
-	PACKET_DROP,    /* free; `drop` says why */
-	PACKET_FORWARD, /* send to `next_hop`; 0 means: resolve the route of `dst` first */
-	PACKET_HOST,    /* for the management core: ARP, ND, what the kernel would get */
-	PACKET_KEPT,    /* the service took the buffer */
+	PACKET_DROP,     /* free; `drop` says why */
+	PACKET_FORWARD,  /* send to `next_hop`; 0 means: resolve the route of `dst` first */
+	PACKET_HOST,     /* for the management core: ARP, ND, what the kernel would get */
+	PACKET_ENDPOINT, /* of a connection of weir's own */
+	PACKET_KEPT,     /* somebody took the buffer */
 };
 
 enum packet_flags {
@@ -33,6 +34,7 @@ enum packet_flags {
 	PACKET_FRAGMENT_LATER = 1 << 1, /* not the first: no L4 header, ports are 0 */
 	PACKET_ICMP_ERROR = 1 << 2,     /* ICMP or ICMPv6 error message */
 	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
+	PACKET_HAS_PORTS = 1 << 5,      /* whole TCP segment or UDP datagram: has a 5-tuple */
 };
 
 /** Longest Ethernet header that weir writes: with one tag. */
@@ -56,44 +58,9 @@ struct packet {
 	uint16_t dport_be;
 	uint32_t next_hop; /* reference, see next_hop.h */
 	uint32_t frontend; /* reference set by classification; 0: none */
+	uint64_t hash;     /* the service's */
 	struct ip_addr src, dst;
 };
-
-/** The frame as it came from the wire. */
-struct packet_frame {
-	uint8_t *data;      /* Ethernet header */
-	uint16_t len;       /* bytes at `data` that are contiguous */
-	uint32_t total_len; /* bytes of the frame in all segments */
-	uint16_t headroom;  /* writable bytes in front of `data` */
-};
-
-/** What the Ethernet header says. */
-struct packet_link {
-	const uint8_t *dst_mac, *src_mac;
-	uint16_t vlan;      /* VLAN ID, 0: untagged or priority-tagged */
-	uint16_t ethertype; /* host order */
-	uint16_t l2_len;    /* 14 or 18 */
-};
-
-/**
- * Read the Ethernet header and at most one 802.1Q tag.
- * @return  DROP_NONE, or DROP_FRAME_SHORT.
- */
-enum drop_reason packet_parse_link(const struct packet_frame *frame, struct packet_link *link);
-
-/**
- * Walk the IP and L4 headers and fill `p` from `l3` to `dst` except `buf`, `interface` and `slot`.
- *
- * On success all header bytes that the fields describe (IP header with options or extension
- * headers, the fixed TCP/UDP/ICMP header; for TCP the options too) are contiguous, `len` is not
- * larger than the frame, and IPv4's header checksum is right.  TCP and UDP lengths are checked
- * against `len`.  L4 checksums are not verified: weir changes them incrementally and the receiver
- * decides (RFC 1624).  ARP yields af = 0.
- *
- * @return  DROP_NONE, or the reason to drop the packet.
- */
-enum drop_reason packet_parse(const struct packet_frame *frame, const struct packet_link *link,
-			      struct packet *p);
 
 /**
  * The packet an ICMP error is about, as quoted in it.  Only the addresses, the protocol and the

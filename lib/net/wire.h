@@ -8,6 +8,14 @@
 #ifndef WIRE_H
 #define WIRE_H
 
+/* Ethernet and IEEE 802.1Q */
+#define ETHER_LEN       14
+#define VLAN_LEN        4
+#define ETHERTYPE_IPV4  0x0800
+#define ETHERTYPE_ARP   0x0806
+#define ETHERTYPE_8021Q 0x8100
+#define ETHERTYPE_IPV6  0x86dd
+
 /* IPv4, RFC 791 */
 #define IPV4_TOS      1
 #define IPV4_LEN      2

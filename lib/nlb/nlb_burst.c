@@ -12,6 +12,15 @@
 #include "tcp_reset.h"
 #include "wire.h"
 
+/* What the packets of a burst have in common. */
+struct burst {
+	struct nlb *nlb;
+	const struct snapshot *snapshot;
+	const struct next_hop_table *hops;
+	uint32_t now_ms;
+	uint32_t changes; /* of the index, when the burst's flows were looked up */
+};
+
 /* Serving packets of flows. */
 
 /* The sequence number behind the segment's FIN. */
@@ -74,16 +83,16 @@ count_answered(struct nlb *nlb, enum drop_reason reason)
 	nlb->counters->answered++;
 }
 
-static void
-answer_error(struct nlb *nlb, const struct snapshot *s, struct packet *p, const struct ip_addr *src,
-	     uint8_t type, uint8_t code, uint32_t mtu, enum drop_reason reason, uint32_t now_ms)
+static __attribute__((noinline, cold)) void
+answer_error(const struct burst *b, struct packet *p, const struct ip_addr *src, uint8_t type,
+	     uint8_t code, uint32_t mtu, enum drop_reason reason)
 {
-	const struct snapshot_interface *i = &s->interfaces[p->interface];
+	const struct snapshot_interface *i = &b->snapshot->interfaces[p->interface];
 	const struct ip_addr *from = src;
 
 	if (from == NULL)
 		from = p->af == 4 ? &i->v4 : &i->v6;
-	if (!icmp_limit_take(&nlb->icmp_limit, now_ms)) {
+	if (!icmp_limit_take(&b->nlb->icmp_limit, b->now_ms)) {
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 		return;
 	}
@@ -91,94 +100,111 @@ answer_error(struct nlb *nlb, const struct snapshot *s, struct packet *p, const 
 		packet_drop(p, reason);
 		return;
 	}
-	count_answered(nlb, reason);
+	count_answered(b->nlb, reason);
+}
+
+static __attribute__((noinline, cold)) void
+answer_too_big(const struct burst *b, struct packet *p, const struct ip_addr *vip, uint16_t mtu)
+{
+	if (p->af == 6)
+		answer_error(b, p, vip, ICMPV6_PACKET_TOO_BIG, 0, mtu, DROP_PACKET_TOO_BIG);
+	else if ((bytes_load_be16(p->l3 + IPV4_FRAG) & IPV4_DF) != 0)
+		answer_error(b, p, vip, ICMP_DEST_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, mtu,
+			     DROP_PACKET_TOO_BIG);
+	else
+		packet_drop(p, DROP_PACKET_TOO_BIG);
 }
 
 /* @return  whether the packet may go on: TTL left, and not larger than the next hop takes. */
-static bool
-may_forward(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
-	    struct packet *p, uint32_t next_hop, const struct ip_addr *vip, uint32_t now_ms)
+static inline bool
+may_forward(const struct burst *b, struct packet *p, const struct ip_addr *vip)
 {
-	uint8_t ttl = p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT];
-	uint16_t mtu;
+	uint16_t mtu = b->hops->entries[ref_index(p->next_hop)].mtu;
 
-	if (ttl <= 1) {
-		answer_error(nlb, s, p, vip, p->af == 4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEEDED,
-			     0, 0, DROP_TTL_EXCEEDED, now_ms);
+	if (unlikely(p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] <= 1)) {
+		answer_error(b, p, vip, p->af == 4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEEDED, 0,
+			     0, DROP_TTL_EXCEEDED);
 		return false;
 	}
-	if (next_hop == 0)
-		return true;
-	mtu = hops->entries[ref_index(next_hop)].mtu;
-	if (p->len <= mtu)
-		return true;
-	if (p->af == 6)
-		answer_error(nlb, s, p, vip, ICMPV6_PACKET_TOO_BIG, 0, mtu, DROP_PACKET_TOO_BIG,
-			     now_ms);
-	else if ((bytes_load_be16(p->l3 + IPV4_FRAG) & IPV4_DF) != 0)
-		answer_error(nlb, s, p, vip, ICMP_DEST_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, mtu,
-			     DROP_PACKET_TOO_BIG, now_ms);
-	else
-		packet_drop(p, DROP_PACKET_TOO_BIG);
-	return false;
+	/* Of entry 0, which is none, it is 0. */
+	if (unlikely(p->len > mtu && mtu != 0)) {
+		answer_too_big(b, p, vip, mtu);
+		return false;
+	}
+	return true;
 }
 
 /* Largest segment that fits both the way the packet came and the way it goes. */
 static uint16_t
-mss_limit(const struct snapshot *s, const struct next_hop_table *hops, const struct packet *p,
-	  uint32_t next_hop)
+mss_limit(const struct burst *b, const struct packet *p, uint32_t next_hop)
 {
-	uint16_t mtu = s->interfaces[p->interface].mtu;
+	uint16_t mtu = b->snapshot->interfaces[p->interface].mtu;
 
-	if (next_hop != 0 && hops->entries[ref_index(next_hop)].mtu < mtu)
-		mtu = hops->entries[ref_index(next_hop)].mtu;
+	if (next_hop != 0 && b->hops->entries[ref_index(next_hop)].mtu < mtu)
+		mtu = b->hops->entries[ref_index(next_hop)].mtu;
 	return (uint16_t)(mtu - (p->af == 4 ? IPV4_MIN_LEN : IPV6_MIN_LEN) - TCP_MIN_LEN);
 }
 
-static void
-serve(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
-      struct packet *p, uint32_t record, enum flow_side from, uint32_t now_ms)
+/* A segment that opens, closes or resets, or that comes after a RST. */
+static __attribute__((noinline)) void
+serve_segment(const struct burst *b, struct packet *p, uint32_t record, enum flow_side from)
 {
-	struct flow_record *r = &nlb->flows.records[record];
-	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
-	const struct snapshot_target *target = &s->targets[ref_index(r->target)];
-	bool full_nat = (r->flags & FLOW_FLAG_FULL_NAT) != 0;
+	update_tcp(b->nlb, record, p, from);
+	if ((packet_l4(p)[TCP_FLAGS] & TCP_FLAG_SYN) != 0)
+		tcp_mss_clamp(p, mss_limit(b, p, p->next_hop));
+}
+
+static inline void
+count_forwarded(struct nlb *nlb, const struct flow_record *r, uint16_t len)
+{
 	struct frontend_counters *fc = nlb_frontend_counters(nlb, r);
 	struct target_counters *tc = nlb_target_counters(nlb, r);
+
+	fc->packets++;
+	fc->bytes += len;
+	tc->packets++;
+	tc->bytes += len;
+}
+
+/* Whether the segment changes nothing of the flow's state: data and acknowledgements do not. */
+static inline bool
+is_plain_segment(const struct flow_record *r, uint8_t flags)
+{
+	return (flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST)) == 0 &&
+	       r->state != FLOW_STATE_RESET;
+}
+
+/* One function a side: `from` is constant where this is called. */
+static inline __attribute__((always_inline)) void
+serve(const struct burst *b, struct packet *p, uint32_t record, enum flow_side from)
+{
+	const struct snapshot *s = b->snapshot;
+	struct flow_record *r = &b->nlb->flows.records[record];
+	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
+	const struct snapshot_target *target = &s->targets[ref_index(r->target)];
 	struct rewrite rewrite;
 
 	if (from == FLOW_SIDE_CLIENT) {
-		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_target, &target->addr);
-		rewrite = (struct rewrite){.src = full_nat ? &s->locals[ref_index(r->local)].addr
-							   : &r->client,
-					   .dst = &target->addr,
-					   .sport_be = r->local_port_be,
-					   .dport_be = target->port_be};
+		rewrite = (struct rewrite){(r->flags & FLOW_FLAG_FULL_NAT) != 0
+						   ? &s->locals[ref_index(r->local)].addr
+						   : &r->client,
+					   &target->addr, r->local_port_be, target->port_be};
+		p->next_hop = snapshot_next_hop(s, b->hops, &r->next_hop_target, &target->addr);
 	} else {
-		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_client, &r->client);
-		rewrite = (struct rewrite){.src = &f->vip,
-					   .dst = &r->client,
-					   .sport_be = f->port_be,
-					   .dport_be = r->client_port_be};
+		rewrite = (struct rewrite){&f->vip, &r->client, f->port_be, r->client_port_be};
+		p->next_hop = snapshot_next_hop(s, b->hops, &r->next_hop_client, &r->client);
 	}
-	if (unlikely(!may_forward(nlb, s, hops, p, p->next_hop,
-				  from == FLOW_SIDE_CLIENT ? &f->vip : NULL, now_ms)))
+	if (unlikely(!may_forward(b, p, from == FLOW_SIDE_CLIENT ? &f->vip : NULL)))
 		return;
 	if (p->proto == IPPROTO_TCP) {
-		uint8_t *tcp = packet_l4(p);
-
-		update_tcp(nlb, record, p, from);
-		if (unlikely((tcp[TCP_FLAGS] & TCP_FLAG_SYN) != 0))
-			tcp_mss_clamp(p, mss_limit(s, hops, p, p->next_hop));
-	} else if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET) {
-		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
+		if (unlikely(!is_plain_segment(r, packet_l4(p)[TCP_FLAGS])))
+			serve_segment(b, p, record, from);
+	} else if (from == FLOW_SIDE_TARGET && unlikely(r->state == FLOW_STATE_NEW)) {
+		nlb_flow_set_state(b->nlb, record, FLOW_STATE_ESTABLISHED);
 	}
-	r->last_seen_ms = now_ms;
+	r->last_seen_ms = b->now_ms;
 	r->packets++;
-	fc->packets++;
-	fc->bytes += p->len;
-	tc->packets++;
-	tc->bytes += p->len;
+	count_forwarded(b->nlb, r, p->len);
 	rewrite_packet(p, &rewrite);
 	p->verdict = PACKET_FORWARD;
 }
@@ -224,15 +250,15 @@ is_opening(const struct packet *p)
 }
 
 static void
-client_without_flow(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
-		    struct packet *p, uint64_t hash, uint32_t now_ms)
+client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 {
-	const struct snapshot_frontend *f = &s->frontends[ref_index(p->frontend)];
+	const struct snapshot_frontend *f = &b->snapshot->frontends[frontend];
 	uint32_t record;
 
+	p->frontend = ref_make(frontend, f->generation);
 	if (p->proto == IPPROTO_TCP) {
 		if (!is_opening(p)) {
-			nlb_miss(nlb, p, FLOW_MISS_SEGMENT);
+			nlb_miss(b->nlb, p, FLOW_MISS_SEGMENT);
 			return;
 		}
 	} else if (flow_miss(FLOW_MISS_DATAGRAM, false) != FLOW_MISS_CREATE) {
@@ -243,9 +269,9 @@ client_without_flow(struct nlb *nlb, const struct snapshot *s, const struct next
 		packet_drop(p, DROP_NO_LISTENER);
 		return;
 	}
-	record = nlb_flow_create(nlb, s, p, hash, now_ms);
+	record = nlb_flow_create(b->nlb, b->snapshot, p, b->now_ms);
 	if (record != FLOW_NONE)
-		serve(nlb, s, hops, p, record, FLOW_SIDE_CLIENT, now_ms);
+		serve(b, p, record, FLOW_SIDE_CLIENT);
 }
 
 /* Neither for a listener nor of a flow: say why. */
@@ -268,127 +294,140 @@ target_without_flow(struct nlb *nlb, const struct snapshot *s, struct packet *p)
 }
 
 /* A SYN for a flow that is over, or that its target never answered and would not get now. */
-static bool
-begins_anew(struct nlb *nlb, const struct snapshot *s, const struct packet *p, uint32_t record)
+static __attribute__((noinline)) bool
+syn_begins_anew(const struct burst *b, const struct flow_record *r)
 {
-	const struct flow_record *r = &nlb->flows.records[record];
-
-	if (p->proto != IPPROTO_TCP || !is_opening(p))
-		return false;
 	if (r->state == FLOW_STATE_CLOSING || r->state == FLOW_STATE_RESET)
 		return true;
-	return r->state == FLOW_STATE_NEW && !nlb_flow_target_is_chosen(nlb, s, r);
+	return r->state == FLOW_STATE_NEW && !nlb_flow_target_is_chosen(b->nlb, b->snapshot, r);
+}
+
+static inline bool
+begins_anew(const struct burst *b, const struct packet *p, const struct flow_record *r)
+{
+	return p->proto == IPPROTO_TCP && unlikely(is_opening(p)) && syn_begins_anew(b, r);
+}
+
+/* No record has the packet's tuple. */
+static __attribute__((noinline)) void
+serve_without_flow(const struct burst *b, struct packet *p)
+{
+	uint8_t bit = p->proto == IPPROTO_TCP ? SNAPSHOT_TCP : SNAPSHOT_UDP;
+	uint32_t frontend;
+
+	if (snapshot_find_address(b->snapshot, &p->src) != NULL) {
+		packet_drop(p, DROP_IP_SOURCE_SPOOFED);
+		return;
+	}
+	frontend = snapshot_find_frontend(b->snapshot, &p->dst, p->dport_be, bit);
+	if (frontend != 0)
+		client_without_flow(b, p, frontend);
+	else
+		target_without_flow(b->nlb, b->snapshot, p);
+}
+
+static inline __attribute__((always_inline)) void
+serve_flow(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
+{
+	const struct flow_record *r = &b->nlb->flows.records[record];
+
+	if (unlikely(b->snapshot->targets[ref_index(r->target)].closing) ||
+	    (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r))) {
+		nlb_flow_close(b->nlb, b->snapshot, record);
+		serve_without_flow(b, p);
+	} else if (side == FLOW_SIDE_CLIENT) {
+		serve(b, p, record, FLOW_SIDE_CLIENT);
+	} else if (likely(r->kind == FLOW_KIND_NLB)) {
+		serve(b, p, record, FLOW_SIDE_TARGET);
+	} else {
+		p->verdict = PACKET_ENDPOINT;
+	}
 }
 
 /* The burst. */
 
-struct lookup {
-	uint64_t hash;
-	uint32_t record; /* first candidate */
+/* The long way, when the first candidate is not the flow's record. */
+static __attribute__((noinline)) void
+look_up_again(const struct burst *b, struct packet *p)
+{
+	struct nlb_tuple tuple = {&p->src, &p->dst, p->sport_be, p->dport_be, p->proto};
 	enum flow_side side;
-	struct flow_search search;
-};
+	uint32_t record = nlb_flow_find(b->nlb, b->snapshot, p->hash, &tuple, &side);
 
-/* Which side the packet came from, and the hash to find its flow by. */
-static void
-begin_lookup(struct nlb *nlb, const struct snapshot *s, struct packet *p, struct lookup *l)
-{
-	uint8_t bit = p->proto == IPPROTO_TCP ? SNAPSHOT_TCP : SNAPSHOT_UDP;
-	uint32_t frontend = snapshot_find_frontend(s, &p->dst, p->dport_be, bit);
-
-	if (frontend != 0) {
-		p->frontend = ref_make(frontend, s->frontends[frontend].generation);
-		l->side = FLOW_SIDE_CLIENT;
-		l->hash =
-			flow_hash_client(&nlb->flows, &p->src, p->sport_be, p->frontend, p->proto);
-	} else {
-		l->side = FLOW_SIDE_TARGET;
-		l->hash = flow_hash_target(&nlb->flows, &p->src, p->sport_be, &p->dst, p->dport_be,
-					   p->proto);
-	}
-	flow_prefetch_bucket(&nlb->flows, l->hash);
-}
-
-static bool
-is_record_of(const struct nlb *nlb, const struct snapshot *s, const struct packet *p,
-	     const struct lookup *l, uint32_t record)
-{
-	const struct flow_record *r = &nlb->flows.records[record];
-
-	if (l->side == FLOW_SIDE_CLIENT)
-		return nlb_flow_is_client_side(r, &p->src, p->sport_be, p->frontend, p->proto);
-	return nlb_flow_is_target_side(s, r, &p->src, p->sport_be, &p->dst, p->dport_be, p->proto);
-}
-
-static void
-finish_lookup(struct nlb *nlb, const struct snapshot *s, const struct next_hop_table *hops,
-	      struct packet *p, struct lookup *l, uint32_t changes_before, uint32_t now_ms)
-{
-	uint32_t record = l->record;
-
-	/* Earlier packets of the burst began or ended flows: what was found may have moved. */
-	if (unlikely(nlb->changes != changes_before)) {
-		l->search = flow_search_begin(&nlb->flows, l->hash);
-		record = flow_search_next(&nlb->flows, &l->search, l->side);
-	}
-	while (record != FLOW_NONE && !is_record_of(nlb, s, p, l, record))
-		record = flow_search_next(&nlb->flows, &l->search, l->side);
-	if (record != FLOW_NONE && nlb->flows.records[record].kind == FLOW_KIND_ENDPOINT) {
-		packet_drop(p, DROP_HOST_UNWANTED); /* its owner has declined it */
-		return;
-	}
-	if (record != FLOW_NONE &&
-	    unlikely(s->targets[ref_index(nlb->flows.records[record].target)].closing)) {
-		nlb_flow_close(nlb, s, record);
-		record = FLOW_NONE;
-	}
-	if (record != FLOW_NONE && l->side == FLOW_SIDE_CLIENT && begins_anew(nlb, s, p, record)) {
-		nlb_flow_close(nlb, s, record);
-		record = FLOW_NONE;
-	}
-	if (likely(record != FLOW_NONE))
-		serve(nlb, s, hops, p, record, l->side, now_ms);
-	else if (snapshot_find_address(s, &p->src) != NULL)
-		packet_drop(p, DROP_IP_SOURCE_SPOOFED); /* so no flow has such a client */
-	else if (l->side == FLOW_SIDE_CLIENT)
-		client_without_flow(nlb, s, hops, p, l->hash, now_ms);
+	if (record != FLOW_NONE)
+		serve_flow(b, p, record, side);
 	else
-		target_without_flow(nlb, s, p);
+		serve_without_flow(b, p);
 }
 
-void
+/*
+ * The candidate was found before the burst began; when earlier packets of the burst have begun or
+ * ended flows, what was found may have moved.
+ */
+static inline void
+serve_candidate(const struct burst *b, struct packet *p, uint32_t entry)
+{
+	const struct nlb *nlb = b->nlb;
+	struct nlb_tuple tuple = {&p->src, &p->dst, p->sport_be, p->dport_be, p->proto};
+	uint32_t record = flow_entry_record(entry);
+	enum flow_side side = flow_entry_side(entry);
+
+	if (unlikely(nlb->changes != b->changes))
+		look_up_again(b, p);
+	else if (unlikely(entry == FLOW_NONE))
+		serve_without_flow(b, p);
+	else if (unlikely(!nlb_flow_is(b->snapshot, &nlb->flows.records[record], &tuple, side)))
+		look_up_again(b, p);
+	else
+		serve_flow(b, p, record, side);
+}
+
+static __attribute__((noinline)) void
+serve_other(const struct burst *b, struct packet *p)
+{
+	if ((p->flags & PACKET_FRAGMENT) != 0)
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+	else if ((p->flags & PACKET_ICMP_ERROR) != 0)
+		nlb_translate_icmp(b->nlb, b->snapshot, b->hops, p);
+	else
+		packet_drop(p, DROP_NOT_A_FLOW);
+}
+
+/*
+ * In passes, so that the cache misses of a burst overlap.  The prefetches have loops of their own:
+ * one that misses the TLB holds up what comes behind it, and that should be more of them.
+ */
+__attribute__((noinline)) void
 nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_hop_table *hops,
 	  struct packet **packets, uint16_t n, uint32_t now_ms)
 {
-	struct lookup lookups[NLB_BURST];
-	struct packet *flows[NLB_BURST];
-	uint16_t flows_n = 0;
-	uint32_t changes;
+	const struct flow_table *t = &nlb->flows;
+	struct burst b = {.nlb = nlb,
+			  .snapshot = snapshot,
+			  .hops = hops,
+			  .now_ms = now_ms,
+			  .changes = nlb->changes};
+	struct flow_search searches[NLB_BURST];
+	uint32_t entries[NLB_BURST]; /* first candidates */
 
 	CHECK(n <= NLB_BURST);
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = packets[i];
 
-		if (unlikely((p->flags & PACKET_FRAGMENT) != 0)) {
-			packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
-		} else if (likely(p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP)) {
-			begin_lookup(nlb, snapshot, p, &lookups[flows_n]);
-			flows[flows_n++] = p;
-		} else if ((p->flags & PACKET_ICMP_ERROR) != 0) {
-			nlb_translate_icmp(nlb, snapshot, hops, p);
-		} else {
-			packet_drop(p, DROP_NOT_A_FLOW);
-		}
+		p->hash = flow_hash(t, &p->src, p->sport_be, &p->dst, p->dport_be, p->proto);
+		searches[i] = flow_search_of(t, p->hash);
+		if (unlikely((p->flags & PACKET_HAS_PORTS) == 0))
+			serve_other(&b, p); /* before the burst changes any flow */
 	}
-	for (uint16_t i = 0; i < flows_n; i++) {
-		struct lookup *l = &lookups[i];
-
-		l->search = flow_search_begin(&nlb->flows, l->hash);
-		l->record = flow_search_next(&nlb->flows, &l->search, l->side);
-		if (l->record != FLOW_NONE)
-			__builtin_prefetch(&nlb->flows.records[l->record], 1);
+	for (uint32_t i = 0; i < n; i++)
+		__builtin_prefetch(&t->buckets[searches[i].bucket]);
+	for (uint32_t i = 0; i < n; i++)
+		entries[i] = flow_search_first(t, &searches[i]);
+	/* Of FLOW_NONE too: the address is never read. */
+	for (uint32_t i = 0; i < n; i++)
+		__builtin_prefetch(&t->records[flow_entry_record(entries[i])], 1);
+	for (uint32_t i = 0; i < n; i++) {
+		if (likely((packets[i]->flags & PACKET_HAS_PORTS) != 0))
+			serve_candidate(&b, packets[i], entries[i]);
 	}
-	changes = nlb->changes;
-	for (uint16_t i = 0; i < flows_n; i++)
-		finish_lookup(nlb, snapshot, hops, flows[i], &lookups[i], changes, now_ms);
 }

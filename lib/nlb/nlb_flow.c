@@ -13,28 +13,37 @@
 
 /* Records and their two hashes. */
 
+/* What a packet from that side has. @return false when the side is not indexed. */
+static bool
+tuple_of(const struct snapshot *s, const struct flow_record *r, enum flow_side side,
+	 struct nlb_tuple *t)
+{
+	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
+	const struct snapshot_target *target = &s->targets[ref_index(r->target)];
+	const struct ip_addr *local = &s->locals[ref_index(r->local)].addr;
+
+	if (side == FLOW_SIDE_CLIENT) {
+		*t = (struct nlb_tuple){&r->client, &f->vip, r->client_port_be, f->port_be,
+					r->proto};
+		return r->kind != FLOW_KIND_ENDPOINT;
+	}
+	if (r->kind == FLOW_KIND_ENDPOINT)
+		*t = (struct nlb_tuple){&r->client, local, r->client_port_be, r->local_port_be,
+					r->proto};
+	else
+		*t = (struct nlb_tuple){&target->addr,
+					(r->flags & FLOW_FLAG_FULL_NAT) != 0 ? local : &r->client,
+					target->port_be, r->local_port_be, r->proto};
+	return true;
+}
+
 uint64_t
 nlb_flow_hash(const struct nlb *nlb, const struct snapshot *s, const struct flow_record *r,
 	      enum flow_side side)
 {
-	const struct snapshot_target *target;
-	const struct ip_addr *local;
+	struct nlb_tuple t;
 
-	if (r->kind == FLOW_KIND_ENDPOINT) {
-		if (side == FLOW_SIDE_CLIENT)
-			return 0;
-		return flow_hash_target(&nlb->flows, &r->client, r->client_port_be,
-					&s->locals[ref_index(r->local)].addr, r->local_port_be,
-					r->proto);
-	}
-	if (side == FLOW_SIDE_CLIENT)
-		return flow_hash_client(&nlb->flows, &r->client, r->client_port_be, r->frontend,
-					r->proto);
-	target = &s->targets[ref_index(r->target)];
-	local = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? &s->locals[ref_index(r->local)].addr
-						     : &r->client;
-	return flow_hash_target(&nlb->flows, &target->addr, target->port_be, local,
-				r->local_port_be, r->proto);
+	return tuple_of(s, r, side, &t) ? nlb_tuple_hash(nlb, &t) : 0;
 }
 
 /* The one way a flow ends. */
@@ -72,34 +81,20 @@ nlb_flow_set_state(struct nlb *nlb, uint32_t record, enum flow_state state)
 /* Finding. */
 
 uint32_t
-nlb_flow_find_target_side(const struct nlb *nlb, const struct snapshot *s, uint64_t hash,
-			  const struct ip_addr *src, uint16_t sport_be, const struct ip_addr *dst,
-			  uint16_t dport_be, uint8_t proto)
+nlb_flow_find(const struct nlb *nlb, const struct snapshot *s, uint64_t hash,
+	      const struct nlb_tuple *tuple, enum flow_side *side)
 {
 	struct flow_search search = flow_search_begin(&nlb->flows, hash);
-	uint32_t record;
+	uint32_t entry;
 
-	while ((record = flow_search_next(&nlb->flows, &search, FLOW_SIDE_TARGET)) != FLOW_NONE) {
-		if (nlb_flow_is_target_side(s, &nlb->flows.records[record], src, sport_be, dst,
-					    dport_be, proto))
-			break;
+	while ((entry = flow_search_next(&nlb->flows, &search)) != FLOW_NONE) {
+		uint32_t record = flow_entry_record(entry);
+
+		*side = flow_entry_side(entry);
+		if (nlb_flow_is(s, &nlb->flows.records[record], tuple, *side))
+			return record;
 	}
-	return record;
-}
-
-uint32_t
-nlb_flow_find_client_side(const struct nlb *nlb, uint64_t hash, const struct ip_addr *client,
-			  uint16_t client_port_be, uint32_t frontend, uint8_t proto)
-{
-	struct flow_search search = flow_search_begin(&nlb->flows, hash);
-	uint32_t record;
-
-	while ((record = flow_search_next(&nlb->flows, &search, FLOW_SIDE_CLIENT)) != FLOW_NONE) {
-		if (nlb_flow_is_client_side(&nlb->flows.records[record], client, client_port_be,
-					    frontend, proto))
-			break;
-	}
-	return record;
+	return FLOW_NONE;
 }
 
 /* Source ports. */
@@ -131,11 +126,11 @@ struct port_request {
 	uint32_t now_ms;
 };
 
-static uint64_t
-port_hash(const struct nlb *nlb, const struct port_request *q, uint16_t port_be)
+/* The reply tuple of a source port. */
+static struct nlb_tuple
+reply_tuple(const struct port_request *q, uint16_t port_be)
 {
-	return flow_hash_target(&nlb->flows, q->target, q->target_port_be, q->local, port_be,
-				q->proto);
+	return (struct nlb_tuple){q->target, q->local, q->target_port_be, port_be, q->proto};
 }
 
 /*
@@ -148,7 +143,8 @@ static uint16_t
 find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *q, bool last,
 	  uint64_t *hash)
 {
-	uint64_t pool = port_hash(nlb, q, htons(q->slot));
+	struct nlb_tuple tuple = reply_tuple(q, htons(q->slot));
+	uint64_t pool = nlb_tuple_hash(nlb, &tuple);
 	struct source_port_hint *hint = source_port_hint_of(nlb->hints, pool);
 	uint32_t replaced = FLOW_NONE, replaced_at = 0, replaced_idle_ms = 0;
 
@@ -157,10 +153,11 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 	for (uint32_t i = 0; i < SOURCE_PORT_PER_SLOT; i++) {
 		uint16_t port_be = source_port_candidate(hint, q->slot, i);
 		uint32_t record, idle_ms;
+		enum flow_side side;
 
-		*hash = port_hash(nlb, q, port_be);
-		record = nlb_flow_find_target_side(nlb, s, *hash, q->target, q->target_port_be,
-						   q->local, port_be, q->proto);
+		tuple.dport_be = port_be;
+		*hash = nlb_tuple_hash(nlb, &tuple);
+		record = nlb_flow_find(nlb, s, *hash, &tuple, &side);
 		if (record == FLOW_NONE) {
 			source_port_taken(hint, i);
 			return port_be;
@@ -179,7 +176,8 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 
 		nlb_flow_close(nlb, s, replaced);
 		source_port_taken(hint, replaced_at);
-		*hash = port_hash(nlb, q, port_be);
+		tuple.dport_be = port_be;
+		*hash = nlb_tuple_hash(nlb, &tuple);
 		return port_be;
 	}
 	if (last)
@@ -228,22 +226,23 @@ void
 nlb_endpoint_close(struct nlb *nlb, const struct ip_addr *local, uint16_t sport_be,
 		   const struct ip_addr *target, uint16_t dport_be)
 {
-	uint64_t hash =
-		flow_hash_target(&nlb->flows, target, dport_be, local, sport_be, IPPROTO_TCP);
+	struct nlb_tuple tuple = {target, local, dport_be, sport_be, IPPROTO_TCP};
+	uint64_t hash = nlb_tuple_hash(nlb, &tuple);
 	struct flow_search search = flow_search_begin(&nlb->flows, hash);
-	uint32_t record;
+	uint32_t entry;
 
-	while ((record = flow_search_next(&nlb->flows, &search, FLOW_SIDE_TARGET)) != FLOW_NONE) {
-		const struct flow_record *r = &nlb->flows.records[record];
+	while ((entry = flow_search_next(&nlb->flows, &search)) != FLOW_NONE) {
+		const struct flow_record *r = &nlb->flows.records[flow_entry_record(entry)];
 
 		if (r->kind == FLOW_KIND_ENDPOINT && r->local_port_be == sport_be &&
 		    r->client_port_be == dport_be && ip_addr_equal(&r->client, target))
 			break;
 	}
-	if (record == FLOW_NONE)
+	if (entry == FLOW_NONE)
 		return; /* flushed meanwhile */
-	flow_index_remove(&nlb->flows, hash, record, FLOW_SIDE_TARGET);
-	flow_record_give(&nlb->flows, record);
+	nlb->changes++;
+	flow_index_remove(&nlb->flows, hash, flow_entry_record(entry), FLOW_SIDE_TARGET);
+	flow_record_give(&nlb->flows, flow_entry_record(entry));
 	nlb->ports--;
 }
 
@@ -322,6 +321,8 @@ choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_f
 					      &f->vip, f->port_be, r->proto);
 	uint32_t group = choose_group(f, flow_hash);
 	const struct target_set *set;
+	struct nlb_tuple tuple;
+	enum flow_side side;
 
 	if (group == 0)
 		return DROP_NO_TARGET;
@@ -340,10 +341,10 @@ choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_f
 			return allocate_source(nlb, s, target, r, flow_hash, target_hash);
 		}
 		r->local_port_be = r->client_port_be;
-		*target_hash = flow_hash_target(&nlb->flows, &target->addr, target->port_be,
-						&r->client, r->client_port_be, r->proto);
-		if (nlb_flow_find_target_side(nlb, s, *target_hash, &target->addr, target->port_be,
-					      &r->client, r->client_port_be, r->proto) == FLOW_NONE)
+		tuple = (struct nlb_tuple){&target->addr, &r->client, target->port_be,
+					   r->client_port_be, r->proto};
+		*target_hash = nlb_tuple_hash(nlb, &tuple);
+		if (nlb_flow_find(nlb, s, *target_hash, &tuple, &side) == FLOW_NONE)
 			return DROP_NONE;
 	}
 	return DROP_PORT_ALLOCATION;
@@ -373,8 +374,7 @@ insert_flow(struct nlb *nlb, uint32_t record, uint64_t client_hash, uint64_t tar
 
 /* @return  FLOW_NONE, with p dropped or answered, when the flow is refused. */
 uint32_t
-nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint64_t client_hash,
-		uint32_t now_ms)
+nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint32_t now_ms)
 {
 	const struct snapshot_frontend *f = &s->frontends[ref_index(p->frontend)];
 	struct frontend_counters *counters = &nlb->counters->frontends[ref_index(p->frontend)];
@@ -396,7 +396,7 @@ nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uin
 	if (p->proto == IPPROTO_TCP)
 		r->client_seq = bytes_load_be32(packet_l4(p) + TCP_SEQ);
 	reason = choose_target(nlb, s, f, r, &target_hash);
-	if (reason == DROP_NONE && insert_flow(nlb, record, client_hash, target_hash))
+	if (reason == DROP_NONE && insert_flow(nlb, record, p->hash, target_hash))
 		return record;
 	if (reason == DROP_NONE)
 		reason = DROP_FLOW_TABLE_FULL;

@@ -16,23 +16,29 @@
 uint64_t nlb_flow_hash(const struct nlb *nlb, const struct snapshot *s, const struct flow_record *r,
 		       enum flow_side side);
 
-/** The record of a reply from a target, or FLOW_NONE. */
-uint32_t nlb_flow_find_target_side(const struct nlb *nlb, const struct snapshot *s, uint64_t hash,
-				   const struct ip_addr *src, uint16_t sport_be,
-				   const struct ip_addr *dst, uint16_t dport_be, uint8_t proto);
+/** A packet's tuple as it arrives at weir. */
+struct nlb_tuple {
+	const struct ip_addr *src, *dst;
+	uint16_t sport_be, dport_be;
+	uint8_t proto;
+};
 
-/** The record of a client's packet, or FLOW_NONE. */
-uint32_t nlb_flow_find_client_side(const struct nlb *nlb, uint64_t hash,
-				   const struct ip_addr *client, uint16_t client_port_be,
-				   uint32_t frontend, uint8_t proto);
+static inline uint64_t
+nlb_tuple_hash(const struct nlb *nlb, const struct nlb_tuple *t)
+{
+	return flow_hash(&nlb->flows, t->src, t->sport_be, t->dst, t->dport_be, t->proto);
+}
+
+/** The record that such a packet belongs to, and the side it comes from; or FLOW_NONE. */
+uint32_t nlb_flow_find(const struct nlb *nlb, const struct snapshot *s, uint64_t hash,
+		       const struct nlb_tuple *tuple, enum flow_side *side);
 
 /**
  * Begin a flow for a client's packet: target, source port, record, both index entries.
- * @param client_hash  of the packet's client side
  * @return  FLOW_NONE, with `p` dropped under a reason and counted, when the flow is refused.
  */
 uint32_t nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p,
-			 uint64_t client_hash, uint32_t now_ms);
+			 uint32_t now_ms);
 
 /** The one way a flow ends. */
 void nlb_flow_close(struct nlb *nlb, const struct snapshot *s, uint32_t record);
@@ -63,34 +69,49 @@ nlb_target_counters(const struct nlb *nlb, const struct flow_record *r)
 	return &nlb->counters->targets[ref_index(r->target)];
 }
 
-/** Full comparison of a record with what a reply from its target must have. */
 static inline bool
-nlb_flow_is_target_side(const struct snapshot *s, const struct flow_record *r,
-			const struct ip_addr *src, uint16_t sport_be, const struct ip_addr *dst,
-			uint16_t dport_be, uint8_t proto)
+nlb_flow_is_of(const struct flow_record *r, uint8_t kind, uint8_t proto)
 {
-	const struct snapshot_target *target;
-
-	if (r->local_port_be != dport_be || r->proto != proto || r->role == FLOW_ROLE_FREE)
-		return false;
-	if (r->kind == FLOW_KIND_ENDPOINT)
-		return r->client_port_be == sport_be && ip_addr_equal(&r->client, src) &&
-		       ip_addr_equal(&s->locals[ref_index(r->local)].addr, dst);
-	target = &s->targets[ref_index(r->target)];
-	if (target->port_be != sport_be || !ip_addr_equal(&target->addr, src))
-		return false;
-	if ((r->flags & FLOW_FLAG_FULL_NAT) == 0)
-		return ip_addr_equal(&r->client, dst);
-	return ip_addr_equal(&s->locals[ref_index(r->local)].addr, dst);
+	return r->role == FLOW_ROLE_LOCAL && r->kind == kind && r->proto == proto;
 }
 
-/** Full comparison of a record with what a packet of its client must have. */
+/** Full comparison of a record with what a packet from its client must have. */
 static inline bool
-nlb_flow_is_client_side(const struct flow_record *r, const struct ip_addr *client,
-			uint16_t client_port_be, uint32_t frontend, uint8_t proto)
+nlb_flow_is_client_side(const struct snapshot *s, const struct flow_record *r,
+			const struct nlb_tuple *t)
 {
-	return r->client_port_be == client_port_be && r->frontend == frontend &&
-	       r->proto == proto && r->role == FLOW_ROLE_LOCAL && ip_addr_equal(&r->client, client);
+	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
+
+	return nlb_flow_is_of(r, FLOW_KIND_NLB, t->proto) && r->client_port_be == t->sport_be &&
+	       f->port_be == t->dport_be && ip_addr_pair_equal(&r->client, t->src, &f->vip, t->dst);
+}
+
+/** Full comparison of a record with what a packet from its target must have. */
+static inline bool
+nlb_flow_is_target_side(const struct snapshot *s, const struct flow_record *r,
+			const struct nlb_tuple *t)
+{
+	const struct snapshot_target *target = &s->targets[ref_index(r->target)];
+	const struct ip_addr *local = &s->locals[ref_index(r->local)].addr;
+
+	if (r->local_port_be != t->dport_be)
+		return false;
+	if (unlikely(!nlb_flow_is_of(r, FLOW_KIND_NLB, t->proto)))
+		return nlb_flow_is_of(r, FLOW_KIND_ENDPOINT, t->proto) &&
+		       r->client_port_be == t->sport_be &&
+		       ip_addr_pair_equal(&r->client, t->src, local, t->dst);
+	return target->port_be == t->sport_be &&
+	       ip_addr_pair_equal(&target->addr, t->src,
+				  (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? local : &r->client,
+				  t->dst);
+}
+
+static inline bool
+nlb_flow_is(const struct snapshot *s, const struct flow_record *r, const struct nlb_tuple *t,
+	    enum flow_side side)
+{
+	return side == FLOW_SIDE_CLIENT ? nlb_flow_is_client_side(s, r, t)
+					: nlb_flow_is_target_side(s, r, t);
 }
 
 #endif

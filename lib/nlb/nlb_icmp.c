@@ -24,36 +24,28 @@ nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_
 		   struct packet *p)
 {
 	struct packet_quote q;
-	uint32_t frontend, record = FLOW_NONE;
+	struct nlb_tuple tuple;
+	enum flow_side side;
+	uint32_t record;
 	const struct snapshot_target *target;
 	struct flow_record *r;
 	const struct ip_addr *local;
 	const struct snapshot_frontend *f;
-	uint8_t bit;
 
 	if (!is_wanted_icmp(p) || !packet_parse_quote(p, &q) ||
 	    (q.proto != IPPROTO_TCP && q.proto != IPPROTO_UDP)) {
 		packet_drop(p, DROP_ICMP_UNWANTED);
 		return;
 	}
-	bit = q.proto == IPPROTO_TCP ? SNAPSHOT_TCP : SNAPSHOT_UDP;
-	frontend = snapshot_find_frontend(s, &q.src, q.sport_be, bit);
-	if (frontend != 0) {
-		/* About a packet that weir sent to a client as the listener. */
-		uint32_t reference = ref_make(frontend, s->frontends[frontend].generation);
-
-		record = nlb_flow_find_client_side(
-			nlb, flow_hash_client(&nlb->flows, &q.dst, q.dport_be, reference, q.proto),
-			&q.dst, q.dport_be, reference, q.proto);
-	} else {
-		/* About a packet that weir sent to a target. */
-		record = nlb_flow_find_target_side(nlb, s,
-						   flow_hash_target(&nlb->flows, &q.dst, q.dport_be,
-								    &q.src, q.sport_be, q.proto),
-						   &q.dst, q.dport_be, &q.src, q.sport_be, q.proto);
-	}
-	if (record == FLOW_NONE || nlb->flows.records[record].kind != FLOW_KIND_NLB) {
+	/* What is quoted was sent by weir: its answer would come from the side that complains. */
+	tuple = (struct nlb_tuple){&q.dst, &q.src, q.dport_be, q.sport_be, q.proto};
+	record = nlb_flow_find(nlb, s, nlb_tuple_hash(nlb, &tuple), &tuple, &side);
+	if (record == FLOW_NONE) {
 		nlb_miss(nlb, p, FLOW_MISS_ICMP_ERROR);
+		return;
+	}
+	if (nlb->flows.records[record].kind == FLOW_KIND_ENDPOINT) {
+		p->verdict = PACKET_ENDPOINT;
 		return;
 	}
 	r = &nlb->flows.records[record];
@@ -74,7 +66,7 @@ nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_
 		packet_drop(p, DROP_L4_HEADER_INVALID);
 		return;
 	}
-	if (frontend != 0) {
+	if (side == FLOW_SIDE_CLIENT) {
 		struct rewrite inner = {.src = &target->addr,
 					.dst = local,
 					.sport_be = target->port_be,

@@ -5,9 +5,7 @@
 
 #include "bytes.h"
 #include "clock.h"
-
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_ARP  0x0806
+#include "wire.h"
 
 #define ANNOUNCING_MAX 4096
 
@@ -207,7 +205,8 @@ publish(struct neighbors *n, struct neighbor *e)
 	const struct neighbor_interface *i = &n->interfaces[e->interface];
 	struct next_hop_copy copy = {.interface = e->interface, .port = i->port, .mtu = i->mtu};
 
-	copy.l2_len = write_l2(i, e->mac, 0, copy.l2);
+	copy.l2_len = write_l2(i, e->mac, ip_addr_is_v4(&e->addr) ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6,
+			       copy.l2);
 	next_hop_resolve(n->hops, e->reference, &copy);
 }
 

@@ -34,10 +34,13 @@ static uint32_t
 find(const struct flow_table *t, uint32_t key, enum flow_side side)
 {
 	struct flow_search s = flow_search_begin(t, key_hash(t, key, side));
-	uint32_t record;
+	uint32_t entry;
 
-	while ((record = flow_search_next(t, &s, side)) != FLOW_NONE) {
-		if (t->records[record].role != FLOW_ROLE_FREE && t->records[record].frontend == key)
+	while ((entry = flow_search_next(t, &s)) != FLOW_NONE) {
+		uint32_t record = flow_entry_record(entry);
+
+		if (flow_entry_side(entry) == side && t->records[record].role != FLOW_ROLE_FREE &&
+		    t->records[record].frontend == key)
 			return record;
 	}
 	return FLOW_NONE;

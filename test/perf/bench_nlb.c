@@ -22,7 +22,7 @@
 #include "checksum.h"
 #include "maglev.h"
 #include "nlb.h"
-#include "packet.h"
+#include "packet_parse.h"
 #include "config.h"
 #include "snapshot_build.h"
 #include "wire.h"

@@ -17,7 +17,7 @@
 #include "config.h"
 #include "maglev.h"
 #include "nlb.h"
-#include "packet.h"
+#include "packet_parse.h"
 #include "snapshot_build.h"
 #include "unit.h"
 #include "wire.h"

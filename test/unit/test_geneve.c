@@ -6,6 +6,7 @@
 #include "bytes.h"
 #include "checksum.h"
 #include "geneve.h"
+#include "packet_parse.h"
 #include "wire.h"
 
 #define ROOM 160
