@@ -31,6 +31,7 @@ enum flow_role { FLOW_ROLE_FREE, FLOW_ROLE_LOCAL, FLOW_ROLE_REPLICA, FLOW_ROLE_R
 enum flow_kind {
 	FLOW_KIND_NLB = 1,  /* both sides indexed */
 	FLOW_KIND_ENDPOINT, /* a source port of weir's own connection: target side only */
+	FLOW_KIND_GATEWAY,  /* struct flow_gateway: one entry, on the client side */
 };
 
 enum flow_state {

@@ -50,8 +50,8 @@
 	X(GENEVE_OPTION_ORDER, "geneve_option_order", "GENEVE options in another order")           \
 	X(GENEVE_OPTION_DUPLICATE, "geneve_option_duplicate", "GENEVE option given twice")         \
 	X(GENEVE_OPTION_MISSING, "geneve_option_missing", "GENEVE option missing")                 \
-	X(GENEVE_TARGET_UNKNOWN, "geneve_target_unknown", "GENEVE from no registered appliance")   \
-	X(GENEVE_TARGET_OTHER, "geneve_target_other", "GENEVE from another appliance's flow")      \
+	X(GENEVE_TARGET_OTHER, "geneve_target_other",                                              \
+	  "GENEVE from another address than that of the flow's appliance")                         \
 	X(GENEVE_COOKIE_FOREIGN, "geneve_cookie_foreign", "flow cookie that was never given out")  \
 	X(GENEVE_COOKIE_EXPIRED, "geneve_cookie_expired", "flow cookie of a flow that is over")    \
 	X(GENEVE_ENDPOINT_OTHER, "geneve_endpoint_other",                                          \

@@ -292,6 +292,7 @@ packet_parse(const struct packet_frame *frame, const struct packet_link *link, s
 	p->l3 = frame->data + link->l2_len;
 	p->headroom = (uint16_t)(frame->headroom + link->l2_len);
 	p->contiguous = (uint16_t)(frame->len - link->l2_len);
+	p->l2_len = (uint8_t)link->l2_len;
 	p->l4_off = 0;
 	p->proto = 0;
 	p->flags = 0;

@@ -33,6 +33,7 @@ enum packet_flags {
 	PACKET_FRAGMENT_LATER = 1 << 1, /* not the first: no L4 header, ports are 0 */
 	PACKET_ICMP_ERROR = 1 << 2,     /* ICMP or ICMPv6 error message */
 	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
+	PACKET_GENEVE = 1 << 4,         /* from an appliance: for the gateway load balancer */
 };
 
 /** Longest Ethernet header that weir writes: with one tag. */
@@ -49,6 +50,7 @@ struct packet {
 	uint8_t proto;       /* IPPROTO_*, behind IPv6 extension headers */
 	uint8_t flags;       /* PACKET_* */
 	uint8_t slot;        /* steering slot */
+	uint8_t l2_len;      /* bytes of Ethernet header in front of l3, as received */
 	uint8_t verdict;     /* enum packet_verdict */
 	uint8_t drop;        /* enum drop_reason */
 	uint16_t interface;  /* ingress interface index */

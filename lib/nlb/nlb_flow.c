@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "check.h"
+#include "flow_gateway.h"
 #include "maglev.h"
 #include "wire.h"
 
@@ -20,6 +21,12 @@ nlb_flow_hash(const struct nlb *nlb, const struct snapshot *s, const struct flow
 	const struct snapshot_target *target;
 	const struct ip_addr *local;
 
+	if (r->kind == FLOW_KIND_GATEWAY) {
+		struct flow_record copy = *r;
+		struct flow_gateway_key key = flow_gateway_key_of(flow_gateway_of(&copy));
+
+		return side == FLOW_SIDE_TARGET ? 0 : flow_gateway_hash(&nlb->flows.seed, &key);
+	}
 	if (r->kind == FLOW_KIND_ENDPOINT) {
 		if (side == FLOW_SIDE_CLIENT)
 			return 0;

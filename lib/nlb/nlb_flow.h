@@ -71,7 +71,8 @@ nlb_flow_is_target_side(const struct snapshot *s, const struct flow_record *r,
 {
 	const struct snapshot_target *target;
 
-	if (r->local_port_be != dport_be || r->proto != proto || r->role == FLOW_ROLE_FREE)
+	if (r->local_port_be != dport_be || r->proto != proto || r->role == FLOW_ROLE_FREE ||
+	    r->kind == FLOW_KIND_GATEWAY)
 		return false;
 	if (r->kind == FLOW_KIND_ENDPOINT)
 		return r->client_port_be == sport_be && ip_addr_equal(&r->client, src) &&
@@ -90,7 +91,8 @@ nlb_flow_is_client_side(const struct flow_record *r, const struct ip_addr *clien
 			uint16_t client_port_be, uint32_t frontend, uint8_t proto)
 {
 	return r->client_port_be == client_port_be && r->frontend == frontend &&
-	       r->proto == proto && r->role == FLOW_ROLE_LOCAL && ip_addr_equal(&r->client, client);
+	       r->proto == proto && r->role == FLOW_ROLE_LOCAL && r->kind == FLOW_KIND_NLB &&
+	       ip_addr_equal(&r->client, client);
 }
 
 #endif

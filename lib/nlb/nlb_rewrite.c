@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "ip_ttl.h"
 #include "wire.h"
 
 /* Write the addresses. @return the difference they make to a checksum. */
@@ -57,17 +58,6 @@ apply_udp(uint8_t *field, uint64_t diff)
 	bytes_store16(field, sum == 0 ? 0xffff : sum);
 }
 
-static inline uint64_t
-decrement_ttl(uint8_t *ip)
-{
-	/* TTL and protocol as one word: nothing is read back that was just written narrower. */
-	uint16_t before = bytes_load16(ip + IPV4_TTL);
-	uint16_t after = (uint16_t)(before - htons(0x0100));
-
-	bytes_store16(ip + IPV4_TTL, after);
-	return checksum_diff16(0, before, after);
-}
-
 void
 rewrite_packet(struct packet *p, const struct rewrite *rewrite)
 {
@@ -75,7 +65,7 @@ rewrite_packet(struct packet *p, const struct rewrite *rewrite)
 	uint64_t diff = write_addresses(ip, p->af, rewrite->src, rewrite->dst);
 
 	if (p->af == 4)
-		apply(ip + IPV4_CHECKSUM, diff + decrement_ttl(ip));
+		apply(ip + IPV4_CHECKSUM, diff + ip_ttl_decrement_v4(ip));
 	else
 		ip[IPV6_HOP_LIMIT]--;
 	diff += write_ports(l4, rewrite->sport_be, rewrite->dport_be);
@@ -129,7 +119,7 @@ rewrite_icmp(struct packet *p, const struct packet_quote *quote, const struct re
 	rewrite_quote(quote, p->af, inner);
 	diff = write_addresses(p->l3, p->af, &from, &to);
 	if (p->af == 4) {
-		apply(p->l3 + IPV4_CHECKSUM, diff + decrement_ttl(p->l3));
+		apply(p->l3 + IPV4_CHECKSUM, diff + ip_ttl_decrement_v4(p->l3));
 	} else {
 		p->l3[IPV6_HOP_LIMIT]--;
 		sum = checksum_pseudo(from.b, to.b, 16, IPPROTO_ICMPV6, len);
