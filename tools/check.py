@@ -128,7 +128,7 @@ def generated_docs() -> None:
 def quick() -> None:
     run("format", "clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h"))
     run("shellcheck", "shellcheck", *filter(is_shell_script, tracked("tools", "test", ".ci")))
-    run("python syntax", "/usr/bin/python3", "-W", "error", "-c", PARSE_ALL, *tracked("*.py", "tools/weirctl"))
+    run("python syntax", "/usr/bin/python3", "-W", "error", "-c", PARSE_ALL, *tracked("*.py", "tools/weirctl", "tools/geneve-*"))
     if build("build"):
         tests("build", "unit", "model")
         generated_docs()
