@@ -23,13 +23,16 @@ import subprocess
 import sys
 from typing import Sequence
 
-from topology import FRONT_V4, FRONT_V6, ROOT, Host, Lab, Target, end_process, wait_until
+from topology import (CLIENT_V4, CLIENT_V6, FRONT_V4, FRONT_V6, PYTHON, ROOT, Host, Lab, Target, end_process,
+                      wait_until)
 
 sys.path.insert(0, str(ROOT / "tools"))
 
 import geneve_appliance  # noqa: E402
 
 PROGRAM = str(ROOT / "tools" / "geneve-appliance")
+FLOW_LOAD = str(ROOT / "test" / "e2e" / "flow_load.py")
+ECHO_PORT, LINES_PORT = 5353, 7000  # on the server: UDP, TCP
 
 SERVER_V4, SERVER_V6 = "198.18.3.2", "2001:db8:3::2"
 FAR_V4, FAR_V6 = "198.18.3.1", "2001:db8:3::1"
@@ -208,7 +211,9 @@ class GatewayLab(Lab):
     def serve(self) -> None:
         """Web and echo servers on the server."""
         self.serve_http(self.server)
-        self.serve_udp_echo(self.server)
+        self.serve_udp_echo(self.server, port=ECHO_PORT)
+        self.server.serve("lines", PYTHON, FLOW_LOAD, "serve", str(LINES_PORT),
+                          ready=lambda: self.server.is_listening(LINES_PORT))
 
     def close(self) -> None:
         if hasattr(self, "server"):
@@ -251,3 +256,35 @@ def geneve(*parts: bytes, version: int = 0, flags: int = 0, protocol: int = 0x08
     joined = b"".join(parts)
     return struct.pack("!BBHI", version << 6 | (len(joined) if length is None else length) // 4, flags, protocol,
                        0) + joined
+
+
+class Load:
+    """flow_load.py on the client: long-lived flows, whose losses it tells."""
+
+    def __init__(self, lab: Lab, protocol: str, address: str, flows: int, interval_ms: int) -> None:
+        service = ECHO_PORT if protocol == "udp" else LINES_PORT
+        self.process = lab.client.start(PYTHON, FLOW_LOAD, protocol, address, str(service), str(flows),
+                                        str(interval_ms), stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        if self.process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"no load: exit code {self.process.wait()}")
+
+    def end(self) -> list[dict]:
+        self.process.terminate()
+        return json.loads(self.process.communicate(timeout=20)[0])
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+def ports_of(appliance: Appliance, protocol: str) -> set[int]:
+    """The client's ports of the flows that an appliance saw."""
+    found = set()
+    for flow in appliance.flows(protocol):
+        for end in (flow["a"], flow["b"]):
+            address, _, number = end.rpartition(":")
+            if address.strip("[]") in (CLIENT_V4, CLIENT_V6):
+                found.add(int(number))
+    return found
