@@ -16,6 +16,8 @@
 #include "icmp.h"
 #include "steer.h"
 #include "wire.h"
+#include "worker_gateway.h"
+#include "worker_io.h"
 
 #define BURST         PORT_BURST
 #define PROBE_TICK_MS 10
@@ -23,19 +25,6 @@
 #define ETHERTYPE_IPV4  0x0800
 #define ETHERTYPE_IPV6  0x86dd
 #define ETHERTYPE_8021Q 0x8100
-
-static void
-drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
-{
-	w->counters.drops[reason]++;
-	rte_pktmbuf_free(m);
-}
-
-static const struct port_map *
-ports_of(const struct worker *w)
-{
-	return atomic_load_explicit(&w->dp->ports, memory_order_acquire);
-}
 
 /* Out: other workers, the management core, ports. */
 
@@ -52,8 +41,9 @@ flush_peer(struct worker *w, uint16_t peer)
 	w->out_n[peer] = 0;
 }
 
-static void
-pass_to_peer(struct worker *w, uint16_t peer, struct rte_mbuf *m, enum worker_packet_kind kind)
+void
+worker_pass_to_peer(struct worker *w, uint16_t peer, struct rte_mbuf *m,
+		    enum worker_packet_kind kind)
 {
 	m->hash.usr = kind;
 	w->out[peer][w->out_n[peer]++] = m;
@@ -90,14 +80,14 @@ flush_port(struct worker *w, const struct port *port)
 }
 
 /* `m` is a complete frame. */
-static void
-transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
+void
+worker_transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 {
 	uint16_t owner = w->tx_owner[port->index];
 
 	if (owner != w->index) {
 		m->port = port->index;
-		pass_to_peer(w, owner, m, WORKER_PACKET_TRANSMIT);
+		worker_pass_to_peer(w, owner, m, WORKER_PACKET_TRANSMIT);
 		return;
 	}
 	w->tx[port->index][w->tx_n[port->index]++] = m;
@@ -106,8 +96,8 @@ transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 }
 
 /* Let the buffer begin at p->l3 - `in_front` and end with the IP packet. */
-static bool
-fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
+bool
+worker_fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
 {
 	uint8_t *old_start = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t *start = p->l3 - in_front;
@@ -154,7 +144,7 @@ transmit(struct worker *w, struct packet *p, const struct next_hop_copy *hop)
 		drop(w, m, DROP_LINK_DOWN);
 		return;
 	}
-	if (unlikely(!fit_buffer(m, p, l2_len))) {
+	if (unlikely(!worker_fit_buffer(m, p, l2_len))) {
 		drop(w, m, DROP_TX_UNSUPPORTED);
 		return;
 	}
@@ -165,7 +155,7 @@ transmit(struct worker *w, struct packet *p, const struct next_hop_copy *hop)
 	}
 	w->counters.interfaces[hop->interface].tx_packets++;
 	w->counters.interfaces[hop->interface].tx_bytes += p->len;
-	transmit_frame(w, port, m);
+	worker_transmit_frame(w, port, m);
 }
 
 /* The service left the next hop open: find it by route, or let the management core resolve it. */
@@ -186,7 +176,7 @@ forward(struct worker *w, struct packet *p)
 
 	if (unlikely(!next_hop_read(&w->dp->hops, p->next_hop, &hop)) &&
 	    !next_hop_read(&w->dp->hops, find_next_hop(w, p), &hop)) {
-		if (!fit_buffer(p->buf, p, 0))
+		if (!worker_fit_buffer(p->buf, p, 0))
 			drop(w, p->buf, DROP_TX_UNSUPPORTED);
 		else
 			pass_to_management(w, p->buf, WORKER_PACKET_RESOLVE);
@@ -307,6 +297,8 @@ parse(struct worker *w, const struct port_map *ports, struct rte_mbuf *m, struct
 	interface = &w->snapshot->interfaces[p->interface];
 	w->counters.interfaces[p->interface].rx_packets++;
 	w->counters.interfaces[p->interface].rx_bytes += frame.total_len;
+	if (unlikely(interface->in_line))
+		return worker_wire_parse(&frame, &link, p);
 	if (!mac_is_ours(link.dst_mac, interface->mac))
 		return DROP_MAC_NOT_OURS;
 	return packet_parse(&frame, &link, p);
@@ -324,6 +316,9 @@ finish(struct worker *w, struct packet *p)
 		break;
 	case PACKET_DROP:
 		drop(w, p->buf, (enum drop_reason)p->drop);
+		break;
+	case PACKET_LINK:
+		worker_gateway_link(w, p);
 		break;
 	case PACKET_KEPT:
 		break;
@@ -354,8 +349,8 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 {
 	const struct port_map *ports = ports_of(w);
 	struct capture *capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
-	struct packet packets[BURST], *service[BURST], *done[BURST];
-	uint16_t service_n = 0, done_n = 0;
+	struct packet packets[BURST], *service[BURST], *gateway[BURST], *done[BURST];
+	uint16_t service_n = 0, gateway_n = 0, done_n = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
@@ -368,6 +363,19 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			drop(w, bufs[i], reason);
 			continue;
 		}
+		if (unlikely(w->snapshot->has_endpoints)) {
+			enum worker_gateway_class class = worker_gateway_classify(w, p, mine);
+
+			if (class == WORKER_GATEWAY_SERVE) {
+				if (unlikely(capture != NULL))
+					capture_packet(capture, w->index, p, w->now_us, CAPTURE_RX);
+				gateway[gateway_n++] = p;
+			}
+			if (class == WORKER_GATEWAY_SERVE || class == WORKER_GATEWAY_DONE)
+				done[done_n++] = p;
+			if (class != WORKER_GATEWAY_NOT)
+				continue;
+		}
 		if (classify(w, p) == CLASSIFIED_DONE) {
 			done[done_n++] = p;
 			continue;
@@ -378,7 +386,7 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
 			owner = steer_owner(w->snapshot, p->slot);
 			if (owner != w->index) {
-				pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
+				worker_pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
 				continue;
 			}
 		}
@@ -391,8 +399,12 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 	}
 	if (service_n > 0)
 		nlb_burst(w->nlb, w->snapshot, &w->dp->hops, service, service_n, w->now_ms);
+	if (gateway_n > 0)
+		gwlb_burst(w->gwlb, w->snapshot, &w->dp->hops, gateway, gateway_n, w->now_ms);
 	for (uint16_t i = 0; i < done_n; i++) {
-		if (unlikely(capture != NULL) && done[i]->verdict == PACKET_FORWARD)
+		if (unlikely(capture != NULL) &&
+		    (done[i]->verdict == PACKET_FORWARD ||
+		     (done[i]->verdict == PACKET_LINK && done[i]->af != 0)))
 			capture_packet(capture, w->index, done[i], w->now_us, CAPTURE_TX);
 		finish(w, done[i]);
 	}
@@ -442,7 +454,7 @@ poll_peers(struct worker *w)
 		w->counters.taken_over += n;
 		for (unsigned i = 0; i < n; i++) {
 			if (bufs[i]->hash.usr == WORKER_PACKET_TRANSMIT)
-				transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
+				worker_transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
 			else
 				mine[mine_n++] = bufs[i];
 		}
@@ -451,6 +463,18 @@ poll_peers(struct worker *w)
 		busy |= n > 0;
 	}
 	return busy;
+}
+
+/* Fragments that waited for their first one. */
+static void
+process_released(struct worker *w)
+{
+	while (w->released_n > 0) {
+		struct rte_mbuf *bufs[BURST];
+		uint16_t n = worker_gateway_take_released(w, bufs, BURST);
+
+		process(w, bufs, n, true);
+	}
 }
 
 /* Commands of the management core. */
@@ -564,7 +588,7 @@ poll_management(struct worker *w)
 
 	w->counters.from_management += n;
 	for (unsigned i = 0; i < n; i++)
-		transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
+		worker_transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
 	return n > 0;
 }
 
@@ -616,6 +640,7 @@ worker_poll(struct worker *w, uint64_t tick)
 
 	busy = poll_peers(w);
 	busy |= poll_ports(w);
+	process_released(w);
 	busy |= poll_management(w);
 	busy |= poll_commands(w);
 	if (clock_ms_reached(w->now_ms, w->probe_tick_ms)) {
@@ -623,6 +648,7 @@ worker_poll(struct worker *w, uint64_t tick)
 		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	worker_gateway_sweep(w);
 	flush(w);
 	wake_management(w);
 
@@ -697,4 +723,5 @@ worker_drain(struct worker *w)
 			drain_ring(w, w->dp->between[peer][w->index]);
 	}
 	drain_ring(w, w->from_management);
+	worker_gateway_drain(w);
 }

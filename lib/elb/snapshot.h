@@ -62,6 +62,12 @@ struct snapshot_frontend {
 	uint64_t listener_id;
 };
 
+/** Why the target of a gateway flow is to be thought over when its next packet comes. */
+enum snapshot_moving {
+	SNAPSHOT_MOVING_REBALANCE = 1 << 0, /* flows are to have another target */
+	SNAPSHOT_MOVING_BYPASS = 1 << 1,    /* no target is healthy: flows pass by */
+};
+
 /** A registered or still draining target; it stays until its last flow has left. */
 struct snapshot_target {
 	struct ip_addr addr;
@@ -75,7 +81,7 @@ struct snapshot_target {
 	uint32_t local_n;
 	/* Changed under a published snapshot by the management core, single bytes: */
 	uint8_t closing;   /* its flows are to be closed: the delay is over */
-	uint8_t moving;    /* its gateway flows are to have another target: rebalance */
+	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
 	uint8_t resetting; /* its gateway flows' TCP senders get RST */
 	uint8_t reserved;
 	uint64_t id; /* stable identity (group, address, port) */

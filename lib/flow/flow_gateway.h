@@ -37,7 +37,7 @@ struct flow_gateway {
 	uint32_t created_ms;
 	uint32_t next_free;
 	uint32_t frontend; /* reference, for its counters */
-	uint32_t exit[2];  /* towards low, high: cached reference of a next hop, or of a link */
+	uint32_t exit[2];  /* towards high, low: cached reference of a next hop, or of a link */
 	uint32_t cold_spare[11];
 };
 
@@ -45,8 +45,10 @@ enum flow_gateway_flags {
 	FLOW_GATEWAY_FROM_LOW = 1 << 0, /* the low end began the flow */
 	FLOW_GATEWAY_FIN_LOW = 1 << 1,
 	FLOW_GATEWAY_FIN_HIGH = 1 << 2,
-	FLOW_GATEWAY_NO_PORTS = 1 << 3, /* the key has no ports */
-	FLOW_GATEWAY_NO_PROTO = 1 << 4, /* nor a protocol */
+	FLOW_GATEWAY_NO_PORTS = 1 << 3,     /* the key has no ports */
+	FLOW_GATEWAY_NO_PROTO = 1 << 4,     /* nor a protocol */
+	FLOW_GATEWAY_RESET_BY_LOW = 1 << 5, /* of FLOW_STATE_RESET: who sent the RST */
+	FLOW_GATEWAY_LINKS = 1 << 6,        /* exit[] are links of a wire, not next hops */
 };
 
 #define FLOW_GATEWAY_SAME(member, of)                                         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "gwlb.h"
+#include "gwlb_flow.h"
 
 #include <netinet/in.h>
 
@@ -17,7 +17,8 @@ aligned(size_t bytes)
 size_t
 gwlb_bytes(const struct gwlb_settings *settings)
 {
-	return aligned(sizeof(struct gwlb)) + aligned(settings->targets_n * sizeof(uint32_t)) +
+	return aligned(sizeof(struct gwlb)) +
+	       aligned(settings->targets_n * sizeof(struct gwlb_way)) +
 	       GWLB_LINKS * sizeof(struct gwlb_link);
 }
 
@@ -30,8 +31,8 @@ gwlb_create(void *mem, size_t bytes, const struct gwlb_settings *settings)
 	CHECK(bytes >= gwlb_bytes(settings));
 	CHECK(settings->flows->records_n <= GWLB_COOKIE_RECORDS);
 	at += aligned(sizeof(*g));
-	g->target_hops = (uint32_t *)(void *)at;
-	at += aligned(settings->targets_n * sizeof(uint32_t));
+	g->ways = (struct gwlb_way *)(void *)at;
+	at += aligned(settings->targets_n * sizeof(struct gwlb_way));
 	g->links = (struct gwlb_link *)(void *)at;
 	g->flows = settings->flows;
 	g->steer = settings->steer;
@@ -50,19 +51,19 @@ gwlb_free(struct gwlb *g)
 }
 
 void
-gwlb_flow_close(struct gwlb *g, uint32_t record)
+gwlb_rebuild(struct gwlb *g)
 {
-	struct flow_gateway *r = flow_gateway_of(&g->flows->records[record]);
-	struct flow_gateway_key key = flow_gateway_key_of(r);
-
+	g->in_use = 0;
 	g->changes++;
-	flow_journal_note(&g->journal, FLOW_CLOSED, record, r->version);
-	flow_index_remove(g->flows, flow_gateway_hash(&g->flows->seed, &key), record,
-			  FLOW_SIDE_CLIENT);
-	g->counters->frontends[ref_index(r->frontend)].closed_flows++;
-	g->counters->targets[ref_index(r->target)].closed_flows++;
-	g->in_use--;
-	flow_record_give(g->flows, record);
+	for (uint32_t i = 0; i < g->flows->used_n; i++) {
+		struct flow_gateway *r = flow_gateway_of(&g->flows->records[i]);
+
+		if (r->role == FLOW_ROLE_FREE || r->kind != FLOW_KIND_GATEWAY)
+			continue;
+		r->exit[0] = 0;
+		r->exit[1] = 0;
+		g->in_use++;
+	}
 }
 
 void
@@ -100,13 +101,17 @@ idle_limit_ms(const struct snapshot *s, const struct flow_gateway *r)
 	return f == NULL ? GWLB_IDLE_MS : f->tcp_idle_ms;
 }
 
-/* A flow whose endpoint is gone can't be reached by a packet any more. */
+/*
+ * A flow whose endpoint is gone can't be reached by a packet any more; one whose endpoint has
+ * another listener is not that one's.
+ */
 static bool
 is_over(const struct snapshot *s, const struct flow_gateway *r, uint32_t now_ms)
 {
-	return now_ms - r->last_seen_ms >= idle_limit_ms(s, r) ||
-	       snapshot_endpoint(s, r->endpoint) == NULL ||
-	       s->targets[ref_index(r->target)].closing;
+	const struct snapshot_endpoint *e = snapshot_endpoint(s, r->endpoint);
+
+	return now_ms - r->last_seen_ms >= idle_limit_ms(s, r) || e == NULL ||
+	       e->frontend != r->frontend || s->targets[ref_index(r->target)].closing;
 }
 
 void

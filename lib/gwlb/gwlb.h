@@ -38,6 +38,14 @@
 #define GWLB_CLOSING_MS 30000  /* after FIN from both ends */
 #define GWLB_RESET_MS   10000  /* after a RST */
 
+/** A cached way to an appliance: of a target as one snapshot has it. */
+struct gwlb_way {
+	uint32_t target; /* reference */
+	uint32_t generation;
+	uint32_t next_hop;
+	uint32_t reserved;
+};
+
 struct gwlb_settings {
 	struct flow_table *flows;  /* the worker's, of at most GWLB_COOKIE_RECORDS records */
 	const struct steer *steer; /* the worker's */
@@ -54,7 +62,7 @@ struct gwlb {
 	struct gwlb_cookie_key cookie_key;
 	struct flow_journal journal;
 	struct icmp_limit icmp_limit;
-	uint32_t *target_hops;   /* [targets_n], cached next hops by target index */
+	struct gwlb_way *ways;   /* [targets_n], by target index */
 	struct gwlb_link *links; /* [GWLB_LINKS] */
 	uint32_t targets_n;
 	uint32_t in_use;   /* records of this service */
@@ -67,6 +75,12 @@ struct gwlb {
 size_t gwlb_bytes(const struct gwlb_settings *settings);
 
 struct gwlb *gwlb_create(void *mem, size_t bytes, const struct gwlb_settings *settings);
+
+/**
+ * After the flow table's index was rebuilt from records that may come from elsewhere: count this
+ * service's, forget what their caches refer to.
+ */
+void gwlb_rebuild(struct gwlb *gwlb);
 
 /** Give every flow back. */
 void gwlb_flush(struct gwlb *gwlb);
@@ -90,8 +104,8 @@ uint8_t gwlb_packet_slot(const struct gwlb *gwlb, const struct snapshot *snapsho
 
 /**
  * Serve a burst of at most GWLB_BURST packets: those that entered by an endpoint, and those marked
- * PACKET_GENEVE.  Each has a verdict on return.  PACKET_FORWARD with next hop 0 means that the route
- * of p->dst is to be resolved; PACKET_LINK, that p->next_hop names a link, see gwlb_link().
+ * PACKET_GENEVE.  Each has a verdict on return.  PACKET_FORWARD with next hop 0 means that the
+ * route of p->dst is to be resolved; PACKET_LINK, that p->next_hop names a link, see gwlb_link().
  */
 void gwlb_burst(struct gwlb *gwlb, const struct snapshot *snapshot,
 		const struct next_hop_table *hops, struct packet **packets, uint16_t n,
@@ -106,10 +120,5 @@ gwlb_link(const struct gwlb *gwlb, uint32_t reference)
 
 /** Look at some records, all of them about once a second, and close the idle ones. */
 void gwlb_sweep(struct gwlb *gwlb, const struct snapshot *snapshot, uint32_t now_ms);
-
-/* Between the files of this library. */
-
-/** Close the flow: index entry, counters, record. */
-void gwlb_flow_close(struct gwlb *gwlb, uint32_t record);
 
 #endif

@@ -61,6 +61,7 @@
 	X(GENEVE_INNER_OWN, "geneve_inner_own", "packet inside of GENEVE from or for weir itself") \
 	X(GENEVE_RECURSION, "geneve_recursion", "GENEVE for weir inside of GENEVE")                \
 	X(TARGET_UNHEALTHY, "target_unhealthy", "no appliance is healthy: fail_close")             \
+	X(LINK_FORGOTTEN, "link_forgotten", "the wire's link header of an old flow made way")      \
 	X(FRAGMENT_TIMEOUT, "fragment_timeout", "fragment whose first one did not come")           \
 	X(FRAGMENT_TABLE_FULL, "fragment_table_full", "too many fragmented packets at once")       \
 	X(WORKER_RING_FULL, "worker_ring_full", "ring to the owning worker is full")               \

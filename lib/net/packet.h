@@ -26,6 +26,7 @@ enum packet_verdict {
 	PACKET_FORWARD, /* send to `next_hop`; 0 means: resolve the route of `dst` first */
 	PACKET_HOST,    /* for the management core: ARP, ND, what the kernel would get */
 	PACKET_KEPT,    /* the service took the buffer */
+	PACKET_LINK,    /* send by a wire: `next_hop` names the link header, 0: the one it has */
 };
 
 enum packet_flags {
@@ -34,6 +35,7 @@ enum packet_flags {
 	PACKET_ICMP_ERROR = 1 << 2,     /* ICMP or ICMPv6 error message */
 	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
 	PACKET_GENEVE = 1 << 4,         /* from an appliance: for the gateway load balancer */
+	PACKET_PORTS_GIVEN = 1 << 5,    /* a later fragment with the ports of its first one */
 };
 
 /** Longest Ethernet header that weir writes: with one tag. */
@@ -112,6 +114,12 @@ struct packet_quote {
 
 /** @return false when the quote is truncated, a later fragment, or of a protocol without ports. */
 bool packet_parse_quote(const struct packet *p, struct packet_quote *quote);
+
+/** The same for every protocol: those without ports, ICMP too, have 0. */
+bool packet_parse_quote_any(const struct packet *p, struct packet_quote *quote);
+
+/** What the fragments of one packet have in common beside addresses and protocol. */
+uint32_t packet_fragment_id(const struct packet *p);
 
 static inline void
 packet_drop(struct packet *p, enum drop_reason reason)

@@ -75,6 +75,14 @@ nlb_gauges(const struct nlb *nlb, struct nlb_gauges *gauges)
 			SOURCE_PORT_HINTS * sizeof(struct source_port_hint);
 }
 
+/* A gateway's record uses its flags otherwise. */
+static bool
+holds_port(const struct flow_record *r)
+{
+	return r->kind == FLOW_KIND_ENDPOINT ||
+	       (r->kind == FLOW_KIND_NLB && (r->flags & FLOW_FLAG_FULL_NAT) != 0);
+}
+
 void
 nlb_flush(struct nlb *nlb)
 {
@@ -91,8 +99,7 @@ nlb_flush(struct nlb *nlb)
 			nlb_frontend_counters(nlb, r)->closed_flows++;
 			nlb_target_counters(nlb, r)->closed_flows++;
 		}
-		if (r->kind == FLOW_KIND_ENDPOINT || (r->flags & FLOW_FLAG_FULL_NAT) != 0)
-			nlb->ports--;
+		nlb->ports -= holds_port(r);
 		flow_record_give(t, i);
 	}
 }
@@ -121,11 +128,12 @@ nlb_rebuild(struct nlb *nlb, const struct snapshot *snapshot)
 	for (uint32_t i = 0; i < nlb->flows.used_n; i++) {
 		struct flow_record *r = &nlb->flows.records[i];
 
+		if (r->role == FLOW_ROLE_FREE || r->kind == FLOW_KIND_GATEWAY)
+			continue;
 		/* The table they refer to may be another. */
 		r->next_hop_target = 0;
 		r->next_hop_client = 0;
-		nlb->ports += r->role != FLOW_ROLE_FREE &&
-			      (r->kind == FLOW_KIND_ENDPOINT || (r->flags & FLOW_FLAG_FULL_NAT));
+		nlb->ports += holds_port(r);
 	}
 	return whole;
 }
