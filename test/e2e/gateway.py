@@ -157,8 +157,9 @@ def where_flows_went(appliances: Sequence[Appliance], protocol: str | None = Non
 class GatewayLab(Lab):
     """Lab, and a server on the far side; its targets are appliances."""
 
-    def __init__(self, prefix: str, appliances: int = 3, mtu: int = 1500, wire: bool = False) -> None:
-        self.mtu = mtu
+    def __init__(self, prefix: str, appliances: int = 3, mtu: int = 1500, wire: bool = False,
+                 hosts_mtu: int | None = None) -> None:
+        self.mtu, self.hosts_mtu = mtu, hosts_mtu or mtu
         super().__init__(prefix, appliances, wire=wire)
 
     def _build(self, targets: int, front: Sequence[str], wire: bool) -> None:
@@ -179,13 +180,15 @@ class GatewayLab(Lab):
             self._set_mtu(wire)
 
     def _set_mtu(self, wire: bool) -> None:
-        devices = [(self.client, "eth0"), (self.server.ns, "eth0"), (self.net, "uplink"), (self.net, "bridge")]
-        devices += [(self.lb, f"weir-{name}") for name in ("front", "back", "far", "mid1", "mid2")]
-        devices += [(t.ns, "eth0") for t in self.targets] + [(self.net, t.name) for t in self.targets]
+        hosts = [(self.client, "eth0"), (self.server.ns, "eth0")]
+        hosts += [(self.lb, f"weir-{name}") for name in ("front", "far", "mid1", "mid2")]
         if wire:
-            devices += [(self.wire, "to-client"), (self.wire, "to-weir")]
-        for ns, name in devices:
-            ns.ip("link", "set", name, "mtu", str(self.mtu))
+            hosts += [(self.wire, "to-client"), (self.wire, "to-weir")]
+        behind = [(self.lb, "weir-back"), (self.net, "uplink"), (self.net, "bridge")]
+        behind += [(t.ns, "eth0") for t in self.targets] + [(self.net, t.name) for t in self.targets]
+        for devices, mtu in ((hosts, self.hosts_mtu), (behind, self.mtu)):
+            for ns, name in devices:
+                ns.ip("link", "set", name, "mtu", str(mtu))
 
     def _forget_neighbors(self) -> None:
         for ns in (self.client, self.server.ns):
