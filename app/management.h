@@ -36,6 +36,8 @@ struct managed_target {
 	bool registered;       /* in the model */
 	bool terminate;        /* close its flows when the delay is over */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
+	/* Of gateway targets that left the model, what their group said: */
+	bool rebalance, reset, bypass;
 };
 
 /** Of a target group; by group index. */
@@ -148,6 +150,17 @@ void publication_on_health(void *arg, uint64_t target, const struct target_healt
 /** Write the revision so that it goes on counting after a restart. */
 void publication_save_revision(const struct management *m);
 uint64_t publication_load_revision(const struct model *model);
+
+/* publication_gateway.c */
+
+/** Tell workers what is to become of the flows of each appliance, by health and registration. */
+void publication_mark_appliances(struct management *m);
+
+/** Give back indexes of endpoints that nothing published names. */
+void publication_release_endpoints(struct management *m);
+
+/** Remember of a target that leaves the model what its group says. */
+void publication_keep_failover(struct managed_target *mt, const struct model_target_group *tg);
 
 /* host.c */
 

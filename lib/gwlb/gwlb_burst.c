@@ -126,8 +126,7 @@ encapsulate(struct gwlb *g, const struct snapshot *s, const struct next_hop_tabl
 		&s->locals[ref_index(s->local_refs[t->local_first +
 						   (t->local_n == 1 ? 0 : r->slot % t->local_n)])]
 			 .addr;
-	if (p->proto == IPPROTO_TCP && e->icmp_mtu_exceeded &&
-	    (p->flags & PACKET_FRAGMENT_LATER) == 0 &&
+	if (p->proto == IPPROTO_TCP && (p->flags & PACKET_FRAGMENT_LATER) == 0 &&
 	    (packet_l4(p)[TCP_FLAGS] & TCP_FLAG_SYN) != 0)
 		clamp_mss(p, room);
 	if (!e->in_line)

@@ -68,8 +68,8 @@ test_errors(void)
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
 		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward g\n",
 		 "target group g serves another load balancer already"},
-		{"type without data path", "[load_balancer b]\ntype = gateway\n",
-		 "load balancers of type gateway have no data path in this version"},
+		{"type without data path", "[load_balancer b]\ntype = application\n",
+		 "load balancers of type application have no data path in this version"},
 		{"type that doesn't exist", "[load_balancer b]\ntype = global\n",
 		 "allowed: application, network, classic, gateway"},
 		{"contradiction",
