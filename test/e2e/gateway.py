@@ -197,8 +197,8 @@ class GatewayLab(Lab):
     def route_through_weir(self) -> None:
         """The server finds the client by weir's far address."""
         ns = self.server.ns
-        ns.ip("route", "replace", "198.18.1.0/24", "via", FAR_V4)
-        ns.ip("-6", "route", "replace", "2001:db8:1::/64", "via", FAR_V6)
+        ns.ip("route", "replace", "198.18.1.0/24", "via", FAR_V4, "src", SERVER_V4)
+        ns.ip("-6", "route", "replace", "2001:db8:1::/64", "via", FAR_V6, "src", SERVER_V6)
         self._forget_neighbors()
 
     def connect_in_line(self) -> None:
