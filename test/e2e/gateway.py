@@ -39,8 +39,10 @@ FAR_V4, FAR_V6 = "198.18.3.1", "2001:db8:3::1"
 NEAR_V4, NEAR_V6 = "198.18.1.3", "2001:db8:1::3"  # the server in line
 
 JUMBO = 9100
-# Receive frames of 9,216 bytes hold 9,100 and what af_packet puts in front.
-JUMBO_ARGUMENTS = ",framesz=9216,blocksz=36864,framecnt=512"
+LARGE = 2960  # room for GENEVE around 1,500 bytes, in buffers that net_af_xdp can use
+# Receive frames of net_af_packet hold a packet and 66 bytes in front, whole ones a block, and what they
+# hold has to fit in weir's buffers.
+DEVICE_ARGUMENTS = {1500: "", LARGE: ",framesz=3072,blocksz=12288", JUMBO: ",framesz=9216,blocksz=36864"}
 
 CHECKS = """\
 health_check.interval_seconds = 5
@@ -51,27 +53,26 @@ health_check.unhealthy_threshold_count = 2
 DEAD_SECONDS = 2 * 5 + 2  # a target that dies is unhealthy by then
 
 
-def device(number: int, interface: str, jumbo: bool = False) -> str:
-    """Key `device` of an interface."""
-    return f"device = net_af_packet{number},iface={interface}{JUMBO_ARGUMENTS if jumbo else ''}\n" + (
-        f"mtu = {JUMBO}\n" if jumbo else "")
+def device(number: int, interface: str, mtu: int = 1500) -> str:
+    """Keys `device` and `mtu` of an interface."""
+    return f"device = net_af_packet{number},iface={interface}{DEVICE_ARGUMENTS[mtu]}\nmtu = {mtu}\n"
 
 
-def front(jumbo: bool = False) -> str:
-    return device(0, "weir-front", jumbo) + f"address = {FRONT_V4}/24\naddress = {FRONT_V6}/64\n"
+def front(mtu: int = 1500) -> str:
+    return device(0, "weir-front", mtu) + f"address = {FRONT_V4}/24\naddress = {FRONT_V6}/64\n"
 
 
-def back(jumbo: bool = False) -> str:
-    return device(1, "weir-back", jumbo) + "address = 198.18.2.1/24\naddress = 2001:db8:2::1/64\n"
+def back(mtu: int = 1500) -> str:
+    return device(1, "weir-back", mtu) + "address = 198.18.2.1/24\naddress = 2001:db8:2::1/64\n"
 
 
-def far(jumbo: bool = False) -> str:
-    return "[interface far]\n" + device(2, "weir-far", jumbo) + f"address = {FAR_V4}/24\naddress = {FAR_V6}/64\n"
+def far(mtu: int = 1500) -> str:
+    return "[interface far]\n" + device(2, "weir-far", mtu) + f"address = {FAR_V4}/24\naddress = {FAR_V6}/64\n"
 
 
-def wire_ends(jumbo: bool = False) -> tuple[str, str]:
+def wire_ends(mtu: int = 1500) -> tuple[str, str]:
     """The front and far interfaces as two ends of a wire."""
-    return device(0, "weir-front", jumbo), "[interface far]\n" + device(2, "weir-far", jumbo)
+    return device(0, "weir-front", mtu), "[interface far]\n" + device(2, "weir-far", mtu)
 
 
 def gateway(name: str, targets: Sequence[str], more: str = "", listener: str = "", balancer: str = "") -> str:
@@ -169,6 +170,7 @@ class GatewayLab(Lab):
         self.lb.ip("link", "add", "weir-far", "type", "veth", "peer", "name", "eth0", "netns", ns.name)
         self.lb.ip("link", "add", "weir-mid1", "type", "veth", "peer", "name", "weir-mid2")
         self.lb.plain("weir-far", "weir-mid1", "weir-mid2")
+        ns.sysctl("net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
         ns.plain("eth0")
         ns.address("eth0", f"{SERVER_V4}/24", f"{SERVER_V6}/64", f"{NEAR_V4}/32", f"{NEAR_V6}/128")
         self.lb.up("weir-far", "weir-mid1", "weir-mid2")

@@ -154,7 +154,7 @@ CASES = [
     ("another endpoint's id", lambda s: geneve(*opts(s, (OTHER_IDS[0], IDS[1]))) + s.inner, "geneve_endpoint_other"),
     ("another attachment's id", lambda s: geneve(*opts(s, (IDS[0], OTHER_IDS[1]))) + s.inner,
      "geneve_endpoint_other"),
-    ("nothing inside", lambda s: s.header, "geneve_inner_invalid"),
+    ("nothing inside", lambda s: s.header, ("geneve_inner_invalid", "geneve_length")),
     ("inner packet cut short", lambda s: s.header + s.inner[:-1], "geneve_inner_invalid"),
     ("half an inner header", lambda s: s.header + s.inner[:12], "geneve_inner_invalid"),
     ("garbage inside", lambda s: s.header + random.Random(1).randbytes(60), "geneve_inner_invalid"),

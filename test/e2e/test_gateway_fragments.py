@@ -14,7 +14,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from gateway import (NEAR_V4, NEAR_V6, SERVER_V4, SERVER_V6, GatewayLab, back, far, front, in_line, ping, received,
+from gateway import (LARGE, NEAR_V4, NEAR_V6, SERVER_V4, SERVER_V6, GatewayLab, back, far, front, in_line, ping, received,
                      routed, wire_ends)
 from raw_port import RawPort
 from topology import PYTHON, wait_until
@@ -26,7 +26,7 @@ SERVER, SERVER6, SERVER_MAC = "198.18.3.77", "2001:db8:3::77", "02:00:00:00:00:8
 @pytest.fixture(scope="module")
 def lab():
     """Hosts with an MTU of 1,500; whole fragments and GENEVE around them fit towards the appliances."""
-    with GatewayLab(f"weir-e2e-{os.getpid()}", mtu=9100, hosts_mtu=1500) as lab:
+    with GatewayLab(f"weir-e2e-{os.getpid()}", mtu=LARGE, hosts_mtu=1500) as lab:
         lab.serve()
         yield lab
 
@@ -40,14 +40,14 @@ def appliances(lab):
 
 
 def with_xdp(text: str) -> str:
-    return text.replace("net_af_packet", "net_af_xdp")
+    return text.replace("net_af_packet", "net_af_xdp")  # devices of MTU 1,500: no arguments to take away
 
 
 @pytest.fixture
 def weir(lab, appliances, start_weir):
     """Routed, over devices that show fragments, with neighbours by hand."""
     lab.route_through_weir()
-    return start_weir(routed(lab), back=back(True),
+    return start_weir(routed(lab), back=back(LARGE),
                       front=with_xdp(front()) + f"neighbor = {CLIENT} {CLIENT_MAC}\nneighbor = {CLIENT6} {CLIENT_MAC}\n",
                       more=with_xdp(far()) + f"neighbor = {SERVER} {SERVER_MAC}\nneighbor = {SERVER6} {SERVER_MAC}\n")
 
@@ -86,14 +86,14 @@ def test_large_datagrams(lab, weir, appliances):
 def test_large_datagrams_in_line(lab, appliances, start_weir):
     lab.connect_in_line()
     near_end, far_end = wire_ends()
-    start_weir(in_line(lab), front=with_xdp(near_end), back=back(True), more=with_xdp(far_end))
+    start_weir(in_line(lab), front=with_xdp(near_end), back=back(LARGE), more=with_xdp(far_end))
     assert_large_datagrams_pass(lab, NEAR_V4, NEAR_V6)
 
 
 def test_over_af_packet(lab, appliances, start_weir):
     """The kernel puts IPv4 together; weir sees long packets, which leave in pieces or fit."""
     lab.route_through_weir()
-    start_weir(routed(lab), front=front(), back=back(True), more=far())
+    start_weir(routed(lab), front=front(), back=back(LARGE), more=far())
     assert lab.client.run(PYTHON, "-c", BIG, SERVER_V6).stdout == "wrong 0\n"
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gateway import (NEAR_V4, NEAR_V6, SERVER_V4, SERVER_V6, GatewayLab, back, far, front, in_line, ping,
+from gateway import (JUMBO, NEAR_V4, NEAR_V6, SERVER_V4, SERVER_V6, GatewayLab, back, far, front, in_line, ping,
                      received, routed, where_flows_went, wire_ends)
 from topology import CLIENT_V4, FRONT_V4
 
@@ -39,11 +39,11 @@ def network(request, lab, appliances, start_weir):
     """weir with jumbo frames; the server's addresses in this mode."""
     if request.param == "routed":
         lab.route_through_weir()
-        start_weir(routed(lab), front=front(True), back=back(True), more=far(True))
+        start_weir(routed(lab), front=front(JUMBO), back=back(JUMBO), more=far(JUMBO))
         return ROUTED
     lab.connect_in_line()
-    near_end, far_end = wire_ends(True)
-    start_weir(in_line(lab), front=near_end, back=back(True), more=far_end)
+    near_end, far_end = wire_ends(JUMBO)
+    start_weir(in_line(lab), front=near_end, back=back(JUMBO), more=far_end)
     return IN_LINE
 
 
@@ -116,7 +116,7 @@ def test_ping_of_every_size(lab, network, appliances):
 def test_what_is_too_long_is_counted(lab, appliances, start_weir):
     """ELB tells nobody; with icmp_mtu_exceeded.enabled the sender learns the limit."""
     lab.route_through_weir()
-    weir = start_weir(routed(lab), front=front(True), back=back(True), more=far(True))
+    weir = start_weir(routed(lab), front=front(JUMBO), back=back(JUMBO), more=far(JUMBO))
     assert "exceeded" not in ping(lab, SERVER_V4, "-c", "2", "-W", "1", "-M", "do", "-s", "8473").stdout
     assert weir.drops()["packet_too_big"] == 2
 
@@ -125,8 +125,8 @@ def test_what_is_too_long_is_counted(lab, appliances, start_weir):
                          ids=["v4", "v6"])
 def test_icmp_mtu_exceeded(lab, appliances, start_weir, size, address, limit):
     lab.route_through_weir()
-    weir = start_weir(routed(lab, balancer="icmp_mtu_exceeded.enabled = true"), front=front(True), back=back(True),
-                      more=far(True))
+    weir = start_weir(routed(lab, balancer="icmp_mtu_exceeded.enabled = true"), front=front(JUMBO), back=back(JUMBO),
+                      more=far(JUMBO))
     for ns in (lab.client, lab.server.ns):
         ns.ip("route", "flush", "cache")
         ns.ip("-6", "route", "flush", "cache")
@@ -193,7 +193,7 @@ def test_outer_ipv6(lab, appliances, start_weir):
     body = routed(lab)
     for target in lab.targets:
         body = body.replace(f"target = {target.v4}:6081", f"target = [{target.v6}]:6081")
-    start_weir(body, front=front(True), back=back(True), more=far(True))
+    start_weir(body, front=front(JUMBO), back=back(JUMBO), more=far(JUMBO))
     for address in ROUTED:
         assert lab.http(f"http://{in_url(address)}/", 20) == ["server"] * 20
         assert lab.udp(address, 5353, 20) == ["server"] * 20

@@ -19,7 +19,7 @@ def lab():
 @pytest.mark.parametrize("offloads", ["auto", "off"])
 def test_vlan_endpoint(lab, start_weir, offloads):
     trunk = f"device = net_af_packet0,iface=weir-front\nweir.offloads = {offloads}\n"
-    vlan = "[interface clients]\nparent = front\nvlan = 7\n" + front().split("\n", 1)[1]
+    vlan = "[interface clients]\nparent = front\nvlan = 7\n" + front().split("\n", 2)[2]
     body = gateway("inspect", fleet(lab)) + endpoint("edge", "inspect", "clients", "far")
     appliances = lab.start_appliances()
     wire = lab.start_wire("vlan=7")
