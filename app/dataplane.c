@@ -136,11 +136,10 @@ make_gateway(struct holdings *h, const struct dataplane_settings *s, struct work
 	struct gwlb_settings gwlb = {.flows = &w->nlb->flows,
 				     .steer = &w->nlb->steer,
 				     .secret = s->secret,
-				     .counters = &w->counters,
-				     .targets_n = s->targets_n};
+				     .counters = &w->counters};
 	struct region *region = &h->gateways[w->index];
 	struct hash_seed seed;
-	size_t bytes = (gwlb_bytes(&gwlb) + 63) & ~(size_t)63;
+	size_t bytes = (gwlb_bytes() + 63) & ~(size_t)63;
 
 	if (!secret_random(&seed, sizeof(seed)) ||
 	    !region_map(region, bytes + sizeof(*w->fragments), w->socket_id, s->hugepages))

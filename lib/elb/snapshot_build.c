@@ -410,8 +410,8 @@ build_groups(struct builder *b)
 }
 
 /*
- * Targets that left the model: readable until released.  Their sources are of this snapshot's
- * ranges, or none.
+ * Targets that left the model: readable until released.  Packets of their flows still go there
+ * from sources of this snapshot.
  */
 static void
 keep_targets(struct builder *b)
@@ -425,7 +425,8 @@ keep_targets(struct builder *b)
 		    registry_id(&b->registries->targets, ref_make(i, old->generation)) == 0)
 			continue;
 		b->s->targets[i] = *old;
-		b->s->targets[i].local_n = 0;
+		b->s->targets[i].local_first = b->local_first[old->interface][old->af == 4 ? 0 : 1];
+		b->s->targets[i].local_n = b->local_n[old->interface][old->af == 4 ? 0 : 1];
 	}
 }
 

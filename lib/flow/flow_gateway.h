@@ -12,6 +12,8 @@
 #ifndef FLOW_GATEWAY_H
 #define FLOW_GATEWAY_H
 
+#include <string.h>
+
 #include "flow_table.h"
 #include "steer.h"
 
@@ -71,13 +73,23 @@ FLOW_GATEWAY_SAME(created_ms, created_ms);
 FLOW_GATEWAY_SAME(next_free, next_free);
 _Static_assert(sizeof(struct flow_gateway) == sizeof(struct flow_record), "one size of record");
 
+/** Of a packet: by words, as the record has them, so that what is written is read in one width. */
 struct flow_gateway_key {
 	struct ip_addr low, high;
-	uint16_t low_port_be, high_port_be;
-	uint32_t endpoint; /* reference */
-	uint8_t proto;
+	__extension__ union {
+		struct {
+			uint16_t low_port_be, high_port_be;
+			uint32_t endpoint; /* reference */
+		};
+		uint64_t rest;
+	};
+	uint32_t proto;
 	bool from_low; /* the packet's source is the low end */
 };
+
+_Static_assert(offsetof(struct flow_gateway, low_port_be) == 16 &&
+		       offsetof(struct flow_gateway, endpoint) == 20,
+	       "ports and endpoint are one word");
 
 static inline struct flow_gateway *
 flow_gateway_of(struct flow_record *record)
@@ -92,45 +104,72 @@ flow_gateway_is_low(const struct ip_addr *a, const struct ip_addr *b)
 	return a->w[0] != b->w[0] ? a->w[0] < b->w[0] : a->w[1] < b->w[1];
 }
 
-static inline struct flow_gateway_key
-flow_gateway_key(const struct ip_addr *src, uint16_t sport_be, const struct ip_addr *dst,
-		 uint16_t dport_be, uint8_t proto, uint32_t endpoint)
+/** Ports and endpoint as one word, as they lie in a key. */
+static inline uint64_t
+flow_gateway_rest(uint16_t low_port_be, uint16_t high_port_be, uint32_t endpoint)
 {
-	if (flow_gateway_is_low(src, dst))
-		return (struct flow_gateway_key){*src,     *dst,  sport_be, dport_be,
-						 endpoint, proto, true};
-	return (struct flow_gateway_key){*dst, *src, dport_be, sport_be, endpoint, proto, false};
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (uint64_t)endpoint << 32 | (uint32_t)high_port_be << 16 | low_port_be;
+#else
+	return (uint64_t)low_port_be << 48 | (uint64_t)high_port_be << 32 | endpoint;
+#endif
+}
+
+static inline void
+flow_gateway_key_set(struct flow_gateway_key *key, const struct ip_addr *src, uint16_t sport_be,
+		     const struct ip_addr *dst, uint16_t dport_be, uint8_t proto, uint32_t endpoint)
+{
+	bool low = flow_gateway_is_low(src, dst);
+	const struct ip_addr *a = low ? src : dst, *b = low ? dst : src;
+
+	key->low.w[0] = a->w[0];
+	key->low.w[1] = a->w[1];
+	key->high.w[0] = b->w[0];
+	key->high.w[1] = b->w[1];
+	key->rest =
+		flow_gateway_rest(low ? sport_be : dport_be, low ? dport_be : sport_be, endpoint);
+	key->proto = proto;
+	key->from_low = low;
 }
 
 static inline uint64_t
 flow_gateway_hash(const struct hash_seed *seed, const struct flow_gateway_key *key)
 {
-	uint64_t rest = (uint64_t)key->low_port_be << 48 | (uint64_t)key->high_port_be << 32 |
-			key->endpoint;
 	uint64_t kind = (uint64_t)key->proto << 8 | FLOW_KIND_GATEWAY;
 
 	/* Of IPv4 the second words are all; strangers choose every bit of IPv6. */
 	if ((key->low.w[0] | key->high.w[0]) == 0)
-		return hash_words(seed, key->low.w[1], key->high.w[1], rest, kind);
+		return hash_words(seed, key->low.w[1], key->high.w[1], key->rest, kind);
 	return hash_words(seed,
 			  hash_words(seed, key->low.w[0], key->low.w[1], key->high.w[0], kind),
-			  key->high.w[1], rest, kind);
+			  key->high.w[1], key->rest, kind);
 }
 
 static inline struct flow_gateway_key
 flow_gateway_key_of(const struct flow_gateway *r)
 {
-	return (struct flow_gateway_key){
-		r->low, r->high, r->low_port_be, r->high_port_be, r->endpoint, r->proto, true};
+	struct flow_gateway_key key = {
+		.low = r->low, .high = r->high, .proto = r->proto, .from_low = true};
+
+	key.rest = flow_gateway_rest(r->low_port_be, r->high_port_be, r->endpoint);
+	return key;
+}
+
+/** Whether the ends are the same; ports apart. */
+static inline bool
+flow_gateway_has_ends(const struct flow_gateway *r, const struct flow_gateway_key *key)
+{
+	return ip_addr_equal(&r->low, &key->low) && ip_addr_equal(&r->high, &key->high);
 }
 
 static inline bool
 flow_gateway_is(const struct flow_gateway *r, const struct flow_gateway_key *key)
 {
-	return r->kind == FLOW_KIND_GATEWAY && r->role == FLOW_ROLE_LOCAL &&
-	       r->low_port_be == key->low_port_be && r->high_port_be == key->high_port_be &&
-	       r->endpoint == key->endpoint && r->proto == key->proto &&
-	       ip_addr_equal(&r->low, &key->low) && ip_addr_equal(&r->high, &key->high);
+	uint64_t rest;
+
+	memcpy(&rest, &r->low_port_be, sizeof(rest));
+	return rest == key->rest && r->proto == key->proto && r->kind == FLOW_KIND_GATEWAY &&
+	       r->role == FLOW_ROLE_LOCAL && flow_gateway_has_ends(r, key);
 }
 
 /** Both ends have their part in the slot, so that it has no direction. */

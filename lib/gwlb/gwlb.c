@@ -15,10 +15,9 @@ aligned(size_t bytes)
 }
 
 size_t
-gwlb_bytes(const struct gwlb_settings *settings)
+gwlb_bytes(void)
 {
-	return aligned(sizeof(struct gwlb)) +
-	       aligned(settings->targets_n * sizeof(struct gwlb_way)) +
+	return aligned(sizeof(struct gwlb)) + aligned(GWLB_WAYS * sizeof(struct gwlb_way)) +
 	       GWLB_LINKS * sizeof(struct gwlb_link);
 }
 
@@ -28,16 +27,15 @@ gwlb_create(void *mem, size_t bytes, const struct gwlb_settings *settings)
 	struct gwlb *g = mem;
 	uint8_t *at = mem;
 
-	CHECK(bytes >= gwlb_bytes(settings));
+	CHECK(bytes >= gwlb_bytes());
 	CHECK(settings->flows->records_n <= GWLB_COOKIE_RECORDS);
 	at += aligned(sizeof(*g));
 	g->ways = (struct gwlb_way *)(void *)at;
-	at += aligned(settings->targets_n * sizeof(struct gwlb_way));
+	at += aligned(GWLB_WAYS * sizeof(struct gwlb_way));
 	g->links = (struct gwlb_link *)(void *)at;
 	g->flows = settings->flows;
 	g->steer = settings->steer;
 	g->counters = settings->counters;
-	g->targets_n = settings->targets_n;
 	secret_derive(settings->secret, "maglev seed", &g->maglev_seed, sizeof(g->maglev_seed));
 	secret_derive(settings->secret, "flow cookie", &g->cookie_key, sizeof(g->cookie_key));
 	return g;

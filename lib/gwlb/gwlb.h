@@ -21,6 +21,7 @@
 #include "counters.h"
 #include "flow_gateway.h"
 #include "flow_journal.h"
+#include "geneve.h"
 #include "gwlb_cookie.h"
 #include "gwlb_link.h"
 #include "icmp.h"
@@ -43,15 +44,19 @@ struct gwlb_way {
 	uint32_t target; /* reference */
 	uint32_t generation;
 	uint32_t next_hop;
-	uint32_t reserved;
+	uint32_t renewed_ms;
+	uint16_t room; /* longest inner packet */
+	bool usable;   /* there is a source address */
+	struct geneve_template outer;
 };
+
+#define GWLB_WAYS 1024 /* power of two */
 
 struct gwlb_settings {
 	struct flow_table *flows;  /* the worker's, of at most GWLB_COOKIE_RECORDS records */
 	const struct steer *steer; /* the worker's */
 	const struct secret *secret;
 	struct worker_counters *counters;
-	uint32_t targets_n; /* target indexes there can be */
 };
 
 struct gwlb {
@@ -62,17 +67,16 @@ struct gwlb {
 	struct gwlb_cookie_key cookie_key;
 	struct flow_journal journal;
 	struct icmp_limit icmp_limit;
-	struct gwlb_way *ways;   /* [targets_n], by target index */
+	struct gwlb_way *ways;   /* [GWLB_WAYS], by target index */
 	struct gwlb_link *links; /* [GWLB_LINKS] */
-	uint32_t targets_n;
-	uint32_t in_use;   /* records of this service */
-	uint32_t sweep_at; /* next record the sweep looks at */
+	uint32_t in_use;         /* records of this service */
+	uint32_t sweep_at;       /* next record the sweep looks at */
 	uint32_t swept_ms;
 	uint32_t changes; /* of the index, counted */
 };
 
 /** Bytes of zeroed memory, aligned to 64, for gwlb_create(). */
-size_t gwlb_bytes(const struct gwlb_settings *settings);
+size_t gwlb_bytes(void);
 
 struct gwlb *gwlb_create(void *mem, size_t bytes, const struct gwlb_settings *settings);
 

@@ -10,6 +10,8 @@
 #include "tcp_mss.h"
 #include "wire.h"
 
+#define WAY_MS 100 /* after which a way to an appliance is looked up again */
+
 struct lookup {
 	uint64_t hash;
 	uint32_t record; /* first candidate */
@@ -24,27 +26,45 @@ struct lookup {
 
 /* The way to the appliance. */
 
-static uint32_t
-way_to(struct gwlb *g, const struct snapshot *s, const struct next_hop_table *hops,
-       uint32_t reference)
+/* Look the way up again: its next hop may have been resolved, or lost, since. */
+static void
+renew_way(struct gwlb_way *way, const struct snapshot *s, const struct next_hop_table *hops,
+	  uint32_t reference, uint32_t now_ms)
 {
-	struct gwlb_way *way = &g->ways[ref_index(reference)];
+	const struct snapshot_target *t = &s->targets[ref_index(reference)];
+	uint32_t mtu = s->interfaces[t->interface].mtu, cached = 0;
 
-	if (unlikely(way->target != reference || way->generation != s->generation))
-		*way = (struct gwlb_way){.target = reference, .generation = s->generation};
-	return snapshot_next_hop(s, hops, &way->next_hop, &s->targets[ref_index(reference)].addr);
+	way->target = reference;
+	way->generation = s->generation;
+	way->renewed_ms = now_ms;
+	way->usable = t->local_n > 0;
+	if (!way->usable)
+		return;
+	/* One source for each appliance; they are spread over what there is. */
+	geneve_template_set(
+		&way->outer,
+		&s
+			 ->locals[ref_index(
+				 s->local_refs[t->local_first + ref_index(reference) % t->local_n])]
+			 .addr,
+		&t->addr);
+	way->next_hop = snapshot_next_hop(s, hops, &cached, &t->addr);
+	if (way->next_hop != 0)
+		mtu = hops->entries[ref_index(way->next_hop)].mtu;
+	mtu = mtu > way->outer.len ? mtu - way->outer.len : 0;
+	way->room = (uint16_t)(mtu < GENEVE_INNER_MAX ? mtu : GENEVE_INNER_MAX);
 }
 
-/* Longest inner packet on the way. */
-static uint16_t
-room_on_way(const struct snapshot *s, const struct next_hop_table *hops,
-	    const struct snapshot_target *t, uint32_t next_hop)
+static inline const struct gwlb_way *
+way_to(struct gwlb *g, const struct snapshot *s, const struct next_hop_table *hops,
+       uint32_t reference, uint32_t now_ms)
 {
-	uint16_t mtu = next_hop == 0 ? s->interfaces[t->interface].mtu
-				     : hops->entries[ref_index(next_hop)].mtu;
-	uint16_t room = (uint16_t)(mtu - (t->af == 4 ? GENEVE_OVERHEAD_V4 : GENEVE_OVERHEAD_V6));
+	struct gwlb_way *way = &g->ways[ref_index(reference) % GWLB_WAYS];
 
-	return room < GENEVE_INNER_MAX ? room : GENEVE_INNER_MAX;
+	if (unlikely(way->target != reference || way->generation != s->generation ||
+		     now_ms - way->renewed_ms >= WAY_MS))
+		renew_way(way, s, hops, reference, now_ms);
+	return way;
 }
 
 /*
@@ -105,33 +125,26 @@ encapsulate(struct gwlb *g, const struct snapshot *s, const struct next_hop_tabl
 	    struct packet *p, const struct flow_gateway *r, const struct snapshot_endpoint *e,
 	    uint32_t now_ms)
 {
-	const struct snapshot_target *t = &s->targets[ref_index(r->target)];
-	uint32_t next_hop = way_to(g, s, hops, r->target);
-	uint16_t room = room_on_way(s, hops, t, next_hop), len = p->len;
+	const struct gwlb_way *way = way_to(g, s, hops, r->target, now_ms);
+	struct geneve_options options = {e->id_be, e->attachment_be, r->cookie_be};
 	struct frontend_counters *fc;
 	struct target_counters *tc;
-	struct geneve_options options = {e->id_be, e->attachment_be, r->cookie_be};
-	struct geneve_tunnel tunnel = {
-		.dst = &t->addr, .sport_be = outer_port_be(r), .options = &options};
+	uint16_t len = p->len;
 
-	if (unlikely(len > room)) {
-		refuse_length(g, s, e, p, room, now_ms);
-		return;
-	}
-	if (unlikely(t->local_n == 0)) {
+	if (unlikely(!way->usable)) {
 		packet_drop(p, DROP_NO_ROUTE);
 		return;
 	}
-	tunnel.src =
-		&s->locals[ref_index(s->local_refs[t->local_first +
-						   (t->local_n == 1 ? 0 : r->slot % t->local_n)])]
-			 .addr;
+	if (unlikely(len > way->room)) {
+		refuse_length(g, s, e, p, way->room, now_ms);
+		return;
+	}
 	if (p->proto == IPPROTO_TCP && (p->flags & PACKET_FRAGMENT_LATER) == 0 &&
-	    (packet_l4(p)[TCP_FLAGS] & TCP_FLAG_SYN) != 0)
-		clamp_mss(p, room);
+	    unlikely((packet_l4(p)[TCP_FLAGS] & TCP_FLAG_SYN) != 0))
+		clamp_mss(p, way->room);
 	if (!e->in_line)
 		ip_ttl_decrement(p);
-	if (unlikely(!geneve_encapsulate(p, &tunnel))) {
+	if (unlikely(!geneve_encapsulate_by(p, &way->outer, outer_port_be(r), &options))) {
 		packet_drop(p, DROP_TX_UNSUPPORTED);
 		return;
 	}
@@ -141,7 +154,7 @@ encapsulate(struct gwlb *g, const struct snapshot *s, const struct next_hop_tabl
 	fc->bytes += len;
 	tc->packets++;
 	tc->bytes += len;
-	packet_forward(p, next_hop);
+	packet_forward(p, way->next_hop);
 }
 
 /* Entering. */
@@ -344,7 +357,7 @@ begin_entering(struct gwlb *g, const struct snapshot *s, const struct packet *p,
 		l->endpoint == NULL || l->endpoint->frontend == 0 ? DROP_NO_LISTENER : DROP_NONE;
 	if (unlikely(l->reason != DROP_NONE))
 		return;
-	l->key = gwlb_key(p, reference, gwlb_parts_of_endpoint(l->endpoint));
+	gwlb_key(p, reference, gwlb_parts_of_endpoint(l->endpoint), &l->key);
 	l->hash = flow_gateway_hash(&g->flows->seed, &l->key);
 	flow_prefetch_bucket(g->flows, l->hash);
 }

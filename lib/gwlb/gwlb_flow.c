@@ -19,8 +19,8 @@ gwlb_quoted_key(const struct packet *p, uint32_t endpoint, struct gwlb_key_parts
 	/* The error goes to the sender of what it quotes, or it is none about a flow. */
 	if (!packet_parse_quote_any(p, &q) || !ip_addr_equal(&q.src, &p->dst))
 		return false;
-	*key = flow_gateway_key(&q.dst, parts.ports ? q.dport_be : 0, &q.src,
-				parts.ports ? q.sport_be : 0, parts.proto ? q.proto : 0, endpoint);
+	flow_gateway_key_set(key, &q.dst, parts.ports ? q.dport_be : 0, &q.src,
+			     parts.ports ? q.sport_be : 0, parts.proto ? q.proto : 0, endpoint);
 	return true;
 }
 
@@ -42,7 +42,7 @@ gwlb_packet_slot(const struct gwlb *g, const struct snapshot *s, const struct pa
 	e = snapshot_endpoint(s, s->interfaces[p->interface].endpoint);
 	if (e == NULL)
 		return 0;
-	key = gwlb_key(p, s->interfaces[p->interface].endpoint, gwlb_parts_of_endpoint(e));
+	gwlb_key(p, s->interfaces[p->interface].endpoint, gwlb_parts_of_endpoint(e), &key);
 	return flow_gateway_slot(g->steer, &key);
 }
 
@@ -65,10 +65,11 @@ gwlb_choose(struct gwlb *g, const struct snapshot *s, const struct snapshot_endp
 			return GWLB_REFUSED;
 		}
 	}
-	*target = maglev_lookup(set,
-				maglev_flow_hash(&g->maglev_seed, &key->low, key->low_port_be,
-						 &key->high, key->high_port_be, key->proto),
-				0);
+	*target =
+		maglev_lookup(set,
+			      maglev_flow_hash(&g->maglev_seed, &key->low, key->low_port_be,
+					       &key->high, key->high_port_be, (uint8_t)key->proto),
+			      0);
 	if (snapshot_target(s, *target) == NULL) {
 		*reason = DROP_NO_TARGET;
 		return GWLB_REFUSED;
@@ -97,7 +98,7 @@ fill_record(struct flow_gateway *r, const struct snapshot_endpoint *e,
 	r->low_port_be = key->low_port_be;
 	r->high_port_be = key->high_port_be;
 	r->endpoint = key->endpoint;
-	r->proto = key->proto;
+	r->proto = (uint8_t)key->proto;
 	r->kind = FLOW_KIND_GATEWAY;
 	r->frontend = e->frontend;
 	r->flags = key->from_low ? FLOW_GATEWAY_FROM_LOW : 0;

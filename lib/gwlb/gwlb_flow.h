@@ -36,24 +36,15 @@ gwlb_parts_of_flow(const struct flow_gateway *r)
 bool gwlb_quoted_key(const struct packet *p, uint32_t endpoint, struct gwlb_key_parts parts,
 		     struct flow_gateway_key *key);
 
-/** The key of a packet that is not an ICMP error. */
-static inline struct flow_gateway_key
-gwlb_plain_key(const struct packet *p, uint32_t endpoint, struct gwlb_key_parts parts)
+static inline void
+gwlb_key(const struct packet *p, uint32_t endpoint, struct gwlb_key_parts parts,
+	 struct flow_gateway_key *key)
 {
-	return flow_gateway_key(&p->src, parts.ports ? p->sport_be : 0, &p->dst,
-				parts.ports ? p->dport_be : 0, parts.proto ? p->proto : 0,
-				endpoint);
-}
-
-static inline struct flow_gateway_key
-gwlb_key(const struct packet *p, uint32_t endpoint, struct gwlb_key_parts parts)
-{
-	struct flow_gateway_key key;
-
 	if (__builtin_expect((p->flags & PACKET_ICMP_ERROR) != 0, 0) &&
-	    gwlb_quoted_key(p, endpoint, parts, &key))
-		return key;
-	return gwlb_plain_key(p, endpoint, parts);
+	    gwlb_quoted_key(p, endpoint, parts, key))
+		return;
+	flow_gateway_key_set(key, &p->src, parts.ports ? p->sport_be : 0, &p->dst,
+			     parts.ports ? p->dport_be : 0, parts.proto ? p->proto : 0, endpoint);
 }
 
 /** The parser has refused SYN with FIN or RST. */

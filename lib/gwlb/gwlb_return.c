@@ -34,12 +34,11 @@ find_flow(const struct gwlb *g, uint32_t cookie_be, uint32_t *record)
 static bool
 is_of_flow(const struct packet *inner, const struct flow_gateway *r, bool *from_low)
 {
-	struct gwlb_key_parts parts = gwlb_parts_of_flow(r);
-	struct flow_gateway_key key = gwlb_key(inner, r->endpoint, parts);
+	struct flow_gateway_key key;
 
+	gwlb_key(inner, r->endpoint, gwlb_parts_of_flow(r), &key);
 	*from_low = key.from_low;
-	if (key.proto != r->proto || !ip_addr_equal(&key.low, &r->low) ||
-	    !ip_addr_equal(&key.high, &r->high))
+	if (key.proto != r->proto || !flow_gateway_has_ends(r, &key))
 		return false;
 	/* A later fragment has no ports to compare. */
 	if (unlikely((inner->flags & PACKET_FRAGMENT_LATER) != 0))

@@ -196,11 +196,8 @@ main(int argc, char **argv)
 {
 	static struct bench b;
 	struct secret secret = {{1, 2, 3}};
-	struct gwlb_settings settings = {.flows = &b.flows,
-					 .steer = &b.steer,
-					 .secret = &secret,
-					 .counters = &b.counters,
-					 .targets_n = SNAPSHOT_TARGETS};
+	struct gwlb_settings settings = {
+		.flows = &b.flows, .steer = &b.steer, .secret = &secret, .counters = &b.counters};
 	struct hash_seed seed;
 	uint32_t flows = argc == 4 ? (uint32_t)atoi(argv[1]) : 0;
 	int rounds = argc == 4 ? atoi(argv[3]) : 0;
@@ -223,7 +220,7 @@ main(int argc, char **argv)
 	CHECK(secret_random(&seed, sizeof(seed)));
 	steer_init(&b.steer, &secret);
 	flow_table_init(&b.flows, map(flow_table_bytes(records)), records, &seed);
-	b.gwlb = gwlb_create(map(gwlb_bytes(&settings)), gwlb_bytes(&settings), &settings);
+	b.gwlb = gwlb_create(map(gwlb_bytes()), gwlb_bytes(), &settings);
 	b.tuples = map((size_t)flows * sizeof(*b.tuples));
 	b.buffers = map((size_t)BUFFERS * BUFFER_SIZE);
 	loop_resolve(&b.hops, b.snapshot);
