@@ -30,17 +30,19 @@ TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION = 0, 43, 44, 60
 PROTOCOLS = {TCP: "TCP", UDP: "UDP", ICMP: "ICMP", ICMPV6: "ICMPv6"}
 
-# Classic BPF: UDP to port 6081, over IPv4 that is no later fragment, or over IPv6.
+# Classic BPF: for this host, UDP to port 6081, over IPv4 that is no later fragment, or over IPv6.
+PACKET_TYPE = 0xFFFFF004  # SKF_AD_OFF + SKF_AD_PKTTYPE
 FILTER = [
-    (0x28, 0, 0, 12), (0x15, 0, 7, 0x0800),      # 0: IPv4, or on to 9
-    (0x30, 0, 0, 23), (0x15, 0, 11, UDP),        # 2: protocol
-    (0x28, 0, 0, 20), (0x45, 9, 0, 0x1FFF),      # 4: fragment offset
-    (0xB1, 0, 0, 14), (0x48, 0, 0, 16),          # 6: port behind the header
-    (0x05, 0, 0, 4),                             # 8: on to 13
-    (0x15, 0, 5, 0x86DD), (0x30, 0, 0, 20),      # 9: IPv6, its next header
-    (0x15, 0, 3, UDP), (0x28, 0, 0, 56),         # 11: port
-    (0x15, 0, 1, PORT),                          # 13
-    (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]      # 14: take it; 15: leave it
+    (0x30, 0, 0, PACKET_TYPE), (0x15, 0, 15, 0),  # 0: a bridge floods what it has forgotten
+    (0x28, 0, 0, 12), (0x15, 0, 7, 0x0800),       # 2: IPv4, or on to 11
+    (0x30, 0, 0, 23), (0x15, 0, 11, UDP),         # 4: protocol
+    (0x28, 0, 0, 20), (0x45, 9, 0, 0x1FFF),       # 6: fragment offset
+    (0xB1, 0, 0, 14), (0x48, 0, 0, 16),           # 8: port behind the header
+    (0x05, 0, 0, 4),                              # 10: on to 15
+    (0x15, 0, 5, 0x86DD), (0x30, 0, 0, 20),       # 11: IPv6, its next header
+    (0x15, 0, 3, UDP), (0x28, 0, 0, 56),          # 13: port
+    (0x15, 0, 1, PORT),                           # 15
+    (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)]       # 16: take it; 17: leave it
 
 
 def attach_filter(sock: socket.socket) -> None:

@@ -150,7 +150,7 @@ def test_any_order(lab, weir, appliances, family):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_without_a_first_fragment(lab, weir, appliances, family):
-    """Nothing is sent on; what waited is dropped, counted, and given back."""
+    """Nothing is sent on; what waited is dropped and counted (and given back, which the end of weir tells)."""
     mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
     sender, receiver = RawPort(lab.client), RawPort(lab.server.ns)
     try:
@@ -158,7 +158,6 @@ def test_without_a_first_fragment(lab, weir, appliances, family):
             sender.send(*(Ether(src=CLIENT_MAC, dst=mac) / part for part in pieces(family, 3000 + n, 2000)[1:]))
         wait_until("drops", lambda: weir.drops().get("fragment_timeout") == 15, 60)
         assert receiver.receive(is_piece, 1, 0.1) == []
-        wait_until("buffers", lambda: weir.pool("mbufs")["in_use"] == 0, 5)
     finally:
         sender.close()
         receiver.close()
@@ -181,7 +180,6 @@ def test_a_flood_of_fragments_is_bounded(lab, weir, appliances):
                 assert lab.udp(SERVER_V4, 5353, 1) == ["server"]
         drops = weir.drops()
         assert drops.get("fragment_table_full", 0) + drops.get("fragment_timeout", 0) > 0
-        wait_until("buffers", lambda: weir.pool("mbufs")["in_use"] == 0, 60)
         assert_large_datagrams_pass(lab, SERVER_V4, SERVER_V6)
     finally:
         sender.close()

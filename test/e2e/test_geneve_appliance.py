@@ -99,6 +99,15 @@ def test_counts_flows_by_direction(lab, wire, start):
     assert appliance.counts() == {"packets": 0, "invalid": 0, "flows": []}
 
 
+def test_frames_for_others_are_left_alone(lab, wire, start):
+    """A bridge floods frames whose station it has forgotten: the neighbours must not answer for it."""
+    appliance = start()
+    sent = frame(lab, INNER)
+    sent.dst = "02:00:00:00:00:99"
+    assert wire.ask(sent, from_appliance, 0.3) is None
+    assert appliance.counts()["packets"] == 0
+
+
 def test_modes(lab, wire, start):
     appliance = start("--mode", "drop")
     assert wire.ask(frame(lab, INNER), from_appliance, 0.3) is None
