@@ -187,7 +187,7 @@ def with_huge_pages(level: str, seconds: int) -> None:
         if level == "full":
             full()
         elif build("build"):
-            pytest("soak", "test/e2e/soak.py", env={"WEIR_SOAK_SECONDS": str(seconds)})
+            pytest("soak", "test/e2e/soak.py", "test/e2e/test_gateway_soak.py", env={"WEIR_SOAK_SECONDS": str(seconds)})
     finally:
         subprocess.run([ROOT / "tools/hugepages", "restore", "check"])
 
