@@ -182,6 +182,10 @@ on_tick(struct management *m)
 		neighbors_tick(m->neighbors, m->now_ms);
 		m->neighbors_tick_ms = m->now_ms + NEIGHBOR_TICK_MS;
 	}
+	if (clock_ms_reached(m->now_ms, m->peak_tick_ms)) {
+		gateway_sample(m);
+		m->peak_tick_ms = m->now_ms + 1000;
+	}
 	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
 		update_links(m);
 		publication_end_drains(m);
@@ -421,6 +425,7 @@ management_free(struct management *m)
 	health_free(m->health);
 	snapshot_registries_fini(&m->registries);
 	free(m->targets);
+	free(m->peaks);
 	free(m->groups);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);

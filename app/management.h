@@ -88,7 +88,9 @@ struct management {
 	uint64_t reloads, reloads_failed;
 	uint32_t reload_us; /* the last one took */
 	char reload_message[1024];
-	uint32_t probes_out;       /* commands with workers */
+	uint32_t probes_out;        /* commands with workers */
+	struct gateway_peak *peaks; /* operation_gateway.c */
+	uint32_t peaks_n, peak_tick_ms;
 	uint64_t mbufs_high_water; /* as far as it was looked at */
 	uint32_t neighbors_tick_ms, slow_tick_ms, drain_end_ms;
 	bool stopping, stop_now;
@@ -161,6 +163,11 @@ void publication_release_endpoints(struct management *m);
 
 /** Remember of a target that leaves the model what its group says. */
 void publication_keep_failover(struct managed_target *mt, const struct model_target_group *tg);
+
+/* operation_gateway.c */
+
+/** Once a second: note how much gateway load balancers carry. */
+void gateway_sample(struct management *m);
 
 /* host.c */
 

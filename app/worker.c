@@ -558,6 +558,26 @@ start_probe(struct worker *w, struct worker_command *command)
 }
 
 static bool
+describe_flow(const struct snapshot *s, const struct flow_record *r,
+	      const struct flow_filter *filter, struct flow_info *info, uint32_t now_ms)
+{
+	return nlb_flow_describe(s, r, filter, info, now_ms) ||
+	       gwlb_flow_describe(s, r, filter, info, now_ms);
+}
+
+static void
+look_for_flow(struct worker *w, struct worker_command *command)
+{
+	const struct flow_tuple *t = &command->tuple;
+	bool found =
+		t->endpoint != 0
+			? gwlb_flow_look(w->gwlb, w->snapshot, t, command->flows.flows, w->now_ms)
+			: nlb_flow_look(w->nlb, w->snapshot, t, command->flows.flows, w->now_ms);
+
+	command->flows.n = found ? 1 : 0;
+}
+
+static bool
 poll_commands(struct worker *w)
 {
 	void *commands[8];
@@ -571,7 +591,12 @@ poll_commands(struct worker *w)
 			start_probe(w, command);
 			break;
 		case WORKER_FLOWS:
-			nlb_flows_describe(w->nlb, w->snapshot, &command->flows, w->now_ms);
+			flow_page_fill(&w->nlb->flows, w->snapshot, &command->flows, describe_flow,
+				       w->now_ms);
+			command_done(w, command);
+			break;
+		case WORKER_LOOK:
+			look_for_flow(w, command);
 			command_done(w, command);
 			break;
 		}

@@ -24,6 +24,7 @@
 enum worker_command_kind {
 	WORKER_PROBE, /* check a target */
 	WORKER_FLOWS, /* describe flows */
+	WORKER_LOOK,  /* describe the flow of a tuple */
 };
 
 struct worker_command {
@@ -34,7 +35,8 @@ struct worker_command {
 	uint16_t port_be; /* WORKER_PROBE: port to check */
 	uint32_t timeout_ms;
 	enum probe_result result;
-	struct nlb_flow_page flows; /* WORKER_FLOWS */
+	struct flow_page flows;  /* WORKER_FLOWS; WORKER_LOOK: one or none */
+	struct flow_tuple tuple; /* WORKER_LOOK */
 };
 
 /** What became of a packet handed to the management core; kept in the mbuf while it is in a ring.

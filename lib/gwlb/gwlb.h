@@ -21,6 +21,7 @@
 #include "counters.h"
 #include "flow_gateway.h"
 #include "flow_journal.h"
+#include "flow_page.h"
 #include "geneve.h"
 #include "gwlb_cookie.h"
 #include "gwlb_link.h"
@@ -121,6 +122,23 @@ gwlb_link(const struct gwlb *gwlb, uint32_t reference)
 {
 	return gwlb_link_of(gwlb->links, reference);
 }
+
+/** Describe a record of this service that passes the filter. @return whether it did. */
+bool gwlb_flow_describe(const struct snapshot *snapshot, const struct flow_record *record,
+			const struct flow_filter *filter, struct flow_info *info, uint32_t now_ms);
+
+/** Describe the flow that a packet with this tuple would belong to. @return whether there is one.
+ */
+bool gwlb_flow_look(const struct gwlb *gwlb, const struct snapshot *snapshot,
+		    const struct flow_tuple *tuple, struct flow_info *info, uint32_t now_ms);
+
+/** The slot of a tuple that enters by an endpoint. */
+uint8_t gwlb_tuple_slot(const struct gwlb *gwlb, const struct snapshot *snapshot,
+			const struct flow_tuple *tuple);
+
+/** The target of a new flow with this tuple. 0: none, for `reason`, or DROP_NONE under bypass. */
+uint32_t gwlb_tuple_target(const struct gwlb *gwlb, const struct snapshot *snapshot,
+			   const struct flow_tuple *tuple, enum drop_reason *reason);
 
 /** Look at some records, all of them about once a second, and close the idle ones. */
 void gwlb_sweep(struct gwlb *gwlb, const struct snapshot *snapshot, uint32_t now_ms);

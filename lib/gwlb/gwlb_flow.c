@@ -49,7 +49,7 @@ gwlb_packet_slot(const struct gwlb *g, const struct snapshot *s, const struct pa
 /* Targets. */
 
 enum gwlb_choice
-gwlb_choose(struct gwlb *g, const struct snapshot *s, const struct snapshot_endpoint *e,
+gwlb_choose(const struct gwlb *g, const struct snapshot *s, const struct snapshot_endpoint *e,
 	    const struct flow_gateway_key *key, uint32_t *target, enum drop_reason *reason)
 {
 	const struct target_set *set =

@@ -57,7 +57,7 @@ enum gwlb_choice { GWLB_CHOSEN, GWLB_BYPASS, GWLB_REFUSED };
  * The target for flows of this key.  Under fail_close and without targets it is refused for a
  * reason, under bypass there is none.
  */
-enum gwlb_choice gwlb_choose(struct gwlb *gwlb, const struct snapshot *s,
+enum gwlb_choice gwlb_choose(const struct gwlb *gwlb, const struct snapshot *s,
 			     const struct snapshot_endpoint *e, const struct flow_gateway_key *key,
 			     uint32_t *target, enum drop_reason *reason);
 
