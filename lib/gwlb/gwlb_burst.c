@@ -302,6 +302,9 @@ enter(struct gwlb *g, const struct snapshot *s, const struct next_hop_table *hop
 	if (p->proto == IPPROTO_TCP &&
 	    ((r->flags & FLOW_GATEWAY_NO_PORTS) | (p->flags & PACKET_FRAGMENT_LATER)) == 0)
 		gwlb_flow_on_segment(g, record, p, l->key.from_low);
+	else if (unlikely(r->state == FLOW_STATE_NEW) &&
+		 l->key.from_low != ((r->flags & FLOW_GATEWAY_FROM_LOW) != 0))
+		gwlb_flow_set_state(g, record, FLOW_STATE_ESTABLISHED);
 	if (e->in_line)
 		note_link(g, s, p, r, l->key.from_low, now_ms);
 	if (unlikely((t->moving | t->resetting) != 0) &&
