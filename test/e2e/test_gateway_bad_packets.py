@@ -246,14 +246,13 @@ def test_spoofed_appliances(lab, start_weir):
 
 
 def test_cookies_of_flows_that_are_over(lab, start_weir):
-    """A connection that was reset is forgotten after 10 s; its cookie opens nothing then."""
+    """A connection that was refused is forgotten after 10 s; its cookie opens nothing then."""
     weir, hands = start_by_hand(lab, start_weir, gateway("inspect", fleet(lab)) + EDGE)
 
-    def segment(flags: str) -> Packet:
-        return IP(src=CLIENT, dst=SERVER) / TCP(sport=4000, dport=80, flags=flags, seq=1)
-
-    seen = inspect(hands, segment("S"))
-    inspect(hands, segment("R"))
+    seen = inspect(hands, IP(src=CLIENT, dst=SERVER) / TCP(sport=4000, dport=80, flags="S", seq=1))
+    refusal = IP(src=SERVER, dst=CLIENT) / TCP(sport=80, dport=4000, flags="RA", ack=2)
+    assert inspect(hands, refusal, "server").cookie == seen.cookie
+    assert len(weir.ask("flows")["flows"]) == 1
     wait_until("the flow to be over", lambda: not weir.ask("flows")["flows"], 15)
     before = total(weir.ask("drops"))
     hands.appliances[seen.appliance].send(answer(seen, seen.header + seen.inner, hands))

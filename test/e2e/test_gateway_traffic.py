@@ -51,11 +51,11 @@ def in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def assert_one_appliance_each(appliances, at_least: int) -> None:
-    """Both directions of every flow reached the same appliance, and each appliance got some."""
+def assert_one_appliance_each(appliances, flows: int) -> None:
+    """Both directions of every flow reached the same appliance. Ports of clients may come again."""
     went = where_flows_went(appliances, "TCP") | where_flows_went(appliances, "UDP")
     assert {name: sorted(who) for name, who in went.items() if len(who) != 1} == {}
-    assert len(went) >= at_least
+    assert len(went) >= flows * 0.9
     one_way = [flow for a in appliances for flow in a.flows("TCP") if min(flow["packets"]) == 0]
     assert one_way == []
 
@@ -211,7 +211,7 @@ def test_appliances_see_what_they_are_told(lab, appliances, start_weir):
     assert {tuple(flow["endpoints"]) for flow in flows} == {("0x00000000deadbeef",)}
     assert {tuple(flow["attachments"]) for flow in flows} == {("0x0123456789abcdef",)}
     cookies = [cookie for flow in flows for cookie in flow["cookies"]]
-    assert len(set(cookies)) == len(cookies) == len(flows)
+    assert len(set(cookies)) == len(cookies) == len(flows) > 20
 
 
 def test_weights(lab, appliances, start_weir):
@@ -223,7 +223,7 @@ def test_weights(lab, appliances, start_weir):
     start_weir(body, front=front(), back=back(), more=far())
     assert lab.udp(SERVER_V4, 5353, 150) == ["server"] * 150
     none, few, most = (len(appliance.flows("UDP")) for appliance in appliances)
-    assert none == 0 and 0 < few < most / 3 and few + most == 150
+    assert none == 0 and 0 < few < most / 3 and few + most > 140
 
 
 def test_slow_appliances(lab, appliances, start_weir):

