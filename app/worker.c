@@ -340,6 +340,31 @@ offer_to_prober(struct worker *w, struct packet *p)
 	return true;
 }
 
+/* Capture. */
+
+static void
+capture_received(struct capture *capture, const struct worker *w, const struct packet *p)
+{
+	capture_packet(capture, w->index, p, p->interface, w->now_us, CAPTURE_RX);
+}
+
+static uint16_t
+egress_interface(const struct worker *w, const struct packet *p)
+{
+	const struct gwlb_link *link;
+	const struct route *route;
+	struct next_hop_copy hop;
+
+	if (p->verdict == PACKET_LINK) {
+		link = gwlb_link(w->gwlb, p->next_hop);
+		return link == NULL ? p->interface : link->interface;
+	}
+	if (next_hop_read(&w->dp->hops, p->next_hop, &hop))
+		return hop.interface;
+	route = route_lookup(w->snapshot->routes, &p->dst);
+	return route == NULL ? p->interface : route->interface;
+}
+
 /*
  * Handle received frames.  `mine` is set for those another worker passed on: their owner has been
  * found already.
@@ -368,7 +393,7 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 
 			if (class == WORKER_GATEWAY_SERVE) {
 				if (unlikely(capture != NULL))
-					capture_packet(capture, w->index, p, w->now_us, CAPTURE_RX);
+					capture_received(capture, w, p);
 				gateway[gateway_n++] = p;
 			}
 			if (class == WORKER_GATEWAY_SERVE || class == WORKER_GATEWAY_DONE)
@@ -391,7 +416,7 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			}
 		}
 		if (unlikely(capture != NULL))
-			capture_packet(capture, w->index, p, w->now_us, CAPTURE_RX);
+			capture_received(capture, w, p);
 		if (offer_to_prober(w, p))
 			continue;
 		service[service_n++] = p;
@@ -405,7 +430,8 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 		if (unlikely(capture != NULL) &&
 		    (done[i]->verdict == PACKET_FORWARD ||
 		     (done[i]->verdict == PACKET_LINK && done[i]->af != 0)))
-			capture_packet(capture, w->index, done[i], w->now_us, CAPTURE_TX);
+			capture_packet(capture, w->index, done[i], egress_interface(w, done[i]),
+				       w->now_us, CAPTURE_TX);
 		finish(w, done[i]);
 	}
 }

@@ -30,6 +30,16 @@ find_flow(const struct gwlb *g, uint32_t cookie_be, uint32_t *record)
 	return r->role == FLOW_ROLE_LOCAL ? DROP_NONE : DROP_GENEVE_COOKIE_EXPIRED;
 }
 
+/* Hosts on an endpoint can't pass for an appliance that is elsewhere, whatever they know of it. */
+static bool
+is_from_target(const struct snapshot *s, const struct snapshot_target *target,
+	       const struct packet *p)
+{
+	return ip_addr_equal(&target->addr, &p->src) &&
+	       (likely(p->interface == target->interface) ||
+		s->interfaces[p->interface].endpoint == 0);
+}
+
 /* Whether the inner packet is one of the flow. @param from_low  set to where it comes from */
 static bool
 is_of_flow(const struct packet *inner, const struct flow_gateway *r, bool *from_low)
@@ -168,7 +178,7 @@ gwlb_return(struct gwlb *g, const struct snapshot *s, const struct next_hop_tabl
 		return;
 	}
 	if (unlikely(r->target == 0) ||
-	    unlikely(!ip_addr_equal(&s->targets[ref_index(r->target)].addr, &p->src))) {
+	    unlikely(!is_from_target(s, &s->targets[ref_index(r->target)], p))) {
 		packet_drop(p, DROP_GENEVE_TARGET_OTHER);
 		return;
 	}
