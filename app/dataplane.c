@@ -160,6 +160,14 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	struct worker_counters *c;
 	int socket = (int)rte_lcore_to_socket_id(lcore);
 
+	if (nlb.max_flows > GWLB_COOKIE_RECORDS) {
+		snprintf(why, why_len,
+			 "[dataplane] max_flows: %u flows for each worker, at most %u; lower it or "
+			 "give more workers",
+			 nlb.max_flows, GWLB_COOKIE_RECORDS);
+		free(w);
+		return false;
+	}
 	if (w == NULL)
 		goto no_memory;
 	memset(w, 0, sizeof(*w));

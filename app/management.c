@@ -134,7 +134,7 @@ end_capture(struct management *m)
 		LOG_ERROR("capture ended: %s", strerror(status.error));
 }
 
-/* Flows of TCP listeners that shutting down waits for. */
+/* Flows of TCP listeners and of gateways, which shutting down waits for. */
 static uint64_t
 tcp_flows(const struct management *m)
 {
@@ -142,7 +142,9 @@ tcp_flows(const struct management *m)
 	uint64_t n = 0;
 
 	for (uint32_t i = 1; i < s->frontends_n; i++) {
-		if ((s->frontends[i].protocols & SNAPSHOT_TCP) != 0)
+		bool gateway = s->frontends[i].generation != 0 && s->frontends[i].protocols == 0;
+
+		if (gateway || (s->frontends[i].protocols & SNAPSHOT_TCP) != 0)
 			n += MANAGEMENT_SUM(m, frontends[i].new_flows) -
 			     MANAGEMENT_SUM(m, frontends[i].closed_flows);
 	}

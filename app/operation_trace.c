@@ -23,7 +23,7 @@
 struct trace {
 	struct operation_call *call;
 	struct flow_tuple tuple;
-	char packet[2 * END_TEXT_MAX + 16];
+	char packet[2 * END_TEXT_MAX + 80];
 	uint16_t interface; /* UINT16_MAX: none is known */
 	uint16_t worker;
 	json_t *steps;
@@ -580,7 +580,7 @@ void
 operation_trace(struct management *m, struct operation_call *call)
 {
 	const char *name = json_text(call->args, "interface");
-	char why[256], a[END_TEXT_MAX], b[END_TEXT_MAX];
+	char why[256], a[END_TEXT_MAX], b[END_TEXT_MAX], protocol[20];
 	struct trace *t = calloc(1, sizeof(*t));
 
 	if (t == NULL) {
@@ -599,7 +599,11 @@ operation_trace(struct management *m, struct operation_call *call)
 		call->reply(call, NULL, "not_found", why);
 		return;
 	}
-	snprintf(t->packet, sizeof(t->packet), "%s > %s",
+	snprintf(protocol, sizeof(protocol), "protocol %u", t->tuple.proto);
+	snprintf(t->packet, sizeof(t->packet), "%s %s > %s",
+		 operation_protocol_name(t->tuple.proto) != NULL
+			 ? operation_protocol_name(t->tuple.proto)
+			 : protocol,
 		 text_of_end(&t->tuple.src, t->tuple.sport_be, a),
 		 text_of_end(&t->tuple.dst, t->tuple.dport_be, b));
 	t->steps = json_array();
