@@ -10,6 +10,7 @@
 #include "tcp_mss.h"
 #include "wire.h"
 
+#define ETHER_LEN 14
 #define WAY_MS 100 /* after which a way to an appliance is looked up again */
 
 struct lookup {
@@ -360,6 +361,9 @@ begin_entering(struct gwlb *g, const struct snapshot *s, const struct packet *p,
 		l->endpoint == NULL || l->endpoint->frontend == 0 ? DROP_NO_LISTENER : DROP_NONE;
 	if (unlikely(l->reason != DROP_NONE))
 		return;
+	/* Where the outer headers will be written. */
+	__builtin_prefetch(p->l3 - GENEVE_OVERHEAD_V4 - ETHER_LEN, 1);
+	__builtin_prefetch(p->l3 - ETHER_LEN - 1, 1);
 	gwlb_key(p, reference, gwlb_parts_of_endpoint(l->endpoint), &l->key);
 	l->hash = flow_gateway_hash(&g->flows->seed, &l->key);
 	flow_prefetch_bucket(g->flows, l->hash);
