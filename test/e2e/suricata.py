@@ -11,8 +11,8 @@ from topology import ROOT, Target, wait_until
 SHIM = str(ROOT / "tools" / "geneve-tun")
 
 RULES = """\
-alert http any any -> any any (msg:"notice"; flow:established,to_server; http.uri; content:"/files/notice"; sid:1; rev:1;)
-drop http any any -> any any (msg:"forbidden"; flow:established,to_server; http.uri; content:"/files/forbidden"; sid:2; rev:1;)
+alert http any any -> any any (msg:"notice"; flow:to_server; http.uri; content:"/files/notice"; sid:1; rev:1;)
+drop http any any -> any any (msg:"forbidden"; flow:to_server; http.uri; content:"/files/forbidden"; sid:2; rev:1;)
 drop udp any any -> any any (msg:"bad question"; content:"evil"; sid:3; rev:1;)
 """
 

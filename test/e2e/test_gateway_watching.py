@@ -214,8 +214,9 @@ def test_trace_for_people(weir):
     assert shown.stdout.splitlines()[-1] == "=>  inspect"
 
 
-@pytest.mark.parametrize("packet", ["", "udp", "udp 1.2.3.4 > 5.6.7.8", "udp 1.2.3.4:5 > [::1]:6", "xyz 1.2.3.4 > 5.6.7.8",
-                                    "udp 1.2.3.4:99999 > 5.6.7.8:1", "udp 1.2.3.4:5 5.6.7.8:1"])
+@pytest.mark.parametrize("packet", ["", "udp", "udp 1.2.3.4 > 5.6.7.8", "udp 1.2.3.4:5 > [::1]:6",
+                                    "xyz 1.2.3.4 > 5.6.7.8", "udp 1.2.3.4:99999 > 5.6.7.8:1",
+                                    "udp 1.2.3.4:5 5.6.7.8:1"])
 def test_trace_refuses_nonsense(weir, packet):
     got = weirctl(weir, "trace", packet)
     assert got.returncode == 1 and len(got.stderr) > 20
