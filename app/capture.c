@@ -90,10 +90,13 @@ endpoint_is(const struct capture_endpoint *e, const struct ip_addr *addr, uint16
 static bool
 matches(const struct capture_settings *s, const struct packet *p)
 {
+	/* An appliance answers without swapping the ports: its own is the destination port. */
+	uint16_t sport_be = (p->flags & PACKET_GENEVE) != 0 ? p->dport_be : p->sport_be;
+
 	if (s->endpoints_n == 0)
 		return true;
 	for (uint32_t i = 0; i < s->endpoints_n; i++) {
-		if (endpoint_is(&s->endpoints[i], &p->src, p->sport_be) ||
+		if (endpoint_is(&s->endpoints[i], &p->src, sport_be) ||
 		    endpoint_is(&s->endpoints[i], &p->dst, p->dport_be))
 			return true;
 	}
@@ -101,15 +104,15 @@ matches(const struct capture_settings *s, const struct packet *p)
 }
 
 void
-capture_packet(struct capture *capture, uint16_t worker, const struct packet *p, uint64_t now_us,
-	       enum capture_direction direction)
+capture_packet(struct capture *capture, uint16_t worker, const struct packet *p, uint16_t interface,
+	       uint64_t now_us, enum capture_direction direction)
 {
 	struct ring *ring = &capture->rings[worker];
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	struct record record = {.len = p->len,
 				.wire_len = p->len,
-				.interface = p->interface,
+				.interface = interface,
 				.direction = (uint16_t)direction,
 				.time_us = now_us};
 	uint64_t at;

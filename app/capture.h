@@ -54,9 +54,9 @@ struct capture;
 /** Create the file and start the writer. @return NULL with a sentence in `why`. */
 struct capture *capture_start(const struct capture_settings *settings, char *why, size_t why_len);
 
-/** Offer a packet.  Called by worker `worker` alone for its ring. */
+/** Offer a packet, with the interface it came or leaves by.  Called by worker `worker` alone. */
 void capture_packet(struct capture *capture, uint16_t worker, const struct packet *p,
-		    uint64_t now_us, enum capture_direction direction);
+		    uint16_t interface, uint64_t now_us, enum capture_direction direction);
 
 /** Ask the writer to drain what is there and end.  Doesn't wait. */
 void capture_stop(struct capture *capture);

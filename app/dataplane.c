@@ -25,6 +25,7 @@ struct holdings {
 	struct dataplane dp; /* first: a struct dataplane pointer is one of these */
 	struct region hops;
 	struct region flows[WORKER_MAX];
+	struct region gateways[WORKER_MAX];
 	struct port ports[PORT_MAX];
 	uint16_t ports_n;
 	void *rcu_mem;
@@ -128,6 +129,27 @@ open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t w
 	return true;
 }
 
+/* The gateway's part of a worker; its flows are in the table that the worker has already. */
+static bool
+make_gateway(struct holdings *h, const struct dataplane_settings *s, struct worker *w)
+{
+	struct gwlb_settings gwlb = {.flows = &w->nlb->flows,
+				     .steer = &w->nlb->steer,
+				     .secret = s->secret,
+				     .counters = &w->counters};
+	struct region *region = &h->gateways[w->index];
+	struct hash_seed seed;
+	size_t bytes = (gwlb_bytes() + 63) & ~(size_t)63;
+
+	if (!secret_random(&seed, sizeof(seed)) ||
+	    !region_map(region, bytes + sizeof(*w->fragments), w->socket_id, s->hugepages))
+		return false;
+	w->gwlb = gwlb_create(region->mem, bytes, &gwlb);
+	w->fragments = (struct gwlb_fragments *)(void *)((uint8_t *)region->mem + bytes);
+	gwlb_fragments_init(w->fragments, &seed);
+	return true;
+}
+
 static bool
 make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t index, unsigned lcore,
 	    char *why, size_t why_len)
@@ -138,6 +160,14 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	struct worker_counters *c;
 	int socket = (int)rte_lcore_to_socket_id(lcore);
 
+	if (nlb.max_flows > GWLB_COOKIE_RECORDS) {
+		snprintf(why, why_len,
+			 "[dataplane] max_flows: %u flows for each worker, at most %u; lower it or "
+			 "give more workers",
+			 nlb.max_flows, GWLB_COOKIE_RECORDS);
+		free(w);
+		return false;
+	}
 	if (w == NULL)
 		goto no_memory;
 	memset(w, 0, sizeof(*w));
@@ -166,7 +196,7 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	nlb.counters = c;
 	w->nlb = nlb_create(h->flows[index].mem, h->flows[index].bytes, &nlb);
 	w->prober = prober_create(&worker_prober_ops, w);
-	if (w->nlb == NULL || w->prober == NULL)
+	if (w->nlb == NULL || w->prober == NULL || !make_gateway(h, s, w))
 		goto no_memory;
 	if (!secret_random(&w->probe_random, sizeof(w->probe_random)))
 		goto no_memory;
@@ -276,6 +306,8 @@ free_worker(struct holdings *h, uint16_t index)
 	if (w->nlb != NULL) {
 		struct nlb_gauges gauges;
 
+		if (w->gwlb != NULL)
+			gwlb_flush(w->gwlb);
 		nlb_flush(w->nlb);
 		nlb_gauges(w->nlb, &gauges);
 		if (gauges.flows != 0 || gauges.ports != 0) {
@@ -285,6 +317,9 @@ free_worker(struct holdings *h, uint16_t index)
 		}
 		nlb_free(w->nlb);
 	}
+	if (w->gwlb != NULL)
+		gwlb_free(w->gwlb);
+	region_unmap(&h->gateways[index]);
 	region_unmap(&h->flows[index]);
 	rte_ring_free(w->to_management);
 	rte_ring_free(w->from_management);

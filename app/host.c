@@ -338,10 +338,30 @@ update_interfaces(struct management *m)
 	}
 }
 
+/* Ends of wires take every frame. */
+static void
+update_wires(struct management *m)
+{
+	const struct port_map *ports = atomic_load(&m->dp->ports);
+	const struct snapshot *s = in_force(m);
+
+	for (uint16_t p = 0; p < ports->ports_n; p++) {
+		bool wire = false;
+
+		for (uint16_t i = 0; i < m->interfaces_n; i++)
+			wire |= s->interfaces[i].port == p && s->interfaces[i].in_line;
+		if (wire == ports->ports[p]->promiscuous)
+			continue;
+		port_set_promiscuous(ports->ports[p], wire);
+		ports->ports[p]->promiscuous = wire;
+	}
+}
+
 void
 host_on_published(struct management *m, const struct model *old_model)
 {
 	update_interfaces(m);
+	update_wires(m);
 	if (!same_neighbors(old_model, m->model)) {
 		set_static_neighbors(m, old_model, false);
 		set_static_neighbors(m, m->model, true);

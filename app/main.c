@@ -209,13 +209,25 @@ largest_mtu(const struct model *model)
 	return mtu;
 }
 
-/* One buffer holds a whole frame of the largest MTU. */
+/*
+ * One buffer holds a whole frame of the largest MTU; net_af_packet wants one that holds whatever
+ * its ring can.
+ */
 static uint16_t
 data_room(const struct model *model)
 {
-	uint16_t need = (uint16_t)(largest_mtu(model) + 64);
+	unsigned long need = largest_mtu(model) + 64u;
 
-	return need > MBUF_DATA_ROOM ? need : MBUF_DATA_ROOM;
+	if (need < MBUF_DATA_ROOM)
+		need = MBUF_DATA_ROOM;
+	for (uint32_t i = 0; i < model->interfaces_n; i++) {
+		const char *at = strstr(model->interfaces[i].device, ",framesz=");
+		unsigned long size = at == NULL ? 0 : strtoul(at + strlen(",framesz="), NULL, 10);
+
+		if (size > need && size <= UINT16_MAX - RTE_PKTMBUF_HEADROOM)
+			need = size;
+	}
+	return (uint16_t)need;
 }
 
 static bool

@@ -134,7 +134,7 @@ end_capture(struct management *m)
 		LOG_ERROR("capture ended: %s", strerror(status.error));
 }
 
-/* Flows of TCP listeners that shutting down waits for. */
+/* Flows of TCP listeners and of gateways, which shutting down waits for. */
 static uint64_t
 tcp_flows(const struct management *m)
 {
@@ -142,7 +142,9 @@ tcp_flows(const struct management *m)
 	uint64_t n = 0;
 
 	for (uint32_t i = 1; i < s->frontends_n; i++) {
-		if ((s->frontends[i].protocols & SNAPSHOT_TCP) != 0)
+		bool gateway = s->frontends[i].generation != 0 && s->frontends[i].protocols == 0;
+
+		if (gateway || (s->frontends[i].protocols & SNAPSHOT_TCP) != 0)
 			n += MANAGEMENT_SUM(m, frontends[i].new_flows) -
 			     MANAGEMENT_SUM(m, frontends[i].closed_flows);
 	}
@@ -181,6 +183,10 @@ on_tick(struct management *m)
 	if (clock_ms_reached(m->now_ms, m->neighbors_tick_ms)) {
 		neighbors_tick(m->neighbors, m->now_ms);
 		m->neighbors_tick_ms = m->now_ms + NEIGHBOR_TICK_MS;
+	}
+	if (clock_ms_reached(m->now_ms, m->peak_tick_ms)) {
+		gateway_sample(m);
+		m->peak_tick_ms = m->now_ms + 1000;
 	}
 	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
 		update_links(m);
@@ -421,6 +427,7 @@ management_free(struct management *m)
 	health_free(m->health);
 	snapshot_registries_fini(&m->registries);
 	free(m->targets);
+	free(m->peaks);
 	free(m->groups);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);

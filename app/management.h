@@ -36,6 +36,8 @@ struct managed_target {
 	bool registered;       /* in the model */
 	bool terminate;        /* close its flows when the delay is over */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
+	/* Of gateway targets that left the model, what their group said: */
+	bool rebalance, reset, bypass;
 };
 
 /** Of a target group; by group index. */
@@ -86,7 +88,9 @@ struct management {
 	uint64_t reloads, reloads_failed;
 	uint32_t reload_us; /* the last one took */
 	char reload_message[1024];
-	uint32_t probes_out;       /* commands with workers */
+	uint32_t probes_out;        /* commands with workers */
+	struct gateway_peak *peaks; /* operation_gateway.c */
+	uint32_t peaks_n, peak_tick_ms;
 	uint64_t mbufs_high_water; /* as far as it was looked at */
 	uint32_t neighbors_tick_ms, slow_tick_ms, drain_end_ms;
 	bool stopping, stop_now;
@@ -148,6 +152,22 @@ void publication_on_health(void *arg, uint64_t target, const struct target_healt
 /** Write the revision so that it goes on counting after a restart. */
 void publication_save_revision(const struct management *m);
 uint64_t publication_load_revision(const struct model *model);
+
+/* publication_gateway.c */
+
+/** Tell workers what is to become of the flows of each appliance, by health and registration. */
+void publication_mark_appliances(struct management *m);
+
+/** Give back indexes of endpoints that nothing published names. */
+void publication_release_endpoints(struct management *m);
+
+/** Remember of a target that leaves the model what its group says. */
+void publication_keep_failover(struct managed_target *mt, const struct model_target_group *tg);
+
+/* operation_gateway.c */
+
+/** Once a second: note how much gateway load balancers carry. */
+void gateway_sample(struct management *m);
 
 /* host.c */
 

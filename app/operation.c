@@ -163,9 +163,19 @@ put_frontend_counters(json_t *r, const struct frontend_counters *c)
 	json_put(r, "UnhealthyRoutingFlowCount", c->unhealthy_routed);
 }
 
+static void
+put_metrics(struct management *m, const struct model_load_balancer *lb,
+	    const struct frontend_counters *sum, json_t *row)
+{
+	if (lb != NULL && lb->type == LB_GATEWAY)
+		operation_put_gateway(m, lb, sum, row);
+	else
+		put_frontend_counters(row, sum);
+}
+
 /* Sum over the frontends of a listener, or of all listeners of a load balancer. */
-static struct frontend_counters
-sum_listener(struct management *m, uint64_t load_balancer_id, uint64_t listener_id)
+struct frontend_counters
+operation_sum_listener(struct management *m, uint64_t load_balancer_id, uint64_t listener_id)
 {
 	struct frontend_counters sum = {0};
 
@@ -184,13 +194,20 @@ sum_listener(struct management *m, uint64_t load_balancer_id, uint64_t listener_
 			if (reference != 0)
 				add_frontend(m, ref_index(reference), &sum);
 		}
+		if (lb->type == LB_GATEWAY) {
+			uint32_t reference = registry_find(&m->registries.frontends,
+							   snapshot_gateway_frontend_id(l->id));
+
+			if (reference != 0)
+				add_frontend(m, ref_index(reference), &sum);
+		}
 	}
 	return sum;
 }
 
-static void
-count_hosts(struct management *m, const struct model_target_group *tg, uint64_t *healthy,
-	    uint64_t *unhealthy)
+void
+operation_count_hosts(struct management *m, const struct model_target_group *tg, uint64_t *healthy,
+		      uint64_t *unhealthy)
 {
 	for (uint32_t k = 0; k < tg->targets_n; k++) {
 		const struct target_health *h = health_of(m->health, tg->targets[k].id);
@@ -220,7 +237,7 @@ group_metrics(struct management *m, const struct model_target_group *tg)
 	uint64_t healthy = 0, unhealthy = 0, sums[4] = {0};
 	json_t *r = json_object();
 
-	count_hosts(m, tg, &healthy, &unhealthy);
+	operation_count_hosts(m, tg, &healthy, &unhealthy);
 	for (uint32_t k = 0; k < tg->targets_n; k++) {
 		uint32_t index =
 			ref_index(registry_find(&m->registries.targets, tg->targets[k].id));
@@ -263,10 +280,10 @@ op_metrics(struct management *m, json_t *args, const char **code, char *message,
 			 "name a load balancer or target group that is configured");
 		return NULL;
 	}
-	sum = sum_listener(m, lb->id, 0);
+	sum = operation_sum_listener(m, lb->id, 0);
 	r = json_object();
 	json_put_text(r, "load_balancer", lb->name);
-	put_frontend_counters(r, &sum);
+	put_metrics(m, lb, &sum, r);
 	return r;
 }
 
@@ -299,8 +316,8 @@ op_load_balancers(struct management *m, json_t *args, const char **code, char *m
 		json_put_text(row, "type", load_balancer_type_name(lb->type));
 		json_put_text(row, "state", "active");
 		json_put_text(row, "addresses", addresses);
-		sum = sum_listener(m, lb->id, 0);
-		put_frontend_counters(row, &sum);
+		sum = operation_sum_listener(m, lb->id, 0);
+		put_metrics(m, lb, &sum, row);
 		json_array_append_new(rows, row);
 	}
 	return json_list("load_balancers", rows);
@@ -332,8 +349,8 @@ op_listeners(struct management *m, json_t *args, const char **code, char *messag
 		json_put_text(row, "name", l->name);
 		json_put_text(row, "protocol", elb_protocol_name(l->protocol));
 		json_put_text(row, "forward", groups);
-		sum = sum_listener(m, l->load_balancer_id, l->id);
-		put_frontend_counters(row, &sum);
+		sum = operation_sum_listener(m, l->load_balancer_id, l->id);
+		put_metrics(m, model_load_balancer_by_id(m->model, l->load_balancer_id), &sum, row);
 		json_array_append_new(rows, row);
 	}
 	return json_list("listeners", rows);
@@ -358,11 +375,14 @@ op_target_groups(struct management *m, json_t *args, const char **code, char *me
 
 		if (name != NULL && strcmp(name, tg->name) != 0)
 			continue;
-		count_hosts(m, tg, &healthy, &unhealthy);
+		operation_count_hosts(m, tg, &healthy, &unhealthy);
 		row = json_object();
 		json_put_text(row, "name", tg->name);
 		json_put_text(row, "protocol", elb_protocol_name(tg->protocol));
-		json_put_text(row, "forwarding", tg->full_nat ? "full_nat" : "nat");
+		json_put_text(row, "forwarding",
+			      tg->protocol == ELB_GENEVE ? "geneve"
+			      : tg->full_nat             ? "full_nat"
+							 : "nat");
 		json_put(row, "targets", tg->targets_n);
 		json_put(row, "HealthyHostCount", healthy);
 		json_put(row, "UnHealthyHostCount", unhealthy);
@@ -496,13 +516,16 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 {
 	struct nlb_gauges sum = {0};
 	json_t *rows = json_array();
-	uint64_t in_use;
+	uint64_t in_use, fragments = 0, fragments_high = 0;
 	uint32_t capacity;
 
 	(void)args, (void)code, (void)message, (void)message_len;
 	for (uint16_t w = 0; w < m->dp->workers_n; w++) {
+		const struct gwlb_fragments *f = m->dp->workers[w]->fragments;
 		struct nlb_gauges g;
 
+		fragments += __atomic_load_n(&f->held_n, __ATOMIC_RELAXED);
+		fragments_high += __atomic_load_n(&f->high_water, __ATOMIC_RELAXED);
 		nlb_gauges(m->dp->workers[w]->nlb, &g);
 		sum.flows += g.flows;
 		sum.flows_max += g.flows_max;
@@ -527,6 +550,10 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 	add_pool(rows, "targets", SNAPSHOT_TARGETS - 1, m->registries.targets.in_use_n, 0, 0, 0);
 	add_pool(rows, "frontends", SNAPSHOT_FRONTENDS - 1, m->registries.frontends.in_use_n, 0, 0,
 		 0);
+	add_pool(rows, "endpoints", SNAPSHOT_ENDPOINTS - 1, m->registries.endpoints.in_use_n, 0, 0,
+		 0);
+	add_pool(rows, "fragments", (uint64_t)GWLB_FRAGMENTS_HELD * m->dp->workers_n, fragments,
+		 fragments_high, MANAGEMENT_SUM(m, drops[DROP_FRAGMENT_TABLE_FULL]), 0);
 	add_pool(rows, "probes", PROBER_PROBES, m->probes_out, 0, 0, 0);
 	return json_list("pools", rows);
 }
@@ -573,6 +600,7 @@ static const struct {
 	{"target_health", op_target_health},
 	{"metrics", op_metrics},
 	{"drops", op_drops},
+	{"endpoints", operation_endpoints},
 	{"neighbors", op_neighbors},
 	{"pools", op_pools},
 	{"reload", op_reload},
@@ -587,6 +615,10 @@ operation_run(struct management *m, const char *name, struct operation_call *cal
 {
 	if (strcmp(name, "flows") == 0) {
 		operation_flows(m, call);
+		return;
+	}
+	if (strcmp(name, "trace") == 0) {
+		operation_trace(m, call);
 		return;
 	}
 	for (size_t i = 0; i < RTE_DIM(operations); i++) {

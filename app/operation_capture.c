@@ -22,6 +22,24 @@ add_endpoint(struct capture_settings *settings, const struct ip_addr *addr, uint
 	return true;
 }
 
+/* Of a gateway load balancer: what goes to its appliances and comes from them. */
+static bool
+add_appliances(struct management *m, const struct model_listener *l,
+	       struct capture_settings *settings)
+{
+	const struct model_target_group *tg =
+		l->default_action.forwards_n == 0
+			? NULL
+			: model_target_group_by_id(m->model,
+						   l->default_action.forwards[0].target_group_id);
+
+	for (uint32_t k = 0; tg != NULL && k < tg->targets_n; k++) {
+		if (!add_endpoint(settings, &tg->targets[k].addr, htons(tg->targets[k].port)))
+			return false;
+	}
+	return true;
+}
+
 static bool
 add_listener_endpoints(struct management *m, const char *name, struct capture_settings *settings)
 {
@@ -35,7 +53,7 @@ add_listener_endpoints(struct management *m, const char *name, struct capture_se
 		if (!add_endpoint(settings, &lb->addresses[k].addr, htons(l->port)))
 			return false;
 	}
-	return true;
+	return lb->type != LB_GATEWAY || add_appliances(m, l, settings);
 }
 
 /* ADDRESS, ADDRESS:PORT or [IPV6]:PORT. */

@@ -2,6 +2,7 @@
 #include "operation_json.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #define FLOWS_LIMIT     100
@@ -11,32 +12,81 @@
 
 struct flows_call {
 	struct operation_call *call;
-	struct nlb_flow_filter filter;
+	struct flow_filter filter;
 	uint32_t limit;
 	uint16_t workers_left;
 	json_t *rows;
 	uint32_t left_out; /* whether there were more than the limit */
 };
 
+const char *
+operation_protocol_name(uint8_t proto)
+{
+	switch (proto) {
+	case 0:
+		return "any";
+	case IPPROTO_TCP:
+		return "TCP";
+	case IPPROTO_UDP:
+		return "UDP";
+	case IPPROTO_ICMP:
+		return "ICMP";
+	case IPPROTO_ICMPV6:
+		return "ICMPv6";
+	default:
+		return NULL;
+	}
+}
+
+static void
+put_protocol(json_t *row, uint8_t proto)
+{
+	const char *name = operation_protocol_name(proto);
+	char number[8];
+
+	snprintf(number, sizeof(number), "%u", proto);
+	json_put_text(row, "protocol", name != NULL ? name : number);
+}
+
+/* An end of a flow that may have no ports. */
+static void
+put_end(json_t *row, const char *key, const struct ip_addr *addr, uint16_t port_be)
+{
+	if (port_be == 0)
+		json_put_addr(row, key, addr);
+	else
+		json_put_endpoint(row, key, addr, ntohs(port_be));
+}
+
 static json_t *
-describe_flow(struct management *m, const struct nlb_flow_info *f, uint16_t worker)
+describe_flow(struct management *m, const struct flow_info *f, uint16_t worker)
 {
 	const struct snapshot_frontend *frontend =
 		snapshot_frontend(operation_snapshot(m), f->frontend);
+	bool gateway = f->kind == FLOW_KIND_GATEWAY;
 	json_t *row = json_object();
+	char cookie[12];
 
-	json_put_text(row, "protocol", f->proto == 6 ? "TCP" : "UDP");
-	json_put_endpoint(row, "client", &f->client, ntohs(f->client_port_be));
-	json_put_endpoint(row, "listener", &f->vip, ntohs(f->vip_port_be));
-	json_put_endpoint(row, "source", &f->local, ntohs(f->local_port_be));
-	json_put_endpoint(row, "target", &f->target, ntohs(f->target_port_be));
+	put_protocol(row, f->proto);
+	put_end(row, "client", &f->client, f->client_port_be);
+	put_end(row, "listener", &f->vip, f->vip_port_be);
+	if (gateway)
+		json_put_text(row, "source", operation_endpoint_name(m, f->endpoint));
+	else
+		put_end(row, "source", &f->local, f->local_port_be);
+	if (f->bypass)
+		json_put_text(row, "target", "bypass");
+	else
+		put_end(row, "target", &f->target, f->target_port_be);
 	json_put_text(row, "state", flow_state_name((enum flow_state)f->state));
-	json_put_text(row, "forwarding", f->full_nat ? "full_nat" : "nat");
+	json_put_text(row, "forwarding", gateway ? "geneve" : f->full_nat ? "full_nat" : "nat");
 	json_put(row, "idle_milliseconds", f->idle_ms);
 	json_put(row, "age_milliseconds", f->age_ms);
 	json_put(row, "packets", f->packets);
 	json_put(row, "worker", worker);
 	json_put_text(row, "frontend", frontend == NULL ? "gone" : "in force");
+	snprintf(cookie, sizeof(cookie), "0x%08x", ntohl(f->cookie_be));
+	json_put_text(row, "cookie", gateway ? cookie : "");
 	return row;
 }
 
@@ -71,7 +121,12 @@ void
 operation_on_command(struct management *m, struct worker_command *command)
 {
 	struct flows_call *fc = command->owner;
-	struct nlb_flow_page *page = &command->flows;
+	struct flow_page *page = &command->flows;
+
+	if (command->kind == WORKER_LOOK) {
+		operation_trace_on_command(m, command);
+		return;
+	}
 
 	for (uint32_t i = 0; i < page->n; i++) {
 		if (json_array_size(fc->rows) < fc->limit)
@@ -109,7 +164,7 @@ make_flows_command(const struct flows_call *fc, uint16_t worker)
 }
 
 static bool
-parse_flow_filter(struct management *m, json_t *args, struct nlb_flow_filter *filter, char *message,
+parse_flow_filter(struct management *m, json_t *args, struct flow_filter *filter, char *message,
 		  size_t message_len)
 {
 	const char *client = json_text(args, "client"), *target = json_text(args, "target");
@@ -128,14 +183,16 @@ parse_flow_filter(struct management *m, json_t *args, struct nlb_flow_filter *fi
 		const struct model_load_balancer *lb =
 			l == NULL ? NULL : model_load_balancer_by_id(m->model, l->load_balancer_id);
 
-		if (lb == NULL || lb->addresses_n == 0) {
+		if (lb == NULL || (lb->addresses_n == 0 && lb->type != LB_GATEWAY)) {
 			snprintf(message, message_len,
 				 "no listener is named %s (LOAD_BALANCER:PORT)", listener);
 			return false;
 		}
-		filter->frontend =
-			registry_find(&m->registries.frontends,
-				      snapshot_frontend_id(l->id, &lb->addresses[0].addr));
+		filter->frontend = registry_find(
+			&m->registries.frontends,
+			lb->type == LB_GATEWAY
+				? snapshot_gateway_frontend_id(l->id)
+				: snapshot_frontend_id(l->id, &lb->addresses[0].addr));
 	}
 	return true;
 }

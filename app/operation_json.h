@@ -74,6 +74,33 @@ OPERATION(operation_capture);
 OPERATION(operation_capture_status);
 OPERATION(operation_capture_stop);
 
+/* operation_gateway.c */
+
+/** Name of the endpoint, "" when it is gone. */
+const char *operation_endpoint_name(const struct management *m, uint32_t reference);
+
+/** Add the metrics of namespace AWS/GatewayELB. */
+void operation_put_gateway(struct management *m, const struct model_load_balancer *lb,
+			   const struct frontend_counters *sum, json_t *row);
+OPERATION(operation_endpoints);
+
+/* operation.c */
+
+/** Healthy and unhealthy targets of a group, added. */
+void operation_count_hosts(struct management *m, const struct model_target_group *tg,
+			   uint64_t *healthy, uint64_t *unhealthy);
+
+/** Sum over the frontends of a listener, or (0) of all listeners of a load balancer. */
+struct frontend_counters operation_sum_listener(struct management *m, uint64_t load_balancer_id,
+						uint64_t listener_id);
+
+/** Name of an IP protocol, NULL: none that is known. */
+const char *operation_protocol_name(uint8_t proto);
+
+/* operation_trace.c: says what becomes of a packet; asks the worker of its flow. */
+void operation_trace(struct management *m, struct operation_call *call);
+void operation_trace_on_command(struct management *m, struct worker_command *command);
+
 /** operation_flows.c: asks the workers and replies when the last has answered. */
 void operation_flows(struct management *m, struct operation_call *call);
 

@@ -183,8 +183,10 @@ publication_update_sets(struct management *m)
 		any |= update_set(m, in_force(m), tg, &replaced);
 		publication_retire(m, free, replaced);
 	}
-	if (any)
-		m->health_revision++;
+	if (!any)
+		return;
+	m->health_revision++;
+	publication_mark_appliances(m);
 }
 
 void
@@ -263,6 +265,7 @@ deregister_targets(struct management *m, const struct model *old)
 				continue;
 			mt->terminate = tg->connection_termination;
 			mt->drain_end_ms = m->now_ms + tg->deregistration_delay_s * 1000;
+			publication_keep_failover(mt, tg);
 			health_deregister(m->health, mt->id, management_wall_s());
 		}
 	}
@@ -331,6 +334,8 @@ publication_end_drains(struct management *m)
 
 	if (!all_quiescent(m))
 		return;
+	publication_mark_appliances(m);
+	publication_release_endpoints(m);
 	for (uint32_t i = 1; i < s->targets_n; i++)
 		end_target_drain(m, i);
 	for (uint32_t i = 1; i < s->frontends_n; i++) {
@@ -362,6 +367,7 @@ release_unused(struct management *m)
 		if (r->frontends.entries[i].in_use && snapshot_frontend(s, reference) == NULL)
 			registry_release(&r->frontends, reference);
 	}
+	publication_release_endpoints(m);
 }
 
 /* Publishing. */
@@ -438,6 +444,7 @@ publication_publish(struct management *m, struct model *model, char *why, size_t
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
 		publication_retire(m, free, replaced[i]);
 	free(replaced);
+	publication_mark_appliances(m);
 	host_on_published(m, old);
 	if (old != NULL && old != model)
 		model_free(old);
@@ -450,8 +457,10 @@ publication_refuse_new_flows(struct management *m)
 	char why[256];
 	struct snapshot *s = build(m, m->model, true, why, sizeof(why));
 
-	if (s != NULL)
-		swap(m, s);
+	if (s == NULL)
+		return;
+	swap(m, s);
+	publication_mark_appliances(m);
 }
 
 /* What can't change without a restart. */

@@ -39,6 +39,7 @@ static const struct {
 	 "CloudWatch metrics. Parameter: LOAD_BALANCER or TARGET_GROUP"},
 	{"/weir/drops", "drops", NULL, NULL, "Packets not forwarded, by reason"},
 	{"/weir/neighbors", "neighbors", NULL, "neighbors", "ARP and ND entries"},
+	{"/weir/endpoints", "endpoints", NULL, "endpoints", "Endpoints of gateway load balancers"},
 	{"/weir/flows", "flows", NULL, "flows",
 	 "Flows. Parameters: client=ADDRESS,target=ADDRESS,listener=NAME,limit=N"},
 	{"/weir/pools", "pools", NULL, "pools", "Pools: size, in use, high-water mark, failures"},

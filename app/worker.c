@@ -17,22 +17,11 @@
 #include "icmp.h"
 #include "steer.h"
 #include "wire.h"
+#include "worker_gateway.h"
+#include "worker_io.h"
 
 #define BURST         PORT_BURST
 #define PROBE_TICK_MS 10
-
-static void
-drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
-{
-	w->counters.drops[reason]++;
-	rte_pktmbuf_free(m);
-}
-
-static const struct port_map *
-ports_of(const struct worker *w)
-{
-	return atomic_load_explicit(&w->dp->ports, memory_order_acquire);
-}
 
 /* Out: other workers, the management core, ports. */
 
@@ -49,8 +38,9 @@ flush_peer(struct worker *w, uint16_t peer)
 	w->out_n[peer] = 0;
 }
 
-static void
-pass_to_peer(struct worker *w, uint16_t peer, struct rte_mbuf *m, enum worker_packet_kind kind)
+void
+worker_pass_to_peer(struct worker *w, uint16_t peer, struct rte_mbuf *m,
+		    enum worker_packet_kind kind)
 {
 	m->hash.usr = kind;
 	w->out[peer][w->out_n[peer]++] = m;
@@ -87,15 +77,15 @@ flush_port(struct worker *w, const struct port *port)
 }
 
 /* `m` is a complete frame. */
-static void
-transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
+void
+worker_transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 {
 	uint16_t index = port->index, owner = w->tx_owner[index];
 	uint16_t n = w->tx_n[index];
 
 	if (unlikely(owner != w->index)) {
 		m->port = index;
-		pass_to_peer(w, owner, m, WORKER_PACKET_TRANSMIT);
+		worker_pass_to_peer(w, owner, m, WORKER_PACKET_TRANSMIT);
 		return;
 	}
 	w->tx[index][n++] = m;
@@ -105,8 +95,8 @@ transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 }
 
 /* Let the buffer begin at p->l3 - `in_front` and end with the IP packet. */
-static bool
-fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
+bool
+worker_fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
 {
 	uint8_t *old_start = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t *start = p->l3 - in_front;
@@ -130,7 +120,7 @@ static inline bool
 fit_frame(struct rte_mbuf *m, const struct packet *p, uint16_t l2_len)
 {
 	if (unlikely(m->nb_segs != 1 || p->contiguous != p->len))
-		return fit_buffer(m, p, l2_len);
+		return worker_fit_buffer(m, p, l2_len);
 	m->data_off = (uint16_t)(p->l3 - l2_len - (uint8_t *)m->buf_addr);
 	m->data_len = (uint16_t)(l2_len + p->len);
 	m->pkt_len = m->data_len;
@@ -192,7 +182,7 @@ transmit(struct worker *w, struct packet *p, uint32_t reference)
 	}
 	counters->tx_packets++;
 	counters->tx_bytes += p->len;
-	transmit_frame(w, port, m);
+	worker_transmit_frame(w, port, m);
 	return true;
 }
 
@@ -208,7 +198,7 @@ forward_by_route(struct worker *w, struct packet *p)
 					  route_next_addr(route, &p->dst));
 	if (transmit(w, p, reference))
 		return;
-	if (!fit_buffer(p->buf, p, 0))
+	if (!worker_fit_buffer(p->buf, p, 0))
 		drop(w, p->buf, DROP_TX_UNSUPPORTED);
 	else
 		pass_to_management(w, p->buf, WORKER_PACKET_RESOLVE);
@@ -312,6 +302,7 @@ classify(struct worker *w, struct packet *p)
 struct ingress {
 	uint32_t port_vlan; /* DPDK port id and VLAN */
 	uint16_t interface;
+	bool in_line;
 	uint64_t mac; /* the first 6 bytes of memory; 0 behind them */
 	uint32_t packets, bytes;
 };
@@ -343,6 +334,7 @@ change_ingress(struct worker *w, struct ingress *in, uint16_t port_id, uint16_t 
 	if (in->interface == PORT_NO_INTERFACE)
 		return false;
 	in->port_vlan = (uint32_t)port_id << 16 | vlan;
+	in->in_line = w->snapshot->interfaces[in->interface].in_line;
 	in->mac = 0;
 	memcpy(&in->mac, w->snapshot->interfaces[in->interface].mac, 6);
 	return true;
@@ -380,6 +372,13 @@ parse(struct worker *w, struct ingress *in, struct rte_mbuf *m, struct packet *p
 	p->interface = in->interface;
 	in->packets++;
 	in->bytes += frame.total_len;
+	if (unlikely(in->in_line))
+		return worker_wire_parse(&(struct packet_frame){frame.data, frame.len,
+								frame.total_len, frame.headroom},
+					 &(struct packet_link){link.dst_mac, link.src_mac,
+							       link.vlan, link.ethertype,
+							       link.l2_len},
+					 p);
 	if (unlikely(!mac_is_ours(link.dst_mac, in->mac)))
 		return DROP_MAC_NOT_OURS;
 	return packet_parse(&frame, &link, p);
@@ -413,9 +412,44 @@ finish(struct worker *w, struct packet *p)
 	case PACKET_ENDPOINT:
 		offer_to_prober(w, p);
 		break;
+	case PACKET_LINK:
+		worker_gateway_link(w, p);
+		break;
 	case PACKET_KEPT:
 		break;
 	}
+}
+
+/* Capture. */
+
+static void
+capture_received(struct capture *capture, const struct worker *w, const struct packet *p)
+{
+	capture_packet(capture, w->index, p, p->interface, w->now_us, CAPTURE_RX);
+}
+
+static uint16_t
+egress_interface(const struct worker *w, const struct packet *p)
+{
+	const struct gwlb_link *link;
+	const struct route *route;
+	struct next_hop_copy hop;
+
+	if (p->verdict == PACKET_LINK) {
+		link = gwlb_link(w->gwlb, p->next_hop);
+		return link == NULL ? p->interface : link->interface;
+	}
+	if (next_hop_read(&w->dp->hops, p->next_hop, &hop))
+		return hop.interface;
+	route = route_lookup(w->snapshot->routes, &p->dst);
+	return route == NULL ? p->interface : route->interface;
+}
+
+static void
+capture_sent(struct capture *capture, const struct worker *w, const struct packet *p)
+{
+	if (p->verdict == PACKET_FORWARD || (p->verdict == PACKET_LINK && p->af != 0))
+		capture_packet(capture, w->index, p, egress_interface(w, p), w->now_us, CAPTURE_TX);
 }
 
 /* @return  whether the packet was another worker's and has been passed on. */
@@ -428,7 +462,7 @@ is_passed_on(struct worker *w, struct packet *p)
 	owner = steer_owner(w->snapshot, p->slot);
 	if (owner == w->index)
 		return false;
-	pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
+	worker_pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
 	return true;
 }
 
@@ -441,9 +475,10 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 {
 	struct capture *capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
 	bool may_be_others = w->dp->workers_n > 1 && !mine;
-	struct packet packets[BURST], *service[BURST];
+	bool has_endpoints = w->snapshot->has_endpoints;
+	struct packet packets[BURST], *service[BURST], *gateway[BURST];
 	struct ingress in = {.port_vlan = INGRESS_NONE};
-	uint16_t service_n = 0;
+	uint16_t service_n = 0, gateway_n = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
@@ -457,6 +492,19 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			packet_drop(p, reason);
 			continue;
 		}
+		if (has_endpoints) {
+			enum worker_gateway_class class = worker_gateway_classify(w, p, mine);
+
+			if (class == WORKER_GATEWAY_GONE)
+				p->verdict = PACKET_KEPT;
+			if (class == WORKER_GATEWAY_SERVE) {
+				if (unlikely(capture != NULL))
+					capture_received(capture, w, p);
+				gateway[gateway_n++] = p;
+			}
+			if (class != WORKER_GATEWAY_NOT)
+				continue;
+		}
 		if (unlikely(classify(w, p) == CLASSIFIED_DONE))
 			continue;
 		if (may_be_others && is_passed_on(w, p)) {
@@ -464,17 +512,19 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			continue;
 		}
 		if (unlikely(capture != NULL))
-			capture_packet(capture, w->index, p, w->now_us, CAPTURE_RX);
+			capture_received(capture, w, p);
 		service[service_n++] = p;
 	}
 	count_ingress(w, &in);
 	if (service_n > 0)
 		nlb_burst(w->nlb, w->snapshot, &w->dp->hops, service, service_n, w->now_ms);
+	if (gateway_n > 0)
+		gwlb_burst(w->gwlb, w->snapshot, &w->dp->hops, gateway, gateway_n, w->now_ms);
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
 
-		if (unlikely(capture != NULL) && p->verdict == PACKET_FORWARD)
-			capture_packet(capture, w->index, p, w->now_us, CAPTURE_TX);
+		if (unlikely(capture != NULL))
+			capture_sent(capture, w, p);
 		if (likely(p->verdict == PACKET_FORWARD))
 			forward(w, p);
 		else
@@ -526,7 +576,7 @@ poll_peers(struct worker *w)
 		w->counters.taken_over += n;
 		for (unsigned i = 0; i < n; i++) {
 			if (bufs[i]->hash.usr == WORKER_PACKET_TRANSMIT)
-				transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
+				worker_transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
 			else
 				mine[mine_n++] = bufs[i];
 		}
@@ -535,6 +585,18 @@ poll_peers(struct worker *w)
 		busy |= n > 0;
 	}
 	return busy;
+}
+
+/* Fragments that waited for their first one. */
+static void
+process_released(struct worker *w)
+{
+	while (w->released_n > 0) {
+		struct rte_mbuf *bufs[BURST];
+		uint16_t n = worker_gateway_take_released(w, bufs, BURST);
+
+		process(w, bufs, n, true);
+	}
 }
 
 /* Commands of the management core. */
@@ -618,6 +680,26 @@ start_probe(struct worker *w, struct worker_command *command)
 }
 
 static bool
+describe_flow(const struct snapshot *s, const struct flow_record *r,
+	      const struct flow_filter *filter, struct flow_info *info, uint32_t now_ms)
+{
+	return nlb_flow_describe(s, r, filter, info, now_ms) ||
+	       gwlb_flow_describe(s, r, filter, info, now_ms);
+}
+
+static void
+look_for_flow(struct worker *w, struct worker_command *command)
+{
+	const struct flow_tuple *t = &command->tuple;
+	bool found =
+		t->endpoint != 0
+			? gwlb_flow_look(w->gwlb, w->snapshot, t, command->flows.flows, w->now_ms)
+			: nlb_flow_look(w->nlb, w->snapshot, t, command->flows.flows, w->now_ms);
+
+	command->flows.n = found ? 1 : 0;
+}
+
+static bool
 poll_commands(struct worker *w)
 {
 	void *commands[8];
@@ -631,7 +713,12 @@ poll_commands(struct worker *w)
 			start_probe(w, command);
 			break;
 		case WORKER_FLOWS:
-			nlb_flows_describe(w->nlb, w->snapshot, &command->flows, w->now_ms);
+			flow_page_fill(&w->nlb->flows, w->snapshot, &command->flows, describe_flow,
+				       w->now_ms);
+			command_done(w, command);
+			break;
+		case WORKER_LOOK:
+			look_for_flow(w, command);
 			command_done(w, command);
 			break;
 		}
@@ -648,7 +735,7 @@ poll_management(struct worker *w)
 
 	w->counters.from_management += n;
 	for (unsigned i = 0; i < n; i++)
-		transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
+		worker_transmit_frame(w, ports->ports[bufs[i]->port], bufs[i]);
 	return n > 0;
 }
 
@@ -700,6 +787,7 @@ worker_poll(struct worker *w, uint64_t tick)
 
 	busy = poll_peers(w);
 	busy |= poll_ports(w);
+	process_released(w);
 	busy |= poll_management(w);
 	busy |= poll_commands(w);
 	if (clock_ms_reached(w->now_ms, w->probe_tick_ms)) {
@@ -707,6 +795,7 @@ worker_poll(struct worker *w, uint64_t tick)
 		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	worker_gateway_sweep(w);
 	flush(w);
 	wake_management(w);
 
@@ -781,4 +870,5 @@ worker_drain(struct worker *w)
 			drain_ring(w, w->dp->between[peer][w->index]);
 	}
 	drain_ring(w, w->from_management);
+	worker_gateway_drain(w);
 }

@@ -12,6 +12,8 @@
 
 #include "counters.h"
 #include "dataplane.h"
+#include "gwlb.h"
+#include "gwlb_fragment.h"
 #include "icmp.h"
 #include "nlb.h"
 #include "prober.h"
@@ -22,6 +24,7 @@
 enum worker_command_kind {
 	WORKER_PROBE, /* check a target */
 	WORKER_FLOWS, /* describe flows */
+	WORKER_LOOK,  /* describe the flow of a tuple */
 };
 
 struct worker_command {
@@ -32,7 +35,8 @@ struct worker_command {
 	uint16_t port_be; /* WORKER_PROBE: port to check */
 	uint32_t timeout_ms;
 	enum probe_result result;
-	struct nlb_flow_page flows; /* WORKER_FLOWS */
+	struct flow_page flows;  /* WORKER_FLOWS; WORKER_LOOK: one or none */
+	struct flow_tuple tuple; /* WORKER_LOOK */
 };
 
 /** What became of a packet handed to the management core; kept in the mbuf while it is in a ring.
@@ -41,6 +45,7 @@ enum worker_packet_kind {
 	WORKER_PACKET_OWNER = 1, /* received elsewhere, the ring's reader owns the flow */
 	WORKER_PACKET_TRANSMIT,  /* a complete frame for port mbuf->port (port index) */
 	WORKER_PACKET_HOST,      /* ARP, ND: frame as received */
+	WORKER_PACKET_PORTS,     /* like OWNER, a fragment: its ports are in mbuf->hash.fdir.hi */
 	WORKER_PACKET_RESOLVE,   /* IP packet from data_off on, waiting for its next hop */
 };
 
@@ -53,6 +58,10 @@ struct worker {
 	uint64_t now_us;
 
 	struct nlb *nlb;
+	struct gwlb *gwlb; /* its flows are in nlb's table */
+	struct gwlb_fragments *fragments;
+	struct rte_mbuf *released[GWLB_FRAGMENTS_HELD]; /* fragments that can go on */
+	uint16_t released_n;
 	struct prober *prober;
 	struct worker_counters counters;
 	struct icmp_limit icmp_limit;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -14,22 +15,73 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from weir_control import call  # noqa: E402
 
-BENCH = ROOT / "build/test/perf/bench_nlb"
 WEIR = ROOT / "build/app/weir"
 CPU = str(max(os.sched_getaffinity(0)))
 
-# What an issue of service-path time may cost, in nanoseconds: (flows, kind) -> target.
-TARGETS = {(1_000, "hit"): 100, (100_000, "hit"): 165, (1_000_000, "hit"): 220,
-           (1_000, "new"): 500, (1_000_000, "new"): 830}
 YARDSTICK_NS = 18.0  # testpmd 5tswap on net_null where absolute figures hold
 QUIET_SPREAD = 1.5   # largest yardstick of a run over its smallest
 WHOLE_TARGET = 0.6   # of testpmd's 5tswap packets per second at 64 k flows
+
+
+@dataclasses.dataclass
+class Service:
+    """What is measured: a program that loops around the service, and a configuration of weir."""
+    program: str
+    loop: str                                # what the loop does, for people
+    whole: str
+    cases: list[tuple[int, str]]             # (flows, kind)
+    targets: dict[tuple[int, str], float]    # nanoseconds a packet may take
+    body: Callable[[], str]                  # of the configuration: load balancer and targets
+
+
+def network_body() -> str:
+    lines = [f"local_address = 198.19.1.{i + 1}" for i in range(16)]
+    lines.append("""[load_balancer lb]
+type = network
+address = 198.18.0.10
+[listener lb:80]
+protocol = UDP
+default_action = forward g
+[target_group g]
+protocol = UDP
+preserve_client_ip.enabled = false
+health_check.enabled = false""")
+    return "\n".join(lines + [f"target = 198.19.2.{i + 1}:80" for i in range(100)])
+
+
+def gateway_body() -> str:
+    lines = ["""[load_balancer lb]
+type = gateway
+[listener lb]
+default_action = forward g
+[endpoint e]
+load_balancer = lb
+interface = front
+[target_group g]
+protocol = GENEVE
+health_check.enabled = false"""]
+    return "\n".join(lines + [f"target = 198.19.2.{i + 1}:6081" for i in range(100)])
+
+
+L4 = Service(
+    "bench_nlb", "full_nat, 100 targets, both directions for hits", "UDP full_nat",
+    [(f, "hit") for f in (1, 1_000, 64_000, 100_000, 1_000_000)] +
+    [(f, "new") for f in (1_000, 64_000, 1_000_000)],
+    {(1_000, "hit"): 100, (100_000, "hit"): 165, (1_000_000, "hit"): 220, (1_000, "new"): 500,
+     (1_000_000, "new"): 830}, network_body)
+GWLB = Service(
+    "bench_gwlb", "routed, 100 appliances; hit: to the appliance, return: there and back",
+    "UDP into GENEVE",
+    [(f, "hit") for f in (1, 1_000, 100_000, 1_000_000)] +
+    [(f, "return") for f in (1_000, 100_000, 1_000_000)] + [(f, "new") for f in (1_000, 1_000_000)],
+    {(1_000, "hit"): 67, (100_000, "hit"): 111, (1_000_000, "hit"): 133}, gateway_body)
 
 
 def progress(text: str) -> None:
@@ -48,18 +100,18 @@ def table(rows: list[list[str]]) -> None:
 
 # The service path in a loop.
 
-def service_round(flows: int, kind: str) -> tuple[float, float]:
+def service_round(what: Service, flows: int, kind: str) -> tuple[float, float]:
     """Nanoseconds per packet of one round, and bytes per flow."""
-    done = subprocess.run(["taskset", "-c", CPU, str(BENCH), str(flows), kind, "1"], text=True,
+    program = str(ROOT / "build/test/perf" / what.program)
+    done = subprocess.run(["taskset", "-c", CPU, program, str(flows), kind, "1"], text=True,
                           capture_output=True, check=True)
     values = [json.loads(line) for line in done.stdout.splitlines()]
     return values[0]["ns"], values[-1]["bytes_per_flow"]
 
 
-def bench_service(rounds: int, seconds: float) -> dict:
+def bench_service(what: Service, rounds: int, seconds: float) -> dict:
     """Each round: the yardstick, then every case with its null loop (A-B-A-B)."""
-    cases = [(f, "hit") for f in (1, 1_000, 64_000, 100_000, 1_000_000)]
-    cases += [(f, "new") for f in (1_000, 64_000, 1_000_000)]
+    cases = what.cases
     yardsticks: list[float] = []
     nulls: dict[tuple[int, str], list[float]] = {case: [] for case in cases}
     net: dict[tuple[int, str], list[float]] = {case: [] for case in cases}
@@ -70,8 +122,8 @@ def bench_service(rounds: int, seconds: float) -> dict:
         progress(f"round {i + 1} of {rounds}: service path")
         for case in cases:
             flows, kind = case
-            nulls[case].append(service_round(flows, "null" if kind == "hit" else "null-new")[0])
-            ns, memory[case] = service_round(flows, kind)
+            nulls[case].append(service_round(what, flows, "null-new" if kind == "new" else "null")[0])
+            ns, memory[case] = service_round(what, flows, kind)
             net[case].append(ns - nulls[case][-1])
     results = []
     for case in cases:
@@ -80,7 +132,7 @@ def bench_service(rounds: int, seconds: float) -> dict:
                         "null_ns": statistics.median(nulls[case]),
                         "ns": statistics.median(net[case]), "min_ns": min(net[case]),
                         "max_ns": max(net[case]), "scaled_ns": statistics.median(scaled),
-                        "bytes_per_flow": memory[case], "target_ns": TARGETS.get(case)})
+                        "bytes_per_flow": memory[case], "target_ns": what.targets.get(case)})
     return {"yardstick_ns": yardsticks, "cases": results}
 
 
@@ -120,7 +172,7 @@ def testpmd(mode: str, devices: list[str], seconds: float, mbufs: int, memory_mb
 # The whole binary on net_pcap.
 
 def write_capture(path: Path, flows: int) -> None:
-    """UDP packets of distinct clients and ports to 198.18.0.10:80, all checksums right."""
+    """UDP packets of distinct clients and ports to 198.18.0.10:80, all checksums right, for net_pcap's MAC."""
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         for i in range(flows):
@@ -130,11 +182,11 @@ def write_capture(path: Path, flows: int) -> None:
             total = sum(struct.unpack(">10H", ip))
             total = (total & 0xFFFF) + (total >> 16)
             ip = ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
-            frame = bytes.fromhex("ffffffffffff0200000000020800") + ip + ports + b"\0" * 18
+            frame = bytes.fromhex("0270636170000200000000020800") + ip + ports + b"\0" * 18
             out.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
 
 
-def weir_config(directory: Path, capture: Path, mbufs: int) -> Path:
+def weir_config(what: Service, directory: Path, capture: Path, mbufs: int) -> Path:
     lines = [f"""[system]
 instance = weir-bench
 state_directory = {directory}
@@ -154,18 +206,7 @@ address = 198.18.0.1/16
 device = net_null0,no-rx=1
 address = 198.19.0.1/16"""]
     lines += [f"neighbor = 198.19.2.{i + 1} 02:00:00:00:01:{i:02x}" for i in range(100)]
-    lines += [f"local_address = 198.19.1.{i + 1}" for i in range(16)]
-    lines.append("""[load_balancer lb]
-type = network
-address = 198.18.0.10
-[listener lb:80]
-protocol = UDP
-default_action = forward g
-[target_group g]
-protocol = UDP
-preserve_client_ip.enabled = false
-health_check.enabled = false""")
-    lines += [f"target = 198.19.2.{i + 1}:80" for i in range(100)]
+    lines.append(what.body())
     path = directory / "bench.ini"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -175,8 +216,8 @@ def lcore(socket: str) -> dict:
     return call(socket, "lcores")["lcores"][0]
 
 
-def weir_whole(directory: Path, capture: Path, mbufs: int, seconds: float) -> dict:
-    config = weir_config(directory, capture, mbufs)
+def weir_whole(what: Service, directory: Path, capture: Path, mbufs: int, seconds: float) -> dict:
+    config = weir_config(what, directory, capture, mbufs)
     log = open(directory / "weir.log", "w")
     process = subprocess.Popen([str(WEIR), "--config", str(config)], stdout=log, stderr=log)
     socket = f"{directory}/weir.sock"
@@ -199,7 +240,7 @@ def weir_whole(directory: Path, capture: Path, mbufs: int, seconds: float) -> di
         log.close()
 
 
-def bench_whole(rounds: int, seconds: float) -> list[dict]:
+def bench_whole(what: Service, rounds: int, seconds: float) -> list[dict]:
     results = []
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as temporary:
         directory = Path(temporary)
@@ -215,7 +256,7 @@ def bench_whole(rounds: int, seconds: float) -> list[dict]:
                 progress(f"whole binary, {flows} flows, round {i + 1} of {rounds}")
                 for mode in ("io", "macswap", "5tswap"):
                     rates[mode].append(testpmd(mode, devices, seconds, mbufs, 384))
-                measured = weir_whole(directory, capture, mbufs, seconds)
+                measured = weir_whole(what, directory, capture, mbufs, seconds)
                 rates["weir"].append(measured["pps"])
                 cycles.append(measured["busy_cycles"])
             medians = {name: statistics.median(values) for name, values in rates.items()}
@@ -226,9 +267,9 @@ def bench_whole(rounds: int, seconds: float) -> list[dict]:
     return results
 
 
-def show_service(service: dict) -> None:
+def show_service(what: Service, service: dict) -> None:
     yardsticks = service["yardstick_ns"]
-    print(f"\nservice path in a loop (full_nat, 100 targets, both directions for hits; the loop's own "
+    print(f"\nservice path in a loop ({what.loop}; the loop's own "
           f"cost subtracted)\nyardstick: testpmd 5tswap on net_null "
           f"{statistics.median(yardsticks):.1f} ns a packet ({spread(yardsticks)}); figures also "
           f"scaled to {YARDSTICK_NS:.0f} ns, round by round")
@@ -244,8 +285,8 @@ def show_service(service: dict) -> None:
     table(rows)
 
 
-def show_whole(results: list[dict]) -> None:
-    print("\nwhole binary on net_pcap infinite_rx, null out, one worker, UDP full_nat, "
+def show_whole(what: Service, results: list[dict]) -> None:
+    print(f"\nwhole binary on net_pcap infinite_rx, null out, one worker, {what.whole}, "
           "million packets a second")
     rows = [["flows", "weir", "spread", "ns", "busy cycles", "io", "macswap", "5tswap", "spread",
              "weir/5tswap", "target"]]
@@ -259,25 +300,26 @@ def show_whole(results: list[dict]) -> None:
     table(rows)
 
 
-def bench_l4(options: argparse.Namespace) -> dict:
+def bench(what: Service, options: argparse.Namespace) -> dict:
     rounds = 2 if options.quick else 5
     seconds = 2.0 if options.quick else 4.0
     result: dict = {}
     if not options.whole:
-        result["service"] = bench_service(rounds, seconds)
-        show_service(result["service"])
+        result["service"] = bench_service(what, rounds, seconds)
+        show_service(what, result["service"])
     if not options.service:
-        result["whole"] = bench_whole(rounds, seconds)
-        show_whole(result["whole"])
+        result["whole"] = bench_whole(what, rounds, seconds)
+        show_whole(what, result["whole"])
     return result
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="tools/bench", description="Measure weir, with its yardsticks in the same run, in turns "
-        "(A-B-A-B); medians and spread.", epilog="examples: tools/bench l4; tools/bench l4 --service "
+        "(A-B-A-B); medians and spread.", epilog="examples: tools/bench l4; tools/bench gwlb --service "
         "--quick; tools/bench l4 --json l4.json")
-    parser.add_argument("what", choices=["l4"], help="l4: flows through the network load balancer")
+    parser.add_argument("what", choices=["l4", "gwlb"], help="l4: flows through the network load balancer; "
+                        "gwlb: through the gateway load balancer")
     parser.add_argument("--service", action="store_true", help="only the service path in a loop")
     parser.add_argument("--whole", action="store_true", help="only the whole binary")
     parser.add_argument("--quick", action="store_true", help="two short rounds instead of five")
@@ -286,7 +328,7 @@ def main() -> int:
     if not (ROOT / "build/build.ninja").exists():
         subprocess.run(["meson", "setup", "build"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", "build", "--quiet"], cwd=ROOT, check=True)
-    result = bench_l4(options)
+    result = bench(L4 if options.what == "l4" else GWLB, options)
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
     return 0

@@ -30,7 +30,10 @@ SANITIZER_ENV = {"ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return
 FUZZ_SECONDS = 10
 
 # End-to-end tests that feed weir what it should not get, or change what it holds.
-SANITIZED = [f"test/e2e/test_{name}.py" for name in ("bad_packets", "icmp", "limits", "neighbor", "reload", "watching")]
+SANITIZED = [f"test/e2e/test_{name}.py" for name in (
+    "bad_packets", "icmp", "limits", "neighbor", "reload", "watching", "gateway_bad_packets", "gateway_reload")]
+
+SOAKS = ("test/e2e/soak.py", "test/e2e/test_gateway_soak.py")
 
 
 @dataclass
@@ -128,7 +131,7 @@ def generated_docs() -> None:
 def quick() -> None:
     run("format", "clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h"))
     run("shellcheck", "shellcheck", *filter(is_shell_script, tracked("tools", "test", ".ci")))
-    run("python syntax", "/usr/bin/python3", "-W", "error", "-c", PARSE_ALL, *tracked("*.py", "tools/weirctl"))
+    run("python syntax", "/usr/bin/python3", "-W", "error", "-c", PARSE_ALL, *tracked("*.py", "tools/weirctl", "tools/geneve-*"))
     if build("build"):
         tests("build", "unit", "model")
         generated_docs()
@@ -187,7 +190,7 @@ def with_huge_pages(level: str, seconds: int) -> None:
         if level == "full":
             full()
         elif build("build"):
-            pytest("soak", "test/e2e/soak.py", env={"WEIR_SOAK_SECONDS": str(seconds)})
+            pytest("soak", *SOAKS, env={"WEIR_SOAK_SECONDS": str(seconds)})
     finally:
         subprocess.run([ROOT / "tools/hugepages", "restore", "check"])
 

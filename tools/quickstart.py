@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Build weir, lay out a network on this machine, send traffic through weir and show what happened.
 
-Everything happens in network namespaces (weir-client, weir-lb, weir-net, weir-t1..3); nothing of it is
-left afterwards, unless --keep asks for it.
+Everything happens in network namespaces (weir-client, weir-lb, weir-net, weir-t1..3, weir-server);
+nothing of it is left afterwards, unless --keep asks for it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "test" / "e2e"), str(ROOT / "tools")]
 
+from gateway import SERVER_V4, SERVER_V6, Appliance, GatewayLab, flow_name  # noqa: E402
 from owner import as_owner  # noqa: E402
 from topology import Lab, remove_lab  # noqa: E402
 from weir_process import Weir, WeirFailed  # noqa: E402
@@ -28,7 +29,6 @@ from weir_control import call, table  # noqa: E402
 PREFIX = "weir"
 INSTANCE = "weir"
 INSTANCE_SOCKET = Path(f"/run/weir/{INSTANCE}.sock")
-CONFIG = ROOT / "conf" / "quickstart.ini"
 STATE = Path("/var/lib/weir/weir")
 LOG = Path("/run/weir-quickstart.log")
 LOCK = Path("/run/weir-quickstart.lock")
@@ -63,58 +63,106 @@ def clean() -> None:
         print(f"   removed what an earlier run left: {' '.join(left)}")
 
 
-def choose_config(lab: Lab, huge: bool) -> Path:
+def choose_config(config: Path, lab: Lab, huge: bool) -> Path:
     if huge:
-        return CONFIG
-    text = CONFIG.read_text().replace("[dataplane]\n", "[dataplane]\nhugepages = off\n")
+        return config
+    text = config.read_text().replace("[dataplane]\n", "[dataplane]\nhugepages = off\n")
     path = lab.directory / "quickstart.ini"
     path.write_text(text)
     return path
 
 
-def show_answers(http4: list[str], http6: list[str], udp: list[str]) -> bool:
-    columns = {"TCP over IPv4": http4, "TCP over IPv6": http6, "UDP": udp}
-    counts = {name: collections.Counter(answers) for name, answers in columns.items()}
-    rows = [{"target": target, **{name: c[target] for name, c in counts.items()}}
-            for target in ("t1", "t2", "t3")]
-    rows.append({"target": "no answer",
-                 **{name: sum(n for who, n in c.items() if who not in ("t1", "t2", "t3"))
-                    for name, c in counts.items()}})
-    print(table(rows))
-    return all(len(answers) == TIMES and set(answers) <= {"t1", "t2", "t3"}
-               for answers in columns.values())
-
-
-def send_traffic(lab: Lab) -> bool:
-    say(f"{TIMES} connections to 198.18.1.10:80 and to [2001:db8:1::10]:80 (nginx on t1 to t3), and "
-        f"{TIMES} UDP\n   questions to 198.18.1.10:53 (echo servers on t1 and t2); who answered how often:")
-    answered = show_answers(lab.http("http://198.18.1.10/", TIMES),
-                            lab.http("http://[2001:db8:1::10]/", TIMES),
-                            lab.udp("198.18.1.10", 53, TIMES))
-    say("weir's view (tools/weirctl targets, metrics shop, drops)")
-    for arguments in (["targets"], ["metrics", "shop"], ["drops"]):
+def show_view(load_balancer: str) -> None:
+    say(f"weir's view (tools/weirctl targets, metrics {load_balancer}, drops)")
+    for arguments in (["targets"], ["metrics", load_balancer], ["drops"]):
         sys.stdout.flush()
         subprocess.run([ROOT / "tools" / "weirctl", *arguments])
         print()
-    return answered
 
 
-def start(lab: Lab, huge: bool) -> Weir:
-    say("Starting nginx and UDP echo servers, and weir with conf/quickstart.ini")
-    lab.serve_http()
-    lab.serve_udp_echo(*lab.targets[:2])
-    LOG.unlink(missing_ok=True)
-    return Weir(lab.lb, choose_config(lab, huge), INSTANCE, LOG)
+class Network:
+    """Clients' connections and datagrams go to three servers."""
 
-
-def explain(keeping: bool) -> None:
-    say("To look further" if keeping else "To look further, run it with --keep and try")
-    print("""\
-   sudo tools/weirctl status                  also: flows, interfaces, neighbors, pools, metrics web
+    config = ROOT / "conf" / "quickstart.ini"
+    hints = """\
    sudo tools/weirctl capture /tmp/shop.pcapng --listener shop:80   # then tcpdump -r, Wireshark
    sudo dpdk-telemetry.py -f weir             then: /weir/target_health,web or /weir/drops
    sudo ip netns exec weir-client curl http://198.18.1.10/
-   sudo ip netns pids weir-t1                 end nginx there and watch `tools/weirctl targets`
+   sudo ip netns pids weir-t1                 end nginx there and watch `tools/weirctl targets`"""
+
+    def serve(self) -> Lab:
+        say("Starting nginx and UDP echo servers, and weir with conf/quickstart.ini")
+        self.lab = Lab(PREFIX)
+        self.lab.serve_http()
+        self.lab.serve_udp_echo(*self.lab.targets[:2])
+        return self.lab
+
+    def show_answers(self, columns: dict[str, list[str]]) -> bool:
+        counts = {name: collections.Counter(answers) for name, answers in columns.items()}
+        rows = [{"target": target, **{name: c[target] for name, c in counts.items()}}
+                for target in ("t1", "t2", "t3")]
+        rows.append({"target": "no answer",
+                     **{name: sum(n for who, n in c.items() if who not in ("t1", "t2", "t3"))
+                        for name, c in counts.items()}})
+        print(table(rows))
+        return all(len(answers) == TIMES and set(answers) <= {"t1", "t2", "t3"} for answers in columns.values())
+
+    def send_traffic(self) -> bool:
+        say(f"{TIMES} connections to 198.18.1.10:80 and to [2001:db8:1::10]:80 (nginx on t1 to t3), and "
+            f"{TIMES} UDP\n   questions to 198.18.1.10:53 (echo servers on t1 and t2); who answered how often:")
+        answered = self.show_answers({"TCP over IPv4": self.lab.http("http://198.18.1.10/", TIMES),
+                                      "TCP over IPv6": self.lab.http("http://[2001:db8:1::10]/", TIMES),
+                                      "UDP": self.lab.udp("198.18.1.10", 53, TIMES)})
+        show_view("shop")
+        return answered
+
+
+class Gateway:
+    """All that a client and a server say to each other goes through three appliances."""
+
+    config = ROOT / "conf" / "quickstart-gateway.ini"
+    hints = f"""\
+   sudo tools/weirctl trace 'tcp 198.18.1.2:4000 > {SERVER_V4}:80'       what weir would do, and why
+   sudo tools/weirctl capture /tmp/geneve.pcapng --listener inspect   # then tcpdump -r, Wireshark
+   sudo ip netns exec weir-client curl http://{SERVER_V4}/
+   sudo tools/geneve-appliance --ask /run/weir-lab/weir/t1.sock mode drop      also: echo, delay 500, counts"""
+
+    def serve(self) -> Lab:
+        say("Starting nginx and a UDP echo server on the server, three appliances, and weir with\n"
+            "   conf/quickstart-gateway.ini")
+        self.lab = GatewayLab(PREFIX)
+        self.lab.serve()
+        self.appliances = self.lab.start_appliances()
+        return self.lab
+
+    def show_flows(self, appliances: list[Appliance]) -> bool:
+        """A line for each appliance; whether no flow was seen by two of them."""
+        names = [{flow_name(flow) for flow in appliance.flows()} for appliance in appliances]
+        print(table([{"appliance": appliance.name, "flows": len(seen), "packets": appliance.counts()["packets"],
+                      "flows of others": sum(bool(seen & other) for other in names if other is not seen)}
+                     for appliance, seen in zip(appliances, names)]))
+        return len(set.union(*names)) == sum(map(len, names))
+
+    def send_traffic(self) -> bool:
+        say(f"{TIMES} connections to {SERVER_V4}:80 and to [{SERVER_V6}]:80, and {TIMES} UDP questions to "
+            f"{SERVER_V4}:5353,\n   through weir and the appliances; what each appliance saw, in both directions:")
+        answers = [*self.lab.http(f"http://{SERVER_V4}/", TIMES), *self.lab.http(f"http://[{SERVER_V6}]/", TIMES),
+                   *self.lab.udp(SERVER_V4, 5353, TIMES)]
+        apart = self.show_flows(self.appliances)
+        print(f"\n   {answers.count('server')} of {3 * TIMES} were answered; "
+              f"{'no flow was' if apart else 'SOME FLOWS WERE'} seen by two appliances")
+        show_view("inspect")
+        return apart and answers == ["server"] * (3 * TIMES)
+
+
+DEMOS = {"network": Network, "gateway": Gateway}
+
+
+def explain(demo: Network | Gateway, keeping: bool) -> None:
+    say("To look further" if keeping else "To look further, run it with --keep and try")
+    print(f"""\
+   sudo tools/weirctl status                  also: flows, interfaces, neighbors, pools
+{demo.hints}
    README.md                                  how it works, and where to read next""")
     if keeping:
         print(f"   {LOG}                weir's log\n   sudo tools/quickstart --clean             "
@@ -133,12 +181,14 @@ def run(arguments: argparse.Namespace) -> bool:
     lab = None
     done = False
     try:
-        lab = Lab(PREFIX)
-        weir = start(lab, not arguments.no_huge)
+        demo = DEMOS[arguments.type]()
+        lab = demo.serve()
+        LOG.unlink(missing_ok=True)
+        weir = Weir(lab.lb, choose_config(demo.config, lab, not arguments.no_huge), INSTANCE, LOG)
         weir.wait_ready()
         weir.wait_healthy()
-        done = send_traffic(lab)
-        explain(arguments.keep)
+        done = demo.send_traffic()
+        explain(demo, arguments.keep)
     except (WeirFailed, RuntimeError, OSError) as error:
         print(f"quickstart: {error}", file=sys.stderr)
     finally:
@@ -163,6 +213,8 @@ def run(arguments: argparse.Namespace) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/quickstart", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--type", choices=DEMOS, default="network",
+                        help="network: servers behind an address; gateway: appliances in between (default network)")
     parser.add_argument("--keep", action="store_true", help="leave all running to look around")
     parser.add_argument("--clean", action="store_true", help="only remove what --keep left")
     parser.add_argument("--no-huge", action="store_true", help="run weir without huge pages")

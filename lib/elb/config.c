@@ -15,7 +15,7 @@
 
 /* Sections of load balancer types and features that this version can't serve. */
 static const char *const later_kinds[] = {"certificate", "trust_store", "security_group",
-					  "endpoint", "ssl_policy"};
+					  "ssl_policy"};
 
 struct loader {
 	struct model *model;
@@ -100,7 +100,7 @@ refuse_kind(struct loader *l, uint32_t line, const char *text, const char *word)
 	add_error(
 		l->errors, l->file, line, text, "", "the kind of section is not known",
 		"system, dataplane, cluster, management, interface, load_balancer, listener, rule, "
-		"target_group");
+		"target_group, endpoint");
 }
 
 /* Split `kind name`; blanks between are folded. */
@@ -371,4 +371,5 @@ model_compare(const struct model *old_model, const struct model *new_model, stru
 	COMPARE(MODEL_LISTENER, listeners);
 	COMPARE(MODEL_RULE, rules);
 	COMPARE(MODEL_TARGET_GROUP, target_groups);
+	COMPARE(MODEL_ENDPOINT, endpoints);
 }

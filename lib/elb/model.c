@@ -25,7 +25,7 @@ static const struct siphash_key identity_key = {
 
 static const char *const kind_names[MODEL_KINDS] = {
 	"system",        "dataplane", "cluster", "management",   "interface",
-	"load_balancer", "listener",  "rule",    "target_group",
+	"load_balancer", "listener",  "rule",    "target_group", "endpoint",
 };
 
 const char *
@@ -90,6 +90,8 @@ array_of(const struct model *model, enum model_kind kind)
 	case MODEL_TARGET_GROUP:
 		return (struct kind_array){&m->target_groups, &m->target_groups_n,
 					   sizeof(*m->target_groups)};
+	case MODEL_ENDPOINT:
+		return (struct kind_array){&m->endpoints, &m->endpoints_n, sizeof(*m->endpoints)};
 	default:
 		return (struct kind_array){NULL, NULL, 0};
 	}
@@ -197,6 +199,12 @@ const struct model_listener *
 model_listener(const struct model *model, const char *name)
 {
 	return (const struct model_listener *)model_find(model, MODEL_LISTENER, name);
+}
+
+const struct model_interface *
+model_interface(const struct model *model, const char *name)
+{
+	return (const struct model_interface *)model_find(model, MODEL_INTERFACE, name);
 }
 
 const struct model_load_balancer *
@@ -462,7 +470,7 @@ check_name(enum model_kind kind, const char *name, struct model_error *error)
 	if (kind == MODEL_INTERFACE && !is_interface_name(name))
 		return model_refuse(error, "1 to 32 letters, digits, `-`, `_` and `.`",
 				    "`%.100s` cannot be an interface's name", name);
-	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP) &&
+	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP || kind == MODEL_ENDPOINT) &&
 	    !model_name_is_valid(name))
 		return model_refuse(error,
 				    "1 to 32 letters, digits and hyphens, no hyphen at the edges",
@@ -484,6 +492,7 @@ model_add(struct model *model, enum model_kind kind, const char *name,
 		struct model_listener listener;
 		struct model_rule rule;
 		struct model_target_group target_group;
+		struct model_endpoint endpoint;
 	} zero;
 	struct kind_array a = array_of(model, kind);
 
@@ -575,6 +584,8 @@ free_arrays(struct model_object *object)
 		free(((struct model_load_balancer *)object)->addresses);
 	} else if (object->object_kind == MODEL_TARGET_GROUP) {
 		free(((struct model_target_group *)object)->targets);
+	} else if (object->object_kind == MODEL_ENDPOINT) {
+		free(((struct model_endpoint *)object)->interfaces);
 	}
 }
 

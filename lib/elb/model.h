@@ -83,9 +83,10 @@ enum model_kind {
 	MODEL_LISTENER,
 	MODEL_RULE,
 	MODEL_TARGET_GROUP,
+	MODEL_ENDPOINT,
 };
 
-#define MODEL_KINDS (MODEL_TARGET_GROUP + 1)
+#define MODEL_KINDS (MODEL_ENDPOINT + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
 #define MODEL_OBJECT_FIELDS                                                    \
@@ -163,6 +164,7 @@ struct model_load_balancer {
 	enum load_balancer_type type;
 	struct model_lb_address *addresses;
 	uint32_t addresses_n;
+	bool icmp_mtu_exceeded; /* icmp_mtu_exceeded.enabled, of a gateway load balancer */
 };
 
 enum model_action_kind { ACTION_FORWARD, ACTION_REDIRECT, ACTION_FIXED_RESPONSE };
@@ -189,6 +191,7 @@ struct model_listener {
 	enum elb_protocol protocol;
 	struct model_action default_action;
 	uint32_t tcp_idle_timeout_s; /* tcp.idle_timeout.seconds */
+	bool reset_on_idle;          /* send_tcp_reset.on_idle_timeout.enabled */
 };
 
 struct model_rule {
@@ -218,6 +221,17 @@ struct model_health_check {
 	char matcher[64];
 };
 
+enum stickiness_type {
+	STICKINESS_SOURCE_IP,
+	STICKINESS_LB_COOKIE,
+	STICKINESS_APP_COOKIE,
+	STICKINESS_SOURCE_IP_DEST_IP,
+	STICKINESS_SOURCE_IP_DEST_IP_PROTO,
+};
+
+/** What flows do when no target is healthy: all targets get them, none, or they pass untouched. */
+enum fail_mode { FAIL_OPEN, FAIL_CLOSE, FAIL_BYPASS };
+
 struct model_target_group {
 	MODEL_OBJECT_FIELDS;
 	enum elb_protocol protocol;
@@ -227,9 +241,27 @@ struct model_target_group {
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
 	uint32_t deregistration_delay_s;
 	bool connection_termination; /* deregistration_delay.connection_termination.enabled */
+	bool stickiness;             /* stickiness.enabled */
+	enum stickiness_type stickiness_type;
+	/* Of gateway load balancers: */
+	bool rebalance_on_unhealthy, rebalance_on_deregistration; /* target_failover.* */
+	bool reset_on_unhealthy, reset_on_deregistration;         /* send_tcp_reset.* */
+	enum fail_mode fail_mode;                                 /* weir.fail_mode */
 	struct model_health_check health_check;
 	struct model_target *targets;
 	uint32_t targets_n;
+};
+
+/** Where traffic enters a gateway load balancer. */
+struct model_endpoint {
+	MODEL_OBJECT_FIELDS;
+	char load_balancer[MODEL_NAME_MAX];
+	uint64_t load_balancer_id;
+	char (*interfaces)[MODEL_NAME_MAX];
+	uint32_t interfaces_n;
+	uint64_t endpoint_id;   /* `id`; derived from the name when not given */
+	uint64_t attachment_id; /* ditto */
+	bool in_line;           /* mode = in_line */
 };
 
 struct model_cluster {
@@ -258,6 +290,8 @@ struct model {
 	uint32_t rules_n;
 	struct model_target_group *target_groups;
 	uint32_t target_groups_n;
+	struct model_endpoint *endpoints;
+	uint32_t endpoints_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */
 	struct model_index *index; /* objects by id; private */
 	char **files;              /* names that origins point to */
@@ -310,6 +344,7 @@ const char *model_given(const struct model_object *object, const char *key);
 const struct model_load_balancer *model_load_balancer(const struct model *model, const char *name);
 const struct model_target_group *model_target_group(const struct model *model, const char *name);
 const struct model_listener *model_listener(const struct model *model, const char *name);
+const struct model_interface *model_interface(const struct model *model, const char *name);
 const struct model_load_balancer *model_load_balancer_by_id(const struct model *m, uint64_t id);
 const struct model_target_group *model_target_group_by_id(const struct model *m, uint64_t id);
 

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "model_check.h"
+#include "model_checker.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include "model_keys.h"
 #include "model_value.h"
-
-struct checker {
-	struct model *m;
-	model_report report;
-	void *arg;
-	bool clean;
-};
 
 /* The line of a key that was given, or of the section. */
 static const struct model_origin *
@@ -26,8 +19,8 @@ origin_of(const struct model_object *object, const char *key)
 }
 
 /* The line of the `nth` value of a repeated key. */
-static const struct model_origin *
-origin_of_nth(const struct model_object *object, const char *key, uint32_t nth)
+const struct model_origin *
+model_origin_of_nth(const struct model_object *object, const char *key, uint32_t nth)
 {
 	for (uint32_t i = 0; i < object->given.n; i++) {
 		if (strcmp(object->given.items[i].key, key) == 0 && nth-- == 0)
@@ -36,9 +29,9 @@ origin_of_nth(const struct model_object *object, const char *key, uint32_t nth)
 	return &object->origin;
 }
 
-__attribute__((format(printf, 6, 7))) static void
-find_fault(struct checker *c, const void *about, const char *key, const struct model_origin *origin,
-	   const char *allowed, const char *format, ...)
+void
+model_fault(struct checker *c, const void *about, const char *key,
+	    const struct model_origin *origin, const char *allowed, const char *format, ...)
 {
 	const struct model_object *object = about;
 	char what[MODEL_TEXT_MAX];
@@ -68,8 +61,8 @@ static void
 check_absolute(struct checker *c, const void *object, const char *key, const char *path)
 {
 	if (path[0] != '\0' && path[0] != '/')
-		find_fault(c, object, key, NULL, "an absolute path", "`%s` is not an absolute path",
-			   path);
+		model_fault(c, object, key, NULL, "an absolute path",
+			    "`%s` is not an absolute path", path);
 }
 
 static void
@@ -81,11 +74,11 @@ check_system(struct checker *c)
 	if (*instance == '\0' ||
 	    instance[strspn(instance, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN"
 				      "OPQRSTUVWXYZ0123456789-_")] != '\0')
-		find_fault(c, &m->system, "instance", NULL, "1 to 32 letters, digits, `-` and `_`",
-			   "`%s` cannot be an instance's name", instance);
+		model_fault(c, &m->system, "instance", NULL, "1 to 32 letters, digits, `-` and `_`",
+			    "`%s` cannot be an instance's name", instance);
 	if (strlen(m->system.account) != 12 || strspn(m->system.account, "0123456789") != 12)
-		find_fault(c, &m->system, "account", NULL, "12 digits", "`%s` is not 12 digits",
-			   m->system.account);
+		model_fault(c, &m->system, "account", NULL, "12 digits", "`%s` is not 12 digits",
+			    m->system.account);
 	name_after_instance(m, (struct model_object *)&m->system, "state_directory",
 			    m->system.state_directory, sizeof(m->system.state_directory),
 			    "/var/lib/weir/%s");
@@ -97,9 +90,9 @@ check_system(struct checker *c)
 	check_absolute(c, &m->management, "control_socket", m->management.control_socket);
 	check_absolute(c, &m->cluster, "secret_file", m->cluster.secret_file);
 	if (strspn(m->dataplane.lcores, "0123456789,-@()") != strlen(m->dataplane.lcores))
-		find_fault(c, &m->dataplane, "lcores", NULL,
-			   "EAL's --lcores syntax, such as 0@0,1@1,2@1",
-			   "`%s` is not a list of lcores", m->dataplane.lcores);
+		model_fault(c, &m->dataplane, "lcores", NULL,
+			    "EAL's --lcores syntax, such as 0@0,1@1,2@1",
+			    "`%s` is not a list of lcores", m->dataplane.lcores);
 }
 
 /* Addresses: each has one owner. */
@@ -135,7 +128,7 @@ own(struct owned_list *list, const struct ip_addr *addr, const void *owner, cons
 {
 	struct owned o = {.addr = *addr, .owner = owner, .key = key};
 
-	o.origin = origin_of_nth(owner, key, nth);
+	o.origin = model_origin_of_nth(owner, key, nth);
 	o.may_repeat = strcmp(key, "local_address") == 0;
 	model_append(&list->items, &list->n, &o, sizeof(o));
 }
@@ -161,12 +154,12 @@ check_targets_are_elsewhere(struct checker *c, const struct owned_list *list)
 							compare_owned_addr);
 
 			if (o != NULL)
-				find_fault(c, tg, "target",
-					   origin_of_nth((const void *)tg, "target", k),
-					   "an address of another machine",
-					   "the target is an address of [%s %s] (%s:%u)",
-					   model_kind_name(o->owner->object_kind), o->owner->name,
-					   o->origin->file, o->origin->line);
+				model_fault(c, tg, "target",
+					    model_origin_of_nth((const void *)tg, "target", k),
+					    "an address of another machine",
+					    "the target is an address of [%s %s] (%s:%u)",
+					    model_kind_name(o->owner->object_kind), o->owner->name,
+					    o->origin->file, o->origin->line);
 		}
 	}
 }
@@ -199,10 +192,10 @@ check_owners(struct checker *c)
 		if (!ip_addr_equal(&a->addr, &b->addr) ||
 		    (a->owner == b->owner && a->may_repeat != b->may_repeat))
 			continue;
-		find_fault(c, b->owner, b->key, b->origin, "an address nobody else has",
-			   "%s is an address of [%s %s] already (%s:%u)",
-			   ip_addr_format(&b->addr, text), model_kind_name(a->owner->object_kind),
-			   a->owner->name, a->origin->file, a->origin->line);
+		model_fault(c, b->owner, b->key, b->origin, "an address nobody else has",
+			    "%s is an address of [%s %s] already (%s:%u)",
+			    ip_addr_format(&b->addr, text), model_kind_name(a->owner->object_kind),
+			    a->owner->name, a->origin->file, a->origin->line);
 	}
 	check_targets_are_elsewhere(c, &list);
 	free(list.items);
@@ -251,13 +244,13 @@ check_routes(struct checker *c)
 
 		for (uint32_t k = 0; k < mi->gateways_n; k++) {
 			r.prefix = default_prefix(&mi->gateways[k]);
-			r.origin = origin_of_nth((const void *)mi, "gateway", k);
+			r.origin = model_origin_of_nth((const void *)mi, "gateway", k);
 			model_append(&routes, &n, &r, sizeof(r));
 		}
 		r.key = "route";
 		for (uint32_t k = 0; k < mi->routes_n; k++) {
 			r.prefix = mi->routes[k].prefix;
-			r.origin = origin_of_nth((const void *)mi, "route", k);
+			r.origin = model_origin_of_nth((const void *)mi, "route", k);
 			model_append(&routes, &n, &r, sizeof(r));
 		}
 	}
@@ -269,10 +262,10 @@ check_routes(struct checker *c)
 
 		if (a->prefix.len == b->prefix.len &&
 		    ip_addr_equal(&a->prefix.addr, &b->prefix.addr))
-			find_fault(c, b->interface, b->key, b->origin, "one route to each prefix",
-				   "%s has a route already: [interface %s] (%s:%u)",
-				   ip_prefix_format(&b->prefix, text), a->interface->name,
-				   a->origin->file, a->origin->line);
+			model_fault(c, b->interface, b->key, b->origin, "one route to each prefix",
+				    "%s has a route already: [interface %s] (%s:%u)",
+				    ip_prefix_format(&b->prefix, text), a->interface->name,
+				    a->origin->file, a->origin->line);
 	}
 	free(routes);
 }
@@ -296,17 +289,19 @@ check_gateways(struct checker *c, const struct model_interface *mi)
 
 	for (uint32_t k = 0; k < mi->gateways_n; k++) {
 		if (!on_link(mi, &mi->gateways[k]))
-			find_fault(c, mi, "gateway", origin_of_nth((const void *)mi, "gateway", k),
-				   "an address within one of the interface's prefixes",
-				   "%s is not on the interface's link",
-				   ip_addr_format(&mi->gateways[k], text));
+			model_fault(c, mi, "gateway",
+				    model_origin_of_nth((const void *)mi, "gateway", k),
+				    "an address within one of the interface's prefixes",
+				    "%s is not on the interface's link",
+				    ip_addr_format(&mi->gateways[k], text));
 	}
 	for (uint32_t k = 0; k < mi->routes_n; k++) {
 		if (!on_link(mi, &mi->routes[k].via))
-			find_fault(c, mi, "route", origin_of_nth((const void *)mi, "route", k),
-				   "a gateway within one of the interface's prefixes",
-				   "%s is not on the interface's link",
-				   ip_addr_format(&mi->routes[k].via, text));
+			model_fault(c, mi, "route",
+				    model_origin_of_nth((const void *)mi, "route", k),
+				    "a gateway within one of the interface's prefixes",
+				    "%s is not on the interface's link",
+				    ip_addr_format(&mi->routes[k].via, text));
 	}
 }
 
@@ -317,18 +312,18 @@ check_parent(struct checker *c, const struct model_interface *mi)
 		(const struct model_interface *)model_find(c->m, MODEL_INTERFACE, mi->parent);
 
 	if (parent == NULL || parent->device[0] == '\0')
-		find_fault(c, mi, "parent", NULL, "the name of an interface with a device",
-			   "`%s` is no interface with a device", mi->parent);
+		model_fault(c, mi, "parent", NULL, "the name of an interface with a device",
+			    "`%s` is no interface with a device", mi->parent);
 	else if (mi->mtu > parent->mtu)
-		find_fault(c, mi, "mtu", NULL, "at most the parent's",
-			   "%u is above the parent's %u", mi->mtu, parent->mtu);
+		model_fault(c, mi, "mtu", NULL, "at most the parent's",
+			    "%u is above the parent's %u", mi->mtu, parent->mtu);
 	if (mi->vlan == 0)
-		find_fault(c, mi, "vlan", NULL, "vlan = 1 to 4094", "a parent without a VLAN ID");
+		model_fault(c, mi, "vlan", NULL, "vlan = 1 to 4094", "a parent without a VLAN ID");
 	for (const struct model_interface *o = c->m->interfaces; o < mi; o++) {
 		if (strcmp(o->parent, mi->parent) == 0 && o->vlan == mi->vlan)
-			find_fault(c, mi, "vlan", NULL, "a VLAN ID of its own",
-				   "VLAN %u of %s is [interface %s] already", mi->vlan, mi->parent,
-				   o->name);
+			model_fault(c, mi, "vlan", NULL, "a VLAN ID of its own",
+				    "VLAN %u of %s is [interface %s] already", mi->vlan, mi->parent,
+				    o->name);
 	}
 }
 
@@ -336,20 +331,20 @@ static void
 check_interface(struct checker *c, const struct model_interface *mi)
 {
 	if ((mi->device[0] != '\0') == (mi->parent[0] != '\0')) {
-		find_fault(c, mi, "", NULL, "device = ..., or parent = ... and vlan = ...",
-			   mi->device[0] != '\0' ? "both a device and a parent"
-						 : "neither a device nor a parent");
+		model_fault(c, mi, "", NULL, "device = ..., or parent = ... and vlan = ...",
+			    mi->device[0] != '\0' ? "both a device and a parent"
+						  : "neither a device nor a parent");
 		return;
 	}
 	if (mi->parent[0] != '\0')
 		check_parent(c, mi);
 	else if (mi->vlan != 0)
-		find_fault(c, mi, "vlan", NULL, "an interface of its own with parent and vlan",
-			   "a VLAN ID without a parent");
+		model_fault(c, mi, "vlan", NULL, "an interface of its own with parent and vlan",
+			    "a VLAN ID without a parent");
 	for (const struct model_interface *o = c->m->interfaces; o < mi; o++) {
 		if (mi->device[0] != '\0' && strcmp(o->device, mi->device) == 0)
-			find_fault(c, mi, "device", NULL, "a device of its own",
-				   "the device is that of [interface %s] already", o->name);
+			model_fault(c, mi, "device", NULL, "a device of its own",
+				    "the device is that of [interface %s] already", o->name);
 	}
 	check_gateways(c, mi);
 }
@@ -360,10 +355,11 @@ check_interfaces(struct checker *c)
 	for (uint32_t i = 0; i < c->m->interfaces_n; i++)
 		check_interface(c, &c->m->interfaces[i]);
 	if (c->m->interfaces_n == 0)
-		find_fault(c, &c->m->system, "", &c->m->system.origin, "[interface NAME]",
-			   "no interface is configured");
+		model_fault(c, &c->m->system, "", &c->m->system.origin, "[interface NAME]",
+			    "no interface is configured");
 	if (c->m->interfaces_n > 64)
-		find_fault(c, &c->m->interfaces[64], "", NULL, "at most 64", "too many interfaces");
+		model_fault(c, &c->m->interfaces[64], "", NULL, "at most 64",
+			    "too many interfaces");
 }
 
 /* Keys of other load balancer types. */
@@ -380,9 +376,9 @@ check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type
 			continue;
 		snprintf(allowed, sizeof(allowed), "leave it out; it is for type %s",
 			 model_key_types(&model_keys[a->row], types));
-		find_fault(c, object, a->key, &a->origin, allowed,
-			   "the key does not apply to load balancers of type %s",
-			   load_balancer_type_name(type));
+		model_fault(c, object, a->key, &a->origin, allowed,
+			    "the key does not apply to load balancers of type %s",
+			    load_balancer_type_name(type));
 	}
 }
 
@@ -395,19 +391,20 @@ check_load_balancers(struct checker *c)
 		const struct model_load_balancer *lb = &c->m->load_balancers[i];
 
 		if (model_given((const void *)lb, "type") == NULL)
-			find_fault(c, lb, "type", NULL, "application, network, classic, gateway",
-				   "the type is missing");
-		else if (lb->type != LB_NETWORK)
-			find_fault(c, lb, "type", NULL, "network",
-				   "load balancers of type %s have no data path in this version",
-				   load_balancer_type_name(lb->type));
+			model_fault(c, lb, "type", NULL, "application, network, classic, gateway",
+				    "the type is missing");
+		else if (lb->type != LB_NETWORK && lb->type != LB_GATEWAY)
+			model_fault(c, lb, "type", NULL, "network, gateway",
+				    "load balancers of type %s have no data path in this version",
+				    load_balancer_type_name(lb->type));
 		if (model_given((const void *)lb, "type") != NULL)
 			check_keys_are_for(c, lb, lb->type);
 		if (lb->type == LB_GATEWAY ? lb->addresses_n > 0 : lb->addresses_n == 0)
-			find_fault(c, lb, "address", NULL,
-				   lb->type == LB_GATEWAY ? "none" : "address = ADDRESS",
-				   lb->type == LB_GATEWAY ? "a gateway load balancer has no address"
-							  : "the address is missing");
+			model_fault(c, lb, "address", NULL,
+				    lb->type == LB_GATEWAY ? "none" : "address = ADDRESS",
+				    lb->type == LB_GATEWAY
+					    ? "a gateway load balancer has no address"
+					    : "the address is missing");
 	}
 }
 
@@ -462,11 +459,11 @@ check_targets(struct checker *c, struct model_target_group *tg)
 		struct model_target *t = &tg->targets[i];
 
 		if (duplicates && target_is_before(tg, i))
-			find_fault(c, tg, "target", &t->origin, "each target once",
-				   "the target is registered twice");
+			model_fault(c, tg, "target", &t->origin, "each target once",
+				    "the target is registered twice");
 		if (ip_addr_family(&t->addr) != ip_addr_family(&tg->targets[0].addr))
-			find_fault(c, tg, "target", &t->origin, "IPv4 or IPv6, not both",
-				   "the group's other targets are of the other address family");
+			model_fault(c, tg, "target", &t->origin, "IPv4 or IPv6, not both",
+				    "the group's other targets are of the other address family");
 	}
 }
 
@@ -493,16 +490,24 @@ resolve_forwarding(struct checker *c, struct model_target_group *tg)
 {
 	const char *preserve = model_given((const void *)tg, "preserve_client_ip.enabled");
 
+	if (tg->protocol == ELB_GENEVE) {
+		tg->full_nat = true; /* the source is weir's own */
+		if (tg->forwarding != TG_FORWARDING_DEFAULT &&
+		    tg->forwarding != TG_FORWARDING_GENEVE)
+			model_fault(c, tg, "forwarding", NULL, "geneve",
+				    "GENEVE target groups are forwarded to in no other way");
+		return;
+	}
 	tg->full_nat = tg->forwarding == TG_FORWARDING_FULL_NAT ||
 		       (tg->forwarding == TG_FORWARDING_DEFAULT && !preserves_client_ip(tg));
 	if (tg->forwarding > TG_FORWARDING_FULL_NAT)
-		find_fault(c, tg, "forwarding", NULL, "nat, full_nat",
-			   "this way of forwarding has no data path in this version");
+		model_fault(c, tg, "forwarding", NULL, "nat, full_nat",
+			    "this way of forwarding has no data path in this version");
 	else if (preserve != NULL && tg->forwarding != TG_FORWARDING_DEFAULT &&
 		 tg->full_nat == (strcmp(preserve, "true") == 0))
-		find_fault(c, tg, "forwarding", NULL,
-			   "nat with preserve_client_ip.enabled = true, full_nat with false",
-			   "it contradicts preserve_client_ip.enabled = %s", preserve);
+		model_fault(c, tg, "forwarding", NULL,
+			    "nat with preserve_client_ip.enabled = true, full_nat with false",
+			    "it contradicts preserve_client_ip.enabled = %s", preserve);
 }
 
 static void
@@ -512,16 +517,16 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 
 	if (hc->timeout_s > hc->interval_s) {
 		if (model_given((const void *)tg, "health_check.timeout_seconds") != NULL)
-			find_fault(c, tg, "health_check.timeout_seconds", NULL,
-				   "at most health_check.interval_seconds",
-				   "%u s is longer than the interval of %u s", hc->timeout_s,
-				   hc->interval_s);
+			model_fault(c, tg, "health_check.timeout_seconds", NULL,
+				    "at most health_check.interval_seconds",
+				    "%u s is longer than the interval of %u s", hc->timeout_s,
+				    hc->interval_s);
 		hc->timeout_s = hc->interval_s;
 	}
 	if (hc->protocol != ELB_TCP)
-		find_fault(c, tg, "health_check.protocol", NULL, "TCP",
-			   "%s health checks are not in this version",
-			   elb_protocol_name(hc->protocol));
+		model_fault(c, tg, "health_check.protocol", NULL, "TCP",
+			    "%s health checks are not in this version",
+			    elb_protocol_name(hc->protocol));
 }
 
 static enum load_balancer_type
@@ -542,12 +547,13 @@ static void
 check_target_group(struct checker *c, struct model_target_group *tg)
 {
 	if (model_given((const void *)tg, "protocol") == NULL) {
-		find_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
+		model_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP, GENEVE",
+			    "the protocol is missing");
 	} else if (tg->protocol != ELB_TCP && tg->protocol != ELB_UDP &&
-		   tg->protocol != ELB_TCP_UDP) {
-		find_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP",
-			   "%s target groups have no data path in this version",
-			   elb_protocol_name(tg->protocol));
+		   tg->protocol != ELB_TCP_UDP && tg->protocol != ELB_GENEVE) {
+		model_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP, GENEVE",
+			    "%s target groups have no data path in this version",
+			    elb_protocol_name(tg->protocol));
 	}
 	if (model_given((const void *)tg, "protocol") != NULL)
 		check_keys_are_for(c, tg, type_of_group(tg->protocol));
@@ -555,6 +561,12 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
 	resolve_forwarding(c, tg);
+	if (tg->protocol == ELB_GENEVE)
+		model_check_gateway_group(c, tg);
+	else if (tg->stickiness || tg->stickiness_type != STICKINESS_SOURCE_IP)
+		model_fault(c, tg, tg->stickiness ? "stickiness.enabled" : "stickiness.type", NULL,
+			    tg->stickiness ? "false" : "source_ip",
+			    "this version has no data path for it, only the default");
 	check_health_check(c, tg);
 	check_targets(c, tg);
 }
@@ -574,6 +586,8 @@ protocols_fit(enum elb_protocol listener, enum elb_protocol group)
 		return group == ELB_UDP || group == ELB_TCP_UDP;
 	case ELB_TCP_UDP:
 		return group == ELB_TCP_UDP;
+	case ELB_GENEVE:
+		return group == ELB_GENEVE;
 	default:
 		return true; /* refused already */
 	}
@@ -588,11 +602,11 @@ check_family(struct checker *c, const struct model_listener *l,
 	for (uint32_t i = 0; i < lb->addresses_n; i++) {
 		if (ip_addr_family(&lb->addresses[i].addr) !=
 		    ip_addr_family(&tg->targets[0].addr)) {
-			find_fault(c, l, "default_action", NULL,
-				   "a target group of the load balancer's address family",
-				   "%s has IPv%u targets, [load_balancer %s] an IPv%u address",
-				   tg->name, ip_addr_family(&tg->targets[0].addr), lb->name,
-				   ip_addr_family(&lb->addresses[i].addr));
+			model_fault(c, l, "default_action", NULL,
+				    "a target group of the load balancer's address family",
+				    "%s has IPv%u targets, [load_balancer %s] an IPv%u address",
+				    tg->name, ip_addr_family(&tg->targets[0].addr), lb->name,
+				    ip_addr_family(&lb->addresses[i].addr));
 			return;
 		}
 	}
@@ -608,20 +622,21 @@ resolve_forward(struct checker *c, const struct model_listener *l,
 
 	f->target_group_id = model_identity("target_group", "", f->target_group);
 	if (tg == NULL) {
-		find_fault(c, l, "default_action", NULL, "a configured target group",
-			   "no target group is named %s", f->target_group);
+		model_fault(c, l, "default_action", NULL, "a configured target group",
+			    "no target group is named %s", f->target_group);
 		return;
 	}
 	if (tg->load_balancer_id != 0 && tg->load_balancer_id != l->load_balancer_id)
-		find_fault(c, l, "default_action", NULL, "one load balancer for each target group",
-			   "target group %s serves another load balancer already", tg->name);
+		model_fault(c, l, "default_action", NULL, "one load balancer for each target group",
+			    "target group %s serves another load balancer already", tg->name);
 	tg->load_balancer_id = l->load_balancer_id;
 	if (!protocols_fit(l->protocol, tg->protocol))
-		find_fault(c, l, "default_action", NULL,
-			   "TCP to TCP or TCP_UDP, UDP to UDP or TCP_UDP, TCP_UDP to TCP_UDP",
-			   "a %s listener cannot forward to target group %s of protocol %s",
-			   elb_protocol_name(l->protocol), tg->name,
-			   elb_protocol_name(tg->protocol));
+		model_fault(c, l, "default_action", NULL,
+			    "TCP to TCP or TCP_UDP, UDP to UDP or TCP_UDP, TCP_UDP to TCP_UDP, "
+			    "a gateway load balancer to GENEVE",
+			    "a %s listener cannot forward to target group %s of protocol %s",
+			    elb_protocol_name(l->protocol), tg->name,
+			    elb_protocol_name(tg->protocol));
 	if (lb == NULL)
 		return;
 	check_family(c, l, lb, tg);
@@ -638,22 +653,22 @@ check_listener_action(struct checker *c, struct model_listener *l,
 	struct model_action *a = &l->default_action;
 
 	if (model_given((const void *)l, "default_action") == NULL) {
-		find_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
-			   "the default action is missing");
+		model_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
+			    "the default action is missing");
 		return;
 	}
 	if (a->action_kind != ACTION_FORWARD)
-		find_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
-			   "a network load balancer only forwards");
+		model_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
+			    "network and gateway load balancers only forward");
 	if (a->stickiness_seconds != 0)
-		find_fault(c, l, "default_action", NULL, "forward without stickiness",
-			   "stickiness is not in this version");
+		model_fault(c, l, "default_action", NULL, "forward without stickiness",
+			    "stickiness is not in this version");
 	for (uint32_t i = 0; i < a->forwards_n; i++) {
 		for (uint32_t k = 0; k < i; k++) {
 			if (strcmp(a->forwards[k].target_group, a->forwards[i].target_group) == 0)
-				find_fault(c, l, "default_action", NULL, "each target group once",
-					   "target group %s is named twice",
-					   a->forwards[i].target_group);
+				model_fault(c, l, "default_action", NULL, "each target group once",
+					    "target group %s is named twice",
+					    a->forwards[i].target_group);
 		}
 		resolve_forward(c, l, lb, &a->forwards[i]);
 	}
@@ -665,20 +680,26 @@ check_listener(struct checker *c, struct model_listener *l)
 	const struct model_load_balancer *lb = model_load_balancer(c->m, l->load_balancer);
 
 	if (lb == NULL)
-		find_fault(c, l, "", NULL, "a configured load balancer",
-			   "no load balancer is named %s", l->load_balancer);
+		model_fault(c, l, "", NULL, "a configured load balancer",
+			    "no load balancer is named %s", l->load_balancer);
 	else if (lb->type == LB_NETWORK && l->port == 0)
-		find_fault(c, l, "", NULL, "[listener LOAD_BALANCER:PORT]", "the port is missing");
+		model_fault(c, l, "", NULL, "[listener LOAD_BALANCER:PORT]", "the port is missing");
+	if (lb != NULL && lb->type == LB_GATEWAY) {
+		model_check_gateway_listener(c, l);
+		check_keys_are_for(c, l, lb->type);
+		check_listener_action(c, l, lb);
+		return;
+	}
 	if (model_given((const void *)l, "protocol") == NULL)
-		find_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
+		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
 	else if (l->protocol != ELB_TCP && l->protocol != ELB_UDP && l->protocol != ELB_TCP_UDP)
-		find_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP",
-			   "%s listeners have no data path in this version",
-			   elb_protocol_name(l->protocol));
+		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP",
+			    "%s listeners have no data path in this version",
+			    elb_protocol_name(l->protocol));
 	if (l->protocol == ELB_UDP &&
 	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
-		find_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
-			   "a UDP listener has no TCP idle timeout");
+		model_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
+			    "a UDP listener has no TCP idle timeout");
 	if (lb != NULL)
 		check_keys_are_for(c, l, lb->type);
 	check_listener_action(c, l, lb);
@@ -691,11 +712,11 @@ check_rules(struct checker *c)
 		const struct model_rule *r = &c->m->rules[i];
 
 		if (model_listener(c->m, r->listener) == NULL)
-			find_fault(c, r, "", NULL, "a configured listener",
-				   "no listener is named %s", r->listener);
+			model_fault(c, r, "", NULL, "a configured listener",
+				    "no listener is named %s", r->listener);
 		else
-			find_fault(c, r, "", NULL, "a default_action only",
-				   "rules are not in this version");
+			model_fault(c, r, "", NULL, "a default_action only",
+				    "rules are not in this version");
 	}
 }
 
@@ -714,5 +735,6 @@ model_check(struct model *model, model_report report, void *arg)
 	for (uint32_t i = 0; i < model->listeners_n; i++)
 		check_listener(&c, &model->listeners[i]);
 	check_rules(&c);
+	model_check_endpoints(&c);
 	return c.clean;
 }

@@ -13,6 +13,7 @@
 #define SYS  BIT(MODEL_SYSTEM)
 #define DP   BIT(MODEL_DATAPLANE)
 #define RULE BIT(MODEL_RULE)
+#define EP   BIT(MODEL_ENDPOINT)
 
 #define ALB  MODEL_KEY_TYPE(LB_APPLICATION)
 #define NLB  MODEL_KEY_TYPE(LB_NETWORK)
@@ -109,6 +110,7 @@ const struct model_key model_keys[] = {
 	TEXT(LB | ALB | NLB | CLB, "security_group", 64, "", DEFAULT_ONLY, NO_FIELD, "a security group's name", "Security group of the load balancer."),
 	BOOL(LB | ALB | NLB | GWLB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
 	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones get new flows."),
+	BOOL(LB | GWLB, "icmp_mtu_exceeded.enabled", "false", 0, FIELD(model_load_balancer, icmp_mtu_exceeded), "Tell the sender of a packet too long for its appliance, with ICMP."),
 	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", DEFAULT_ONLY, NO_FIELD, "Idle time of a connection."),
 	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", DEFAULT_ONLY, NO_FIELD, "Longest life of a client connection."),
 	BOOL(LB | ALB, "routing.http2.enabled", "true", DEFAULT_ONLY, NO_FIELD, "HTTP/2."),
@@ -170,7 +172,7 @@ const struct model_key model_keys[] = {
 	TEXT(LIS | ALB, "routing.http.response.x_content_type_options.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "X-Content-Type-Options of responses."),
 	TEXT(LIS | ALB, "routing.http.response.x_frame_options.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "X-Frame-Options of responses."),
 	BOOL(LIS | ALB, "routing.http.response.server.enabled", "true", DEFAULT_ONLY, NO_FIELD, "Server field in responses of weir's own."),
-	BOOL(LIS | GWLB, "send_tcp_reset.on_idle_timeout.enabled", "false", DEFAULT_ONLY, NO_FIELD, "RST when a flow has been idle too long."),
+	BOOL(LIS | GWLB, "send_tcp_reset.on_idle_timeout.enabled", "false", 0, FIELD(model_listener, reset_on_idle), "Answer TCP segments of no flow, such as one idle too long, with RST; otherwise they are dropped."),
 	CHOICE(LIS | CLB, "instance_protocol", NULL, DEFAULT_ONLY, NO_FIELD, "What instances speak.", "HTTP", "HTTPS", "TCP", "SSL"),
 	UINT(LIS | CLB, "instance_port", 1, 65535, NULL, DEFAULT_ONLY, NO_FIELD, "Port of the instances."),
 	UINT(LIS | CLB, "lb_cookie_stickiness", 1, 604800, NULL, DEFAULT_ONLY, NO_FIELD, "Lifetime of weir's own cookie."),
@@ -201,8 +203,8 @@ const struct model_key model_keys[] = {
 	UINT(TG, "deregistration_delay.timeout_seconds", 0, 3600, "300", 0, FIELD(model_target_group, deregistration_delay_s), "How long a removed target drains."),
 	BOOL(TG | NLB, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
 	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards targets."),
-	BOOL(TG, "stickiness.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Keep a client on its target."),
-	CHOICE(TG, "stickiness.type", "source_ip", DEFAULT_ONLY, NO_FIELD, "Kind of stickiness.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
+	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target."),
+	CHOICE(TG, "stickiness.type", "source_ip", 0, FIELD(model_target_group, stickiness_type), "Kind of stickiness.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
 	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", DEFAULT_ONLY, NO_FIELD, "Lifetime of weir's own cookie."),
 	UINT(TG | ALB, "stickiness.app_cookie.duration_seconds", 1, 604800, "86400", DEFAULT_ONLY, NO_FIELD, "Lifetime of an application's cookie."),
 	TEXT(TG | ALB, "stickiness.app_cookie.cookie_name", 255, "", DEFAULT_ONLY, NO_FIELD, "a cookie's name", "Cookie of the application to follow."),
@@ -216,10 +218,11 @@ const struct model_key model_keys[] = {
 	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
 	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", "Healthy targets below which a zone is left."),
 	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
-	CHOICE(TG | GWLB, "target_failover.on_deregistration", "no_rebalance", DEFAULT_ONLY, NO_FIELD, "Flows of a removed target.", "no_rebalance", "rebalance"),
-	CHOICE(TG | GWLB, "target_failover.on_unhealthy", "no_rebalance", DEFAULT_ONLY, NO_FIELD, "Flows of an unhealthy target.", "no_rebalance", "rebalance"),
-	BOOL(TG | GWLB, "send_tcp_reset.on_deregistration.enabled", "false", DEFAULT_ONLY, NO_FIELD, "RST for flows of a removed target."),
-	BOOL(TG | GWLB, "send_tcp_reset.on_unhealthy.enabled", "false", DEFAULT_ONLY, NO_FIELD, "RST for flows of an unhealthy target."),
+	CHOICE(TG | GWLB, "target_failover.on_deregistration", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_deregistration), "Whether flows of a removed target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
+	CHOICE(TG | GWLB, "target_failover.on_unhealthy", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_unhealthy), "Whether flows of an unhealthy target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
+	BOOL(TG | GWLB, "send_tcp_reset.on_deregistration.enabled", "false", 0, FIELD(model_target_group, reset_on_deregistration), "RST for TCP flows of a removed target; needs 5-tuple flows and no_rebalance."),
+	BOOL(TG | GWLB, "send_tcp_reset.on_unhealthy.enabled", "false", 0, FIELD(model_target_group, reset_on_unhealthy), "RST for TCP flows of an unhealthy target; needs 5-tuple flows and no_rebalance."),
+	CHOICE(TG | GWLB, "weir.fail_mode", "fail_open", 0, FIELD(model_target_group, fail_mode), "What flows do when no target is healthy: go to all targets, be dropped, or pass by without inspection.", "fail_open", "fail_close", "bypass"),
 	BOOL(TG, "health_check.enabled", "true", 0, FIELD(model_target_group, health_check.enabled), "Check targets."),
 	CHOICE(TG, "health_check.protocol", "TCP", 0, FIELD(model_target_group, health_check.protocol), "How to check.", "HTTP", "HTTPS", "TCP"),
 	CUSTOM(TG, "health_check.port", "traffic-port", 0, model_parse_health_port, "traffic-port, or 1 to 65535", "Port to check."),
@@ -229,6 +232,13 @@ const struct model_key model_keys[] = {
 	UINT(TG, "health_check.timeout_seconds", 2, 120, "10", 0, FIELD(model_target_group, health_check.timeout_s), "Time after which a check has failed."),
 	UINT(TG, "health_check.healthy_threshold_count", 2, 10, "5", 0, FIELD(model_target_group, health_check.healthy_threshold), "Passed checks in a row that make an unhealthy target healthy; a new target needs one."),
 	UINT(TG, "health_check.unhealthy_threshold_count", 2, 10, "2", 0, FIELD(model_target_group, health_check.unhealthy_threshold), "Failed checks in a row that make a target unhealthy."),
+
+	/* [endpoint NAME] */
+	TEXT(EP, "load_balancer", 32, NULL, 0, FIELD(model_endpoint, load_balancer), "a gateway load balancer's name", "The gateway load balancer that inspects what enters here."),
+	CUSTOM(EP, "interface", NULL, REPEAT, model_parse_endpoint_interface, "an interface's name", "Where traffic enters; for in_line the two sides of the wire."),
+	CHOICE(EP, "mode", "routed", 0, FIELD(model_endpoint, in_line), "routed: hosts route through weir, which sends inspected packets by its routes; in_line: weir is a piece of wire between two interfaces.", "routed", "in_line"),
+	CUSTOM(EP, "id", NULL, 0, model_parse_endpoint_id, "0x and 16 hexadecimal digits", "Endpoint id that appliances see; default one derived from the name."),
+	CUSTOM(EP, "attachment_id", NULL, 0, model_parse_attachment_id, "0x and 16 hexadecimal digits", "Attachment id that appliances see; default one derived from the name."),
 };
 /* clang-format on */
 

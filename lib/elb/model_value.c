@@ -472,3 +472,48 @@ MODEL_VALUE_PARSER(model_parse_action)
 	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
 	return true;
 }
+
+/* Gateway endpoints. */
+
+MODEL_VALUE_PARSER(model_parse_endpoint_interface)
+{
+	struct model_endpoint *e = (struct model_endpoint *)object;
+	char name[MODEL_NAME_MAX] = "";
+
+	(void)model;
+	if (value[0] == '\0' || strlen(value) >= sizeof(name))
+		return model_refuse(error, "the name of an [interface]",
+				    "`%.100s` is not an interface's name", value);
+	snprintf(name, sizeof(name), "%s", value);
+	for (uint32_t k = 0; k < e->interfaces_n; k++) {
+		if (strcmp(e->interfaces[k], name) == 0)
+			return model_refuse(error, "each interface once",
+					    "interface %s is named twice", name);
+	}
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", name);
+	return append(&e->interfaces, &e->interfaces_n, name, sizeof(name), error);
+}
+
+static bool
+parse_id(const char *value, uint64_t *id, char canonical[MODEL_TEXT_MAX], struct model_error *error)
+{
+	if (strlen(value) != 18 || strncmp(value, "0x", 2) != 0 ||
+	    strspn(value + 2, "0123456789abcdefABCDEF") != 16)
+		return model_refuse(error, "0x and 16 hexadecimal digits", "`%.100s` is not an id",
+				    value);
+	*id = strtoull(value, NULL, 16);
+	snprintf(canonical, MODEL_TEXT_MAX, "0x%016llx", (unsigned long long)*id);
+	return true;
+}
+
+MODEL_VALUE_PARSER(model_parse_endpoint_id)
+{
+	(void)model;
+	return parse_id(value, &((struct model_endpoint *)object)->endpoint_id, canonical, error);
+}
+
+MODEL_VALUE_PARSER(model_parse_attachment_id)
+{
+	(void)model;
+	return parse_id(value, &((struct model_endpoint *)object)->attachment_id, canonical, error);
+}

@@ -24,6 +24,9 @@ MODEL_VALUE_PARSER(model_parse_action);
 MODEL_VALUE_PARSER(model_parse_health_port);
 MODEL_VALUE_PARSER(model_parse_address_port);
 MODEL_VALUE_PARSER(model_parse_condition);
+MODEL_VALUE_PARSER(model_parse_endpoint_interface);
+MODEL_VALUE_PARSER(model_parse_endpoint_id);
+MODEL_VALUE_PARSER(model_parse_attachment_id);
 
 /** Append `item` of `size` bytes to an array. @return false without memory. */
 bool model_append(void *array, uint32_t *n, const void *item, size_t size);

@@ -7,8 +7,9 @@
  * loop and never keep a pointer into it past the burst: what outlives a burst holds references
  * (ref.h), which stay meaningful across snapshots because indexes are stable (see registry.h).
  *
- * The only parts that change under a published snapshot are the target sets: `group->set` is
- * swapped alone when health or registrations change, under the same grace rule.
+ * The only parts that change under a published snapshot are the target sets, `group->set`, swapped
+ * alone when health or registrations change under the same grace rule, and three bytes of a target
+ * that tell what is to become of its flows.
  *
  * Addresses and ports are in wire order, times in milliseconds.
  */
@@ -32,12 +33,14 @@
 #define SNAPSHOT_INTERFACES   64
 #define SNAPSHOT_LOCALS       1024
 #define SNAPSHOT_FORWARDS_MAX 5
+#define SNAPSHOT_ENDPOINTS    256
 
 enum snapshot_protocol { SNAPSHOT_TCP = 1 << 0, SNAPSHOT_UDP = 1 << 1 };
 
 enum snapshot_forwarding {
 	FORWARDING_NAT,      /* destination rewritten, client address kept */
 	FORWARDING_FULL_NAT, /* both rewritten; source is a local address and allocated port */
+	FORWARDING_GENEVE,   /* encapsulated by a gateway load balancer */
 };
 
 /** A listener on one address of its load balancer. */
@@ -59,6 +62,12 @@ struct snapshot_frontend {
 	uint64_t listener_id;
 };
 
+/** Why the target of a gateway flow is to be thought over when its next packet comes. */
+enum snapshot_moving {
+	SNAPSHOT_MOVING_REBALANCE = 1 << 0, /* flows are to have another target */
+	SNAPSHOT_MOVING_BYPASS = 1 << 1,    /* no target is healthy: flows pass by */
+};
+
 /** A registered or still draining target; it stays until its last flow has left. */
 struct snapshot_target {
 	struct ip_addr addr;
@@ -70,8 +79,11 @@ struct snapshot_target {
 	uint32_t group;
 	uint32_t local_first; /* full_nat and health checks: local_refs[first .. first + n) */
 	uint32_t local_n;
-	uint8_t closing; /* its flows are to be closed: the delay is over */
-	uint8_t reserved[3];
+	/* Changed under a published snapshot by the management core, single bytes: */
+	uint8_t closing;   /* its flows are to be closed: the delay is over */
+	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
+	uint8_t resetting; /* its gateway flows' TCP senders get RST */
+	uint8_t reserved;
 	uint64_t id; /* stable identity (group, address, port) */
 };
 
@@ -102,6 +114,24 @@ struct snapshot_group {
 	uint8_t in_use;
 };
 
+enum snapshot_flow_key { FLOW_KEY_5_TUPLE, FLOW_KEY_3_TUPLE, FLOW_KEY_2_TUPLE };
+
+enum snapshot_fail_mode { SNAPSHOT_FAIL_OPEN, SNAPSHOT_FAIL_CLOSE, SNAPSHOT_FAIL_BYPASS };
+
+/** Where traffic enters a gateway load balancer, with what it needs of that. */
+struct snapshot_endpoint {
+	uint64_t id_be, attachment_be; /* as appliances see them */
+	uint32_t frontend;             /* reference, of the load balancer's listener */
+	uint32_t group;                /* index into groups[] */
+	uint16_t generation;           /* 0: index not in use */
+	uint8_t in_line;               /* a wire between two interfaces */
+	uint8_t flow_key;              /* enum snapshot_flow_key */
+	uint8_t fail_mode;             /* enum snapshot_fail_mode */
+	uint8_t icmp_mtu_exceeded;     /* tell senders of packets too long */
+	uint8_t reset_on_idle;         /* answer TCP segments of no flow with RST */
+	uint8_t reserved;
+};
+
 enum snapshot_address_kind {
 	SNAPSHOT_ADDRESS_NONE,
 	SNAPSHOT_ADDRESS_VIP, /* of a load balancer */
@@ -124,6 +154,9 @@ struct snapshot_interface {
 	uint8_t mac[6];
 	struct ip_addr v4, v6; /* first own address of each family, zero: none */
 	uint8_t in_use;
+	uint8_t in_line;   /* one end of a wire: whatever its MAC address, it passes */
+	uint16_t peer;     /* the wire's other end */
+	uint32_t endpoint; /* reference, 0: none */
 };
 
 struct snapshot {
@@ -141,7 +174,9 @@ struct snapshot {
 	struct snapshot_group *groups;
 	struct snapshot_local *locals;
 	struct snapshot_interface *interfaces; /* from 0 */
-	uint32_t frontends_n, targets_n, groups_n, locals_n, interfaces_n;
+	struct snapshot_endpoint *endpoints;
+	uint32_t frontends_n, targets_n, groups_n, locals_n, interfaces_n, endpoints_n;
+	bool has_endpoints; /* a gateway load balancer is served */
 
 	uint32_t *local_refs; /* references to locals[], grouped; see snapshot_target */
 	uint32_t local_refs_n;
@@ -217,6 +252,17 @@ snapshot_target(const struct snapshot *s, uint32_t reference)
 	    s->targets[index].generation != ref_generation(reference))
 		return NULL;
 	return &s->targets[index];
+}
+
+static inline const struct snapshot_endpoint *
+snapshot_endpoint(const struct snapshot *s, uint32_t reference)
+{
+	uint32_t index = ref_index(reference);
+
+	if (index == 0 || index >= s->endpoints_n ||
+	    s->endpoints[index].generation != ref_generation(reference))
+		return NULL;
+	return &s->endpoints[index];
 }
 
 static inline const struct snapshot_local *

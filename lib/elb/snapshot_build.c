@@ -2,6 +2,7 @@
 #include "snapshot_build.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -26,7 +27,8 @@ snapshot_registries_init(struct snapshot_registries *r)
 	return registry_init(&r->frontends, SNAPSHOT_FRONTENDS) &&
 	       registry_init(&r->targets, SNAPSHOT_TARGETS) &&
 	       registry_init(&r->groups, SNAPSHOT_GROUPS) &&
-	       registry_init(&r->locals, SNAPSHOT_LOCALS);
+	       registry_init(&r->locals, SNAPSHOT_LOCALS) &&
+	       registry_init(&r->endpoints, SNAPSHOT_ENDPOINTS);
 }
 
 void
@@ -36,6 +38,7 @@ snapshot_registries_fini(struct snapshot_registries *r)
 	registry_fini(&r->targets);
 	registry_fini(&r->groups);
 	registry_fini(&r->locals);
+	registry_fini(&r->endpoints);
 }
 
 uint64_t
@@ -45,6 +48,21 @@ snapshot_frontend_id(uint64_t listener_id, const struct ip_addr *vip)
 
 	snprintf(listener, sizeof(listener), "%016llx", (unsigned long long)listener_id);
 	return model_identity("frontend", listener, ip_addr_format(vip, addr));
+}
+
+/* A gateway load balancer's listener has no address. */
+static const struct ip_addr no_vip;
+
+uint64_t
+snapshot_gateway_frontend_id(uint64_t listener_id)
+{
+	return snapshot_frontend_id(listener_id, &no_vip);
+}
+
+static bool
+is_gateway(const struct model_load_balancer *lb)
+{
+	return lb != NULL && lb->type == LB_GATEWAY;
 }
 
 __attribute__((format(printf, 3, 4))) static bool
@@ -79,15 +97,18 @@ allocate(struct builder *b)
 	s->targets_n = b->registries->targets.entries_n;
 	s->groups_n = b->registries->groups.entries_n;
 	s->locals_n = b->registries->locals.entries_n;
+	s->endpoints_n = b->registries->endpoints.entries_n;
 	s->interfaces_n = b->in->interfaces_n;
 	s->frontends = calloc(s->frontends_n, sizeof(*s->frontends));
 	s->targets = calloc(s->targets_n, sizeof(*s->targets));
 	s->groups = calloc(s->groups_n, sizeof(*s->groups));
 	s->locals = calloc(s->locals_n, sizeof(*s->locals));
 	s->interfaces = calloc(s->interfaces_n, sizeof(*s->interfaces));
+	s->endpoints = calloc(s->endpoints_n, sizeof(*s->endpoints));
 	s->local_refs = calloc(s->locals_n, sizeof(*s->local_refs));
 	return s->frontends != NULL && s->targets != NULL && s->groups != NULL &&
-	       s->locals != NULL && s->interfaces != NULL && s->local_refs != NULL;
+	       s->locals != NULL && s->interfaces != NULL && s->endpoints != NULL &&
+	       s->local_refs != NULL;
 }
 
 /* Give every object its index first: the arrays are as long as the highest. */
@@ -140,13 +161,19 @@ acquire_all(struct builder *b)
 			room &= registry_acquire(
 					&r->frontends,
 					snapshot_frontend_id(l->id, &lb->addresses[k].addr)) != 0;
+		if (is_gateway(lb))
+			room &= registry_acquire(&r->frontends,
+						 snapshot_gateway_frontend_id(l->id)) != 0;
 	}
+	for (uint32_t i = 0; i < m->endpoints_n; i++)
+		room &= registry_acquire(&r->endpoints, m->endpoints[i].id) != 0;
 	if (!room)
 		snprintf(b->why, b->why_len,
 			 "too many objects: at most %u listener addresses, %u targets, %u target "
-			 "groups and %u local addresses, those still draining included",
+			 "groups, %u local addresses and %u endpoints, those still draining "
+			 "included",
 			 SNAPSHOT_FRONTENDS - 1, SNAPSHOT_TARGETS - 1, SNAPSHOT_GROUPS - 1,
-			 SNAPSHOT_LOCALS - 1);
+			 SNAPSHOT_LOCALS - 1, SNAPSHOT_ENDPOINTS - 1);
 	return room;
 }
 
@@ -312,6 +339,14 @@ build_routes(struct builder *b)
 
 /* Target groups and frontends. */
 
+static uint8_t
+forwarding_of(const struct model_target_group *tg)
+{
+	if (tg->protocol == ELB_GENEVE)
+		return FORWARDING_GENEVE;
+	return tg->full_nat ? FORWARDING_FULL_NAT : FORWARDING_NAT;
+}
+
 static bool
 build_target(struct builder *b, const struct model_target_group *tg, uint32_t group,
 	     const struct model_target *mt)
@@ -336,17 +371,17 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 			      "[target_group %s] target: the interface towards %s has no IPv%d "
 			      "address to be the source; give it an `address` or `local_address`",
 			      tg->name, ip_addr_format(&mt->addr, text), family == 0 ? 4 : 6);
-	b->s->targets[ref_index(reference)] = (struct snapshot_target){
-		.addr = mt->addr,
-		.port_be = htons(mt->port),
-		.generation = (uint16_t)ref_generation(reference),
-		.af = ip_addr_family(&mt->addr),
-		.forwarding = tg->full_nat ? FORWARDING_FULL_NAT : FORWARDING_NAT,
-		.interface = route->interface,
-		.group = group,
-		.local_first = b->local_first[route->interface][family],
-		.local_n = b->local_n[route->interface][family],
-		.id = mt->id};
+	b->s->targets[ref_index(reference)] =
+		(struct snapshot_target){.addr = mt->addr,
+					 .port_be = htons(mt->port),
+					 .generation = (uint16_t)ref_generation(reference),
+					 .af = ip_addr_family(&mt->addr),
+					 .forwarding = forwarding_of(tg),
+					 .interface = route->interface,
+					 .group = group,
+					 .local_first = b->local_first[route->interface][family],
+					 .local_n = b->local_n[route->interface][family],
+					 .id = mt->id};
 	return true;
 }
 
@@ -375,8 +410,8 @@ build_groups(struct builder *b)
 }
 
 /*
- * Targets that left the model: readable until released.  Their sources are of this snapshot's
- * ranges, or none.
+ * Targets that left the model: readable until released.  Packets of their flows still go there
+ * from sources of this snapshot.
  */
 static void
 keep_targets(struct builder *b)
@@ -390,7 +425,8 @@ keep_targets(struct builder *b)
 		    registry_id(&b->registries->targets, ref_make(i, old->generation)) == 0)
 			continue;
 		b->s->targets[i] = *old;
-		b->s->targets[i].local_n = 0;
+		b->s->targets[i].local_first = b->local_first[old->interface][old->af == 4 ? 0 : 1];
+		b->s->targets[i].local_n = b->local_n[old->interface][old->af == 4 ? 0 : 1];
 	}
 }
 
@@ -469,6 +505,8 @@ build_frontends(struct builder *b)
 
 		for (uint32_t k = 0; lb != NULL && k < lb->addresses_n; k++)
 			build_frontend(b, l, &lb->addresses[k].addr);
+		if (is_gateway(lb))
+			build_frontend(b, l, &no_vip);
 	}
 	for (uint32_t i = 1; previous != NULL && i < previous->frontends_n; i++) {
 		const struct snapshot_frontend *old = &previous->frontends[i];
@@ -489,6 +527,68 @@ build_frontends(struct builder *b)
 		}
 	}
 	return true;
+}
+
+/* Gateway endpoints. */
+
+static const struct model_listener *
+listener_of(const struct model *m, uint64_t load_balancer_id)
+{
+	for (uint32_t i = 0; i < m->listeners_n; i++) {
+		if (m->listeners[i].load_balancer_id == load_balancer_id)
+			return &m->listeners[i];
+	}
+	return NULL;
+}
+
+static uint8_t
+flow_key_of(const struct model_target_group *tg)
+{
+	if (!tg->stickiness)
+		return FLOW_KEY_5_TUPLE;
+	return tg->stickiness_type == STICKINESS_SOURCE_IP_DEST_IP ? FLOW_KEY_2_TUPLE
+								   : FLOW_KEY_3_TUPLE;
+}
+
+/* Without a listener, or one without a group, an endpoint has no frontend: nothing passes. */
+static void
+build_endpoint(struct builder *b, const struct model_endpoint *me)
+{
+	const struct model *m = b->in->model;
+	uint32_t reference = registry_find(&b->registries->endpoints, me->id);
+	struct snapshot_endpoint *e = &b->s->endpoints[ref_index(reference)];
+	const struct model_load_balancer *lb = model_load_balancer_by_id(m, me->load_balancer_id);
+	const struct model_listener *l = listener_of(m, me->load_balancer_id);
+	const struct model_target_group *tg =
+		l == NULL || l->default_action.forwards_n == 0
+			? NULL
+			: model_target_group_by_id(m,
+						   l->default_action.forwards[0].target_group_id);
+
+	*e = (struct snapshot_endpoint){.id_be = htobe64(me->endpoint_id),
+					.attachment_be = htobe64(me->attachment_id),
+					.generation = (uint16_t)ref_generation(reference),
+					.in_line = me->in_line};
+	if (lb != NULL && tg != NULL) {
+		e->frontend = registry_find(&b->registries->frontends,
+					    snapshot_gateway_frontend_id(l->id));
+		e->group = ref_index(registry_find(&b->registries->groups, tg->id));
+		e->flow_key = flow_key_of(tg);
+		e->fail_mode = (uint8_t)tg->fail_mode;
+		e->icmp_mtu_exceeded = lb->icmp_mtu_exceeded;
+		e->reset_on_idle = l->reset_on_idle;
+	}
+	b->s->has_endpoints = true;
+	for (uint32_t k = 0; k < me->interfaces_n; k++) {
+		const struct model_interface *mi = model_interface(m, me->interfaces[k]);
+		struct snapshot_interface *si = &b->s->interfaces[interface_index(b, mi->id)];
+
+		si->endpoint = reference;
+		si->in_line = me->in_line;
+		if (me->in_line)
+			si->peer =
+				interface_index(b, model_interface(m, me->interfaces[1 - k])->id);
+	}
 }
 
 struct snapshot *
@@ -515,6 +615,8 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 	build_interfaces(b);
 	if (!build_routes(b) || !build_groups(b) || !build_frontends(b))
 		goto fail;
+	for (uint32_t i = 0; i < input->model->endpoints_n; i++)
+		build_endpoint(b, &input->model->endpoints[i]);
 	keep_targets(b);
 	free(b);
 	why[0] = '\0';
@@ -536,6 +638,7 @@ snapshot_free(struct snapshot *s)
 	free(s->groups);
 	free(s->locals);
 	free(s->interfaces);
+	free(s->endpoints);
 	free(s->local_refs);
 	free(s->addresses);
 	free(s->frontend_buckets);

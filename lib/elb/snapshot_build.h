@@ -15,7 +15,7 @@
 #include "snapshot.h"
 
 struct snapshot_registries {
-	struct registry frontends, targets, groups, locals;
+	struct registry frontends, targets, groups, locals, endpoints;
 };
 
 struct snapshot_input {
@@ -47,5 +47,6 @@ void snapshot_free(struct snapshot *snapshot);
 
 /** Identity of a frontend: its listener and address. */
 uint64_t snapshot_frontend_id(uint64_t listener_id, const struct ip_addr *vip);
+uint64_t snapshot_gateway_frontend_id(uint64_t listener_id);
 
 #endif

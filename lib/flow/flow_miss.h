@@ -3,7 +3,8 @@
  * What happens to a packet that belongs to no known flow: one function, asked by everybody.
  *
  * Implicit creators of flows, and there are no others: a SYN to a frontend, and the first UDP
- * datagram to a frontend (which asks here first: in a cluster it may be mid-flow).
+ * datagram to a frontend and the first packet of a gateway's flow (which ask here first: in a
+ * cluster they may be mid-flow).
  */
 #ifndef FLOW_MISS_H
 #define FLOW_MISS_H
@@ -15,6 +16,9 @@ enum flow_miss_why {
 	FLOW_MISS_DATAGRAM,   /* first UDP datagram for a frontend */
 	FLOW_MISS_REPLY,      /* from a target's side, to an unknown local port or transit */
 	FLOW_MISS_ICMP_ERROR, /* about an unknown flow */
+	FLOW_MISS_ENTERING,   /* first packet by a gateway's endpoint */
+	FLOW_MISS_STRAY,      /* TCP without SYN by a gateway's endpoint */
+	FLOW_MISS_COOKIE,     /* from an appliance, of no flow */
 };
 
 enum flow_miss_verdict {
@@ -33,7 +37,10 @@ flow_miss(enum flow_miss_why why, bool recover)
 	case FLOW_MISS_SEGMENT:
 		return recover ? FLOW_MISS_RECOVER : FLOW_MISS_RESET;
 	case FLOW_MISS_DATAGRAM:
+	case FLOW_MISS_ENTERING:
 		return FLOW_MISS_CREATE;
+	case FLOW_MISS_STRAY: /* RST is an attribute of the listener */
+	case FLOW_MISS_COOKIE:
 	case FLOW_MISS_REPLY:
 	case FLOW_MISS_ICMP_ERROR:
 		break;

@@ -32,6 +32,7 @@ enum flow_role { FLOW_ROLE_FREE, FLOW_ROLE_LOCAL, FLOW_ROLE_REPLICA, FLOW_ROLE_R
 enum flow_kind {
 	FLOW_KIND_NLB = 1,  /* both sides indexed */
 	FLOW_KIND_ENDPOINT, /* a source port of weir's own connection: target side only */
+	FLOW_KIND_GATEWAY,  /* struct flow_gateway: one entry, on the client side */
 };
 
 enum flow_state {
@@ -172,6 +173,12 @@ flow_alternative(const struct flow_table *table, uint32_t bucket, uint16_t tag)
 	return f >= bucket ? f - bucket : f + table->buckets_n - bucket;
 }
 
+static inline void
+flow_prefetch_bucket(const struct flow_table *table, uint64_t hash)
+{
+	__builtin_prefetch(&table->buckets[flow_bucket_of(table, hash)]);
+}
+
 /** A search under way: entries whose tag fits, one after the other. */
 struct flow_search {
 	uint32_t bucket;
@@ -252,6 +259,15 @@ static inline uint32_t
 flow_entry_record(uint32_t entry)
 {
 	return entry & FLOW_ENTRY_RECORD;
+}
+
+/** As flow_search_next(), for flows with one entry: @return its record, or FLOW_NONE. */
+static inline uint32_t
+flow_search_next_record(const struct flow_table *table, struct flow_search *s)
+{
+	uint32_t entry = flow_search_next(table, s);
+
+	return entry == FLOW_NONE ? FLOW_NONE : flow_entry_record(entry);
 }
 
 static inline enum flow_side

@@ -50,8 +50,8 @@
 	X(GENEVE_OPTION_ORDER, "geneve_option_order", "GENEVE options in another order")           \
 	X(GENEVE_OPTION_DUPLICATE, "geneve_option_duplicate", "GENEVE option given twice")         \
 	X(GENEVE_OPTION_MISSING, "geneve_option_missing", "GENEVE option missing")                 \
-	X(GENEVE_TARGET_UNKNOWN, "geneve_target_unknown", "GENEVE from no registered appliance")   \
-	X(GENEVE_TARGET_OTHER, "geneve_target_other", "GENEVE from another appliance's flow")      \
+	X(GENEVE_TARGET_OTHER, "geneve_target_other",                                              \
+	  "GENEVE from another address than that of the flow's appliance")                         \
 	X(GENEVE_COOKIE_FOREIGN, "geneve_cookie_foreign", "flow cookie that was never given out")  \
 	X(GENEVE_COOKIE_EXPIRED, "geneve_cookie_expired", "flow cookie of a flow that is over")    \
 	X(GENEVE_ENDPOINT_OTHER, "geneve_endpoint_other",                                          \
@@ -61,6 +61,7 @@
 	X(GENEVE_INNER_OWN, "geneve_inner_own", "packet inside of GENEVE from or for weir itself") \
 	X(GENEVE_RECURSION, "geneve_recursion", "GENEVE for weir inside of GENEVE")                \
 	X(TARGET_UNHEALTHY, "target_unhealthy", "no appliance is healthy: fail_close")             \
+	X(LINK_FORGOTTEN, "link_forgotten", "the wire's link header of an old flow made way")      \
 	X(FRAGMENT_TIMEOUT, "fragment_timeout", "fragment whose first one did not come")           \
 	X(FRAGMENT_TABLE_FULL, "fragment_table_full", "too many fragmented packets at once")       \
 	X(WORKER_RING_FULL, "worker_ring_full", "ring to the owning worker is full")               \

@@ -30,123 +30,60 @@ static const uint8_t endpoint_option[4] = {0x01, 0x08, OPTION_ENDPOINT, 2};
 static const uint8_t attachment_option[4] = {0x01, 0x08, OPTION_ATTACHMENT, 2};
 static const uint8_t cookie_option[4] = {0x01, 0x08, OPTION_COOKIE, 1};
 
-static void
-write_geneve(uint8_t *g, uint8_t inner_af, const struct geneve_options *o)
+void
+geneve_template_set(struct geneve_template *t, const struct ip_addr *src, const struct ip_addr *dst)
 {
-	static const uint8_t v4[8] = {
-		GENEVE_OPTIONS_LEN / 4, 0, ETHERTYPE_IPV4 >> 8, 0, 0, 0, 0, 0};
-	static const uint8_t v6[8] = {
-		GENEVE_OPTIONS_LEN / 4, 0, ETHERTYPE_IPV6 >> 8, 0xdd, 0, 0, 0, 0};
+	uint8_t *ip = t->headers, *udp, *g;
 
-	memcpy(g, inner_af == 4 ? v4 : v6, 8);
-	memcpy(g + 8, endpoint_option, 4);
-	memcpy(g + 12, &o->endpoint_be, 8);
-	memcpy(g + 20, attachment_option, 4);
-	memcpy(g + 24, &o->attachment_be, 8);
-	memcpy(g + 32, cookie_option, 4);
-	memcpy(g + 36, &o->cookie_be, 4);
+	memset(t, 0, sizeof(*t));
+	t->src = *src;
+	t->dst = *dst;
+	t->v4 = ip_addr_is_v4(dst);
+	t->len = t->v4 ? GENEVE_OVERHEAD_V4 : GENEVE_OVERHEAD_V6;
+	if (t->v4) {
+		ip[0] = 0x45;
+		bytes_store_be16(ip + IPV4_FRAG, IPV4_DF);
+		ip[IPV4_TTL] = OUTER_TTL;
+		ip[IPV4_PROTO] = IPPROTO_UDP;
+		memcpy(ip + IPV4_SRC, &src->b[12], 4);
+		memcpy(ip + IPV4_DST, &dst->b[12], 4);
+		t->sum = checksum_fold(checksum_add20(ip));
+		udp = ip + IPV4_MIN_LEN;
+	} else {
+		ip[0] = 0x60;
+		ip[IPV6_NEXT_HEADER] = IPPROTO_UDP;
+		ip[IPV6_HOP_LIMIT] = OUTER_TTL;
+		memcpy(ip + IPV6_SRC, src->b, 16);
+		memcpy(ip + IPV6_DST, dst->b, 16);
+		udp = ip + IPV6_MIN_LEN;
+	}
+	bytes_store_be16(udp + UDP_DPORT, GENEVE_PORT);
+	g = udp + UDP_MIN_LEN;
+	g[GENEVE_VERSION_LEN] = GENEVE_OPTIONS_LEN / 4;
+	bytes_store_be16(g + GENEVE_PROTOCOL, ETHERTYPE_IPV4);
+	memcpy(g + GENEVE_OPTIONS, endpoint_option, 4);
+	memcpy(g + GENEVE_OPTIONS + 12, attachment_option, 4);
+	memcpy(g + GENEVE_OPTIONS + 24, cookie_option, 4);
 }
 
-/* DSCP and ECN of the packet. */
-static uint8_t
-traffic_class(const struct packet *p)
+void
+geneve_finish_v6(struct packet *p)
 {
-	if (p->af == 4)
-		return p->l3[IPV4_TOS];
-	return (uint8_t)(p->l3[0] << 4 | p->l3[1] >> 4);
-}
-
-static void
-write_ipv4(uint8_t *ip, uint16_t len, uint8_t tos, const struct ip_addr *src,
-	   const struct ip_addr *dst)
-{
-	ip[0] = 0x45;
-	ip[IPV4_TOS] = tos;
-	bytes_store_be16(ip + IPV4_LEN, len);
-	bytes_store_be16(ip + IPV4_ID, 0);
-	bytes_store_be16(ip + IPV4_FRAG, IPV4_DF);
-	ip[IPV4_TTL] = OUTER_TTL;
-	ip[IPV4_PROTO] = IPPROTO_UDP;
-	memcpy(ip + IPV4_SRC, &src->b[12], 4);
-	memcpy(ip + IPV4_DST, &dst->b[12], 4);
-}
-
-/* By values, so that nothing is read back that was just written in other widths. */
-static uint16_t
-ipv4_checksum(uint16_t len, uint8_t tos, const struct ip_addr *src, const struct ip_addr *dst)
-{
-	uint64_t sum = (uint64_t)htons((uint16_t)(0x4500 | tos)) + htons(len) + htons(IPV4_DF) +
-		       htons(OUTER_TTL << 8 | IPPROTO_UDP);
-
-	sum += (uint64_t)(src->w[1] >> 32) + (dst->w[1] >> 32);
-	return (uint16_t)~checksum_fold(sum);
-}
-
-static void
-write_ipv6(uint8_t *ip, uint16_t payload_len, uint8_t tos, const struct ip_addr *src,
-	   const struct ip_addr *dst)
-{
-	bytes_store_be32(ip, 6u << 28 | (uint32_t)tos << 20);
-	bytes_store_be16(ip + IPV6_PAYLOAD_LEN, payload_len);
-	ip[IPV6_NEXT_HEADER] = IPPROTO_UDP;
-	ip[IPV6_HOP_LIMIT] = OUTER_TTL;
-	memcpy(ip + IPV6_SRC, src->b, 16);
-	memcpy(ip + IPV6_DST, dst->b, 16);
-}
-
-static uint16_t
-udp6_checksum(const uint8_t *udp, uint16_t len, const struct ip_addr *src,
-	      const struct ip_addr *dst)
-{
-	uint64_t sum = checksum_pseudo(src->b, dst->b, 16, IPPROTO_UDP, len);
+	uint8_t *udp = packet_l4(p);
+	uint16_t len = (uint16_t)(p->len - IPV6_MIN_LEN);
+	uint64_t sum = checksum_pseudo(p->src.b, p->dst.b, 16, IPPROTO_UDP, len);
 	uint16_t field = (uint16_t)~checksum_fold(checksum_add(sum, udp, len));
 
-	return field == 0 ? 0xffff : field;
+	bytes_store16(udp + UDP_CHECKSUM, field == 0 ? 0xffff : field);
 }
 
 bool
 geneve_encapsulate(struct packet *p, const struct geneve_tunnel *tunnel)
 {
-	bool v4 = ip_addr_is_v4(tunnel->dst);
-	uint16_t overhead = v4 ? GENEVE_OVERHEAD_V4 : GENEVE_OVERHEAD_V6;
-	uint8_t tos = traffic_class(p);
-	uint8_t *ip = p->l3 - overhead;
-	uint8_t *udp = p->l3 - GENEVE_HEADER_LEN - UDP_MIN_LEN;
-	uint16_t udp_len;
+	struct geneve_template t;
 
-	if (p->headroom < overhead + PACKET_LINK_MAX || p->len > UINT16_MAX - overhead ||
-	    (!v4 && p->contiguous < p->len))
-		return false;
-	udp_len = (uint16_t)(p->len + GENEVE_HEADER_LEN + UDP_MIN_LEN);
-	write_geneve(p->l3 - GENEVE_HEADER_LEN, p->af, tunnel->options);
-	bytes_store16(udp + UDP_SPORT, tunnel->sport_be);
-	bytes_store_be16(udp + UDP_DPORT, GENEVE_PORT);
-	bytes_store_be16(udp + UDP_LEN, udp_len);
-	bytes_store16(udp + UDP_CHECKSUM, 0);
-	if (v4) {
-		uint16_t len = (uint16_t)(p->len + overhead);
-
-		write_ipv4(ip, len, tos, tunnel->src, tunnel->dst);
-		bytes_store16(ip + IPV4_CHECKSUM,
-			      ipv4_checksum(len, tos, tunnel->src, tunnel->dst));
-	} else {
-		write_ipv6(ip, udp_len, tos, tunnel->src, tunnel->dst);
-		bytes_store16(udp + UDP_CHECKSUM,
-			      udp6_checksum(udp, udp_len, tunnel->src, tunnel->dst));
-	}
-	p->l3 = ip;
-	p->len = (uint16_t)(p->len + overhead);
-	p->headroom = (uint16_t)(p->headroom - overhead);
-	p->contiguous = (uint16_t)(p->contiguous + overhead);
-	p->l4_off = v4 ? IPV4_MIN_LEN : IPV6_MIN_LEN;
-	p->af = v4 ? 4 : 6;
-	p->proto = IPPROTO_UDP;
-	p->flags = 0;
-	p->sport_be = tunnel->sport_be;
-	p->dport_be = htons(GENEVE_PORT);
-	p->src = *tunnel->src;
-	p->dst = *tunnel->dst;
-	return true;
+	geneve_template_set(&t, tunnel->src, tunnel->dst);
+	return geneve_encapsulate_by(p, &t, tunnel->sport_be, tunnel->options);
 }
 
 /* The usual header: exactly the three options, in order. */

@@ -267,6 +267,7 @@ packet_parse_any(const struct packet_frame *frame, const struct packet_link *lin
 
 	packet_begin(p, frame, link);
 	p->contiguous = (uint16_t)(frame->len - link->l2_len);
+	p->l2_len = (uint8_t)link->l2_len;
 	p->l4_off = 0;
 	p->proto = 0;
 	p->flags = 0;
@@ -294,8 +295,9 @@ packet_parse_any(const struct packet_frame *frame, const struct packet_link *lin
 	return parse_l4(p);
 }
 
-bool
-packet_parse_quote(const struct packet *p, struct packet_quote *quote)
+/* The quoted IP header; at least 8 bytes of L4 follow it. */
+static bool
+parse_quoted_ip(const struct packet *p, struct packet_quote *quote)
 {
 	uint16_t off = (uint16_t)(p->l4_off + ICMP_MIN_LEN);
 	uint8_t flags = 0;
@@ -327,9 +329,47 @@ packet_parse_quote(const struct packet *p, struct packet_quote *quote)
 		    (flags & PACKET_FRAGMENT_LATER) != 0)
 			return false;
 	}
-	if (quote->l4_off + 8 > quote->len)
-		return false;
+	return quote->l4_off + 8 <= quote->len;
+}
 
+bool
+packet_parse_quote_any(const struct packet *p, struct packet_quote *quote)
+{
+	if (!parse_quoted_ip(p, quote))
+		return false;
+	quote->sport_be = 0;
+	quote->dport_be = 0;
+	if (quote->proto == IPPROTO_TCP || quote->proto == IPPROTO_UDP) {
+		quote->sport_be = bytes_load16(quote->l3 + quote->l4_off);
+		quote->dport_be = bytes_load16(quote->l3 + quote->l4_off + 2);
+	}
+	return true;
+}
+
+uint32_t
+packet_fragment_id(const struct packet *p)
+{
+	uint8_t next = p->l3[IPV6_NEXT_HEADER];
+	uint16_t off = IPV6_MIN_LEN;
+
+	if (p->af == 4)
+		return bytes_load16(p->l3 + IPV4_ID);
+	/* The parser has walked this way and found a fragment header. */
+	while (next != IPPROTO_FRAGMENT && off < p->l4_off) {
+		next = p->l3[off];
+		off = (uint16_t)(off + (p->l3[off + 1] + 1) * 8);
+	}
+	return bytes_load32(p->l3 + off + 4);
+}
+
+bool
+packet_parse_quote(const struct packet *p, struct packet_quote *quote)
+{
+	const uint8_t *ip;
+
+	if (!parse_quoted_ip(p, quote))
+		return false;
+	ip = quote->l3;
 	switch (quote->proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:

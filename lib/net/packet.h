@@ -27,6 +27,7 @@ enum packet_verdict {
 	PACKET_HOST,     /* for the management core: ARP, ND, what the kernel would get */
 	PACKET_ENDPOINT, /* of a connection of weir's own */
 	PACKET_KEPT,     /* somebody took the buffer */
+	PACKET_LINK,     /* send by a wire: `next_hop` names the link header, 0: the one it has */
 };
 
 enum packet_flags {
@@ -34,7 +35,9 @@ enum packet_flags {
 	PACKET_FRAGMENT_LATER = 1 << 1, /* not the first: no L4 header, ports are 0 */
 	PACKET_ICMP_ERROR = 1 << 2,     /* ICMP or ICMPv6 error message */
 	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
+	PACKET_GENEVE = 1 << 4,         /* from an appliance: for the gateway load balancer */
 	PACKET_HAS_PORTS = 1 << 5,      /* whole TCP segment or UDP datagram: has a 5-tuple */
+	PACKET_PORTS_GIVEN = 1 << 6,    /* a later fragment with the ports of its first one */
 };
 
 /** Longest Ethernet header that weir writes: with one tag. */
@@ -51,6 +54,7 @@ struct packet {
 	uint8_t proto;       /* IPPROTO_*, behind IPv6 extension headers */
 	uint8_t flags;       /* PACKET_* */
 	uint8_t slot;        /* steering slot */
+	uint8_t l2_len;      /* bytes of Ethernet header in front of l3, as received */
 	uint8_t verdict;     /* enum packet_verdict */
 	uint8_t drop;        /* enum drop_reason */
 	uint16_t interface;  /* ingress interface index */
@@ -77,6 +81,12 @@ struct packet_quote {
 
 /** @return false when the quote is truncated, a later fragment, or of a protocol without ports. */
 bool packet_parse_quote(const struct packet *p, struct packet_quote *quote);
+
+/** The same for every protocol: those without ports, ICMP too, have 0. */
+bool packet_parse_quote_any(const struct packet *p, struct packet_quote *quote);
+
+/** What the fragments of one packet have in common beside addresses and protocol. */
+uint32_t packet_fragment_id(const struct packet *p);
 
 static inline void
 packet_drop(struct packet *p, enum drop_reason reason)

@@ -127,6 +127,7 @@ packet_begin(struct packet *p, const struct packet_frame *frame, const struct pa
 {
 	p->l3 = frame->data + link->l2_len;
 	p->headroom = (uint16_t)(frame->headroom + link->l2_len);
+	p->l2_len = (uint8_t)link->l2_len;
 	p->verdict = PACKET_DROP;
 	p->drop = DROP_NONE;
 	p->next_hop = 0;

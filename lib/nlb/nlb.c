@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nlb_flow.h"
 
+#include <netinet/in.h>
+
 #include "check.h"
 
 #define DEFAULT_TCP_IDLE_MS 350000 /* of a flow whose listener is gone */
 #define DEFAULT_UDP_IDLE_MS 120000
 #define SWEEP_PERIOD_MS     1000
 #define SWEEP_AHEAD         8 /* records, prefetched; may lie behind the last */
-#define DESCRIBE_MAX        65536
-
-const char *
-flow_state_name(enum flow_state state)
-{
-	static const char *const names[] = {"new", "established", "closing", "reset"};
-
-	return names[state];
-}
 
 /* Setting up and taking down. */
 
@@ -75,6 +68,14 @@ nlb_gauges(const struct nlb *nlb, struct nlb_gauges *gauges)
 			SOURCE_PORT_HINTS * sizeof(struct source_port_hint);
 }
 
+/* A gateway's record uses its flags otherwise. */
+static bool
+holds_port(const struct flow_record *r)
+{
+	return r->kind == FLOW_KIND_ENDPOINT ||
+	       (r->kind == FLOW_KIND_NLB && (r->flags & FLOW_FLAG_FULL_NAT) != 0);
+}
+
 void
 nlb_flush(struct nlb *nlb)
 {
@@ -91,8 +92,7 @@ nlb_flush(struct nlb *nlb)
 			nlb_frontend_counters(nlb, r)->closed_flows++;
 			nlb_target_counters(nlb, r)->closed_flows++;
 		}
-		if (r->kind == FLOW_KIND_ENDPOINT || (r->flags & FLOW_FLAG_FULL_NAT) != 0)
-			nlb->ports--;
+		nlb->ports -= holds_port(r);
 		flow_record_give(t, i);
 	}
 }
@@ -121,11 +121,12 @@ nlb_rebuild(struct nlb *nlb, const struct snapshot *snapshot)
 	for (uint32_t i = 0; i < nlb->flows.used_n; i++) {
 		struct flow_record *r = &nlb->flows.records[i];
 
+		if (r->role == FLOW_ROLE_FREE || r->kind == FLOW_KIND_GATEWAY)
+			continue;
 		/* The table they refer to may be another. */
 		r->next_hop_target = 0;
 		r->next_hop_client = 0;
-		nlb->ports += r->role != FLOW_ROLE_FREE &&
-			      (r->kind == FLOW_KIND_ENDPOINT || (r->flags & FLOW_FLAG_FULL_NAT));
+		nlb->ports += holds_port(r);
 	}
 	return whole;
 }
@@ -183,26 +184,27 @@ nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms)
 /* Describing. */
 
 static void
-describe(const struct snapshot *s, const struct flow_record *r, struct nlb_flow_info *info,
+describe(const struct snapshot *s, const struct flow_record *r, struct flow_info *info,
 	 uint32_t now_ms)
 {
 	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
 	const struct snapshot_target *target = &s->targets[ref_index(r->target)];
 
-	*info = (struct nlb_flow_info){.client = r->client,
-				       .vip = f->vip,
-				       .local = r->client,
-				       .target = target->addr,
-				       .client_port_be = r->client_port_be,
-				       .vip_port_be = f->port_be,
-				       .local_port_be = r->local_port_be,
-				       .target_port_be = target->port_be,
-				       .proto = r->proto,
-				       .state = r->state,
-				       .idle_ms = now_ms - r->last_seen_ms,
-				       .age_ms = now_ms - r->created_ms,
-				       .packets = r->packets,
-				       .frontend = r->frontend};
+	*info = (struct flow_info){.client = r->client,
+				   .vip = f->vip,
+				   .local = r->client,
+				   .target = target->addr,
+				   .client_port_be = r->client_port_be,
+				   .vip_port_be = f->port_be,
+				   .local_port_be = r->local_port_be,
+				   .target_port_be = target->port_be,
+				   .proto = r->proto,
+				   .state = r->state,
+				   .kind = r->kind,
+				   .idle_ms = now_ms - r->last_seen_ms,
+				   .age_ms = now_ms - r->created_ms,
+				   .packets = r->packets,
+				   .frontend = r->frontend};
 	if ((r->flags & FLOW_FLAG_FULL_NAT) != 0) {
 		info->full_nat = 1;
 		info->local = s->locals[ref_index(r->local)].addr;
@@ -210,7 +212,7 @@ describe(const struct snapshot *s, const struct flow_record *r, struct nlb_flow_
 }
 
 static bool
-passes(const struct snapshot *s, const struct flow_record *r, const struct nlb_flow_filter *filter)
+passes(const struct snapshot *s, const struct flow_record *r, const struct flow_filter *filter)
 {
 	if (r->role != FLOW_ROLE_LOCAL || r->kind != FLOW_KIND_NLB)
 		return false;
@@ -222,19 +224,33 @@ passes(const struct snapshot *s, const struct flow_record *r, const struct nlb_f
 	return filter->frontend == 0 || filter->frontend == r->frontend;
 }
 
-void
-nlb_flows_describe(const struct nlb *nlb, const struct snapshot *snapshot,
-		   struct nlb_flow_page *page, uint32_t now_ms)
+bool
+nlb_flow_describe(const struct snapshot *s, const struct flow_record *r,
+		  const struct flow_filter *filter, struct flow_info *info, uint32_t now_ms)
 {
-	uint32_t looked = 0;
+	if (!passes(s, r, filter))
+		return false;
+	describe(s, r, info, now_ms);
+	return true;
+}
 
-	page->n = 0;
-	while (page->cursor < nlb->flows.used_n && page->n < page->max && looked < DESCRIBE_MAX) {
-		const struct flow_record *r = &nlb->flows.records[page->cursor++];
+void
+nlb_flows_describe(const struct nlb *nlb, const struct snapshot *snapshot, struct flow_page *page,
+		   uint32_t now_ms)
+{
+	flow_page_fill(&nlb->flows, snapshot, page, nlb_flow_describe, now_ms);
+}
 
-		looked++;
-		if (passes(snapshot, r, &page->filter))
-			describe(snapshot, r, &page->flows[page->n++], now_ms);
-	}
-	page->end = page->cursor >= nlb->flows.used_n;
+bool
+nlb_flow_look(const struct nlb *nlb, const struct snapshot *s, const struct flow_tuple *t,
+	      struct flow_info *info, uint32_t now_ms)
+{
+	struct nlb_tuple tuple = {&t->src, &t->dst, t->sport_be, t->dport_be, t->proto};
+	enum flow_side side;
+	uint32_t record = nlb_flow_find(nlb, s, nlb_tuple_hash(nlb, &tuple), &tuple, &side);
+
+	if (record == FLOW_NONE || nlb->flows.records[record].kind != FLOW_KIND_NLB)
+		return false;
+	describe(s, &nlb->flows.records[record], info, now_ms);
+	return true;
 }

@@ -20,6 +20,7 @@
 
 #include "counters.h"
 #include "flow_journal.h"
+#include "flow_page.h"
 #include "flow_table.h"
 #include "icmp.h"
 #include "next_hop.h"
@@ -102,39 +103,18 @@ struct nlb_gauges {
 
 void nlb_gauges(const struct nlb *nlb, struct nlb_gauges *gauges);
 
-/** Which flows to describe; zero members don't filter. */
-struct nlb_flow_filter {
-	bool has_client, has_target;
-	struct ip_addr client, target;
-	uint32_t frontend; /* reference */
-};
+/** Describe a record of this service that passes the filter. @return whether it did. */
+bool nlb_flow_describe(const struct snapshot *snapshot, const struct flow_record *record,
+		       const struct flow_filter *filter, struct flow_info *info, uint32_t now_ms);
 
-struct nlb_flow_info {
-	struct ip_addr client, vip, local, target;
-	uint16_t client_port_be, vip_port_be, local_port_be, target_port_be;
-	uint8_t proto;
-	uint8_t state; /* enum flow_state */
-	uint8_t full_nat;
-	uint32_t idle_ms, age_ms;
-	uint32_t packets;
-	uint32_t frontend;
-};
+/** Describe the flow that a packet with this tuple would belong to. @return whether there is one.
+ */
+bool nlb_flow_look(const struct nlb *nlb, const struct snapshot *snapshot,
+		   const struct flow_tuple *tuple, struct flow_info *info, uint32_t now_ms);
 
-/** One page of descriptions. */
-struct nlb_flow_page {
-	struct nlb_flow_filter filter;
-	uint32_t cursor; /* record to go on from; moved on */
-	uint32_t max;    /* room in flows[] */
-	uint32_t n;      /* filled */
-	bool end;        /* there are no more */
-	struct nlb_flow_info *flows;
-};
-
-/** Fill a page, looking at no more than 65,536 records. */
+/** Fill a page with flows of this service. */
 void nlb_flows_describe(const struct nlb *nlb, const struct snapshot *snapshot,
-			struct nlb_flow_page *page, uint32_t now_ms);
-
-const char *flow_state_name(enum flow_state state);
+			struct flow_page *page, uint32_t now_ms);
 
 /**
  * Rebuild every index from the records, which may have been copied from elsewhere.

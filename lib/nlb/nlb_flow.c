@@ -5,6 +5,8 @@
 
 #include "bytes.h"
 #include "check.h"
+#include "flow_gateway.h"
+#include "geneve.h"
 #include "maglev.h"
 #include "wire.h"
 
@@ -43,6 +45,12 @@ nlb_flow_hash(const struct nlb *nlb, const struct snapshot *s, const struct flow
 {
 	struct nlb_tuple t;
 
+	if (r->kind == FLOW_KIND_GATEWAY) {
+		struct flow_record copy = *r;
+		struct flow_gateway_key key = flow_gateway_key_of(flow_gateway_of(&copy));
+
+		return side == FLOW_SIDE_TARGET ? 0 : flow_gateway_hash(&nlb->flows.seed, &key);
+	}
 	return tuple_of(s, r, side, &t) ? nlb_tuple_hash(nlb, &t) : 0;
 }
 
@@ -155,6 +163,10 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 		uint32_t record, idle_ms;
 		enum flow_side side;
 
+		/* What comes to this port is taken for an appliance's. */
+		if (unlikely(port_be == htons(GENEVE_PORT)) && s->has_endpoints &&
+		    q->proto == IPPROTO_UDP)
+			continue;
 		tuple.dport_be = port_be;
 		*hash = nlb_tuple_hash(nlb, &tuple);
 		record = nlb_flow_find(nlb, s, *hash, &tuple, &side);

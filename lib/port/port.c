@@ -218,6 +218,18 @@ port_close(struct port *port)
 	port->interface_of_vlan = NULL;
 }
 
+void
+port_set_promiscuous(struct port *port, bool on)
+{
+	int rc = on ? rte_eth_promiscuous_enable(port->port_id)
+		    : rte_eth_promiscuous_disable(port->port_id);
+
+	if (rc != 0 && on)
+		LOG_WARNING("port %s: cannot be made promiscuous (%s): a wire needs a port that "
+			    "receives every frame",
+			    port->name, rte_strerror(-rc));
+}
+
 bool
 port_update_link(struct port *port)
 {

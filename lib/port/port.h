@@ -38,6 +38,7 @@ struct port {
 	bool vlan_strip;      /* hands tags over in vlan_tci */
 	bool rx_ip_checksum;  /* verifies IPv4 header checksums */
 	bool rss;             /* spreads flows over its receive queues */
+	bool promiscuous;     /* an end of a wire is on it */
 	bool keeps_buffers;   /* its driver does not free the buffers in its rings on close */
 	_Atomic bool link_up; /* written by the management core */
 	int socket_id;
@@ -71,6 +72,9 @@ bool port_open(struct port *port, const struct port_settings *settings, char *wh
 
 /** Stop and close: all buffers it holds go back to their pool. */
 void port_close(struct port *port);
+
+/** Receive every frame, whoever it is for, as an end of a wire must; or only one's own. */
+void port_set_promiscuous(struct port *port, bool on);
 
 /** Read the link state. @return true when it changed. */
 bool port_update_link(struct port *port);

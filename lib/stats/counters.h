@@ -27,7 +27,9 @@ struct frontend_counters {
 	uint64_t target_resets;     /* TCP_Target_Reset_Count */
 	uint64_t elb_resets;        /* TCP_ELB_Reset_Count */
 	uint64_t unhealthy_routed;  /* UnhealthyRoutingFlowCount: flows sent under fail-open */
-	uint64_t reserved[6];
+	uint64_t rejected_tcp;      /* RejectedFlowCount_TCP */
+	uint64_t bypassed;          /* packets of a gateway that passed without an appliance */
+	uint64_t reserved[4];
 };
 
 _Static_assert(sizeof(struct frontend_counters) == 128, "two cache lines");

@@ -11,7 +11,7 @@ import pytest
 
 from topology import ROOT, namespaces, wait_until
 
-OURS = r"weir-(client|lb|net|t\d+)"
+OURS = r"weir-(client|lb|net|server|t\d+)"
 
 
 def start(*arguments: str) -> subprocess.Popen:
@@ -34,6 +34,17 @@ def test_quickstart(arguments):
     assert process.returncode == 0, output
     assert output.endswith("quickstart: all traffic was answered\n")
     for shown in ("t1", "198.18.2.13:80", "healthy", "NewFlowCount", "dpdk-telemetry.py", "tools/weirctl"):
+        assert shown in output
+    assert_nothing_is_left()
+
+
+def test_gateway():
+    process = start("--type", "gateway")
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert output.endswith("quickstart: all traffic was answered\n")
+    for shown in ("300 of 300 were answered", "no flow was seen by two appliances", "198.18.2.13:6081", "healthy",
+                  "ProcessedPackets", "weirctl trace"):
         assert shown in output
     assert_nothing_is_left()
 

@@ -161,31 +161,19 @@ def namespaces(pattern: str) -> list[str]:
 
 def remove_lab(prefix: str) -> list[str]:
     """Remove what another process left of a lab; the namespaces' names."""
-    left = namespaces(re.escape(prefix) + "-(client|lb|net|wire|t[0-9]+)")
+    left = namespaces(re.escape(prefix) + "-(client|lb|net|wire|server|t[0-9]+)")
     for name in left:
         remove_namespace(name)
     shutil.rmtree(DIRECTORY / prefix, ignore_errors=True)
     return left
 
 
-class Target:
-    """A namespace with one server's addresses."""
+class Host:
+    """A namespace with servers in it."""
 
-    def __init__(self, prefix: str, number: int, network: Namespace) -> None:
-        self.number = number
-        self.name = f"t{number}"
-        self.v4, self.v6 = target_v4(number), target_v6(number)
-        self.ns = Namespace(f"{prefix}-{self.name}")
-        network.ip("link", "add", self.name, "type", "veth", "peer", "name", "eth0",
-                   "netns", self.ns.name)
-        network.ip("link", "set", self.name, "master", "bridge")
-        network.plain(self.name)
-        self.ns.plain("eth0")
-        self.ns.address("eth0", f"{self.v4}/24", f"{self.v6}/64")
-        network.up(self.name)
-        self.ns.up("eth0")
-        self.ns.ip("route", "add", "default", "via", BACK_V4)
-        self.ns.ip("-6", "route", "add", "default", "via", BACK_V6)
+    def __init__(self, name: str, ns: Namespace) -> None:
+        self.name = name
+        self.ns = ns
         self.servers: dict[str, subprocess.Popen] = {}
 
     def serve(self, kind: str, *command: str, ready: Callable[[], bool] | None = None) -> None:
@@ -207,6 +195,25 @@ class Target:
         for kind in list(self.servers):
             self.stop(kind)
         self.ns.remove()
+
+
+class Target(Host):
+    """A namespace with one server's addresses."""
+
+    def __init__(self, prefix: str, number: int, network: Namespace) -> None:
+        super().__init__(f"t{number}", Namespace(f"{prefix}-t{number}"))
+        self.number = number
+        self.v4, self.v6 = target_v4(number), target_v6(number)
+        network.ip("link", "add", self.name, "type", "veth", "peer", "name", "eth0",
+                   "netns", self.ns.name)
+        network.ip("link", "set", self.name, "master", "bridge")
+        network.plain(self.name)
+        self.ns.plain("eth0")
+        self.ns.address("eth0", f"{self.v4}/24", f"{self.v6}/64")
+        network.up(self.name)
+        self.ns.up("eth0")
+        self.ns.ip("route", "add", "default", "via", BACK_V4)
+        self.ns.ip("-6", "route", "add", "default", "via", BACK_V6)
 
 
 class Lab:
@@ -281,7 +288,7 @@ class Lab:
             raise RuntimeError(f"the wire does not start: exit code {process.wait()}")
         return process
 
-    def serve_http(self, *targets: Target, port: int = 80) -> None:
+    def serve_http(self, *targets: Host, port: int = 80) -> None:
         """nginx on each target: / answers with the target's name, /files/ with what is put there."""
         for target in targets or self.targets:
             directory = self.directory / target.name
@@ -313,7 +320,7 @@ http {{
             target.serve("http", "nginx", "-e", f"{directory}/error.log", "-c", str(config),
                          ready=lambda t=target: t.is_listening(port))
 
-    def serve_udp_echo(self, *targets: Target, port: int = 5353) -> None:
+    def serve_udp_echo(self, *targets: Host, port: int = 5353) -> None:
         """Each datagram comes back with the target's name in front."""
         for target in targets or self.targets:
             target.serve("echo", PYTHON, UDP_ECHO, "serve", str(port), target.name,

@@ -9,36 +9,10 @@
  *
  * usage: bench_nlb FLOWS hit|new|sweep|null|null-new|parse ROUNDS
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-
-#include <arpa/inet.h>
-
-#include "bytes.h"
-#include "check.h"
-#include "checksum.h"
-#include "maglev.h"
+#include "bench_loop.h"
 #include "nlb.h"
-#include "packet_parse.h"
-#include "config.h"
-#include "snapshot_build.h"
-#include "wire.h"
 
-#define BUFFERS     4096
-#define BUFFER_SIZE 2304
-#define ROOM        128
-#define BURST       32
-#define TARGETS     100
-#define LOCALS      64
-#define PACKETS     2000000u
-
-struct tuple {
-	uint32_t src, dst; /* wire order */
-	uint16_t sport, dport;
-};
+#define LOCALS 64
 
 struct bench {
 	struct nlb *nlb;
@@ -50,51 +24,13 @@ struct bench {
 	struct worker_counters counters;
 };
 
-static void *
-map(size_t bytes)
-{
-	size_t huge = 2u << 20;
-	void *mem;
-
-	bytes = (bytes + huge - 1) & ~(huge - 1);
-	mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
-		   -1, 0);
-	if (mem == MAP_FAILED)
-		mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(mem != MAP_FAILED);
-	madvise(mem, bytes, MADV_HUGEPAGE);
-	memset(mem, 0, bytes);
-	return mem;
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t
-random64(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * UINT64_C(0x2545F4914F6CDD1D);
-}
-
-/* A configuration as an operator writes it, loaded as the program does. */
-static struct model *
-load_model(void)
+/* A configuration as an operator writes it. */
+static char *
+write_config(void)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
-	struct config_errors errors = {0};
-	struct config_source source = {.name = "bench.ini"};
-	struct model *model;
 
 	fprintf(f, "[interface front]\ndevice = a\naddress = 198.18.0.1/16\n"
 		   "[interface back]\ndevice = b\naddress = 198.19.0.1/16\n");
@@ -106,93 +42,7 @@ load_model(void)
 	for (int i = 0; i < TARGETS; i++)
 		fprintf(f, "target = 198.19.2.%d:80\n", i + 1);
 	fclose(f);
-	source.bytes = text;
-	source.len = len;
-	model = config_load(&source, 1, &errors);
-	for (uint32_t i = 0; i < errors.n; i++)
-		fprintf(stderr, "%s\n", errors.items[i].text);
-	CHECK(model != NULL);
-	free(text);
-	return model;
-}
-
-static void
-build_snapshot(struct bench *b, const struct secret *secret)
-{
-	static struct snapshot_registries registries;
-	static struct snapshot_interface interfaces[2] = {{.port = 0, .mtu = 1500},
-							  {.port = 1, .mtu = 1500}};
-	struct model *model = load_model();
-	uint64_t ids[2] = {model->interfaces[0].id, model->interfaces[1].id};
-	struct maglev_target targets[TARGETS];
-	struct siphash_key seed;
-	struct snapshot_input input = {.model = model,
-				       .interface_ids = ids,
-				       .interfaces = interfaces,
-				       .interfaces_n = 2,
-				       .workers_n = 1};
-	char why[256];
-
-	CHECK(snapshot_registries_init(&registries));
-	b->snapshot = snapshot_build(&registries, &input, why, sizeof(why));
-	CHECK(b->snapshot != NULL);
-	secret_derive(secret, "maglev seed", &seed, sizeof(seed));
-	for (uint32_t i = 0; i < TARGETS; i++)
-		targets[i] = (struct maglev_target){
-			.id = b->snapshot->targets[i + 1].id,
-			.reference = ref_make(i + 1, b->snapshot->targets[i + 1].generation),
-			.weight = 1,
-			.eligible = true};
-	atomic_store(&b->snapshot->groups[1].set, maglev_build(&seed, targets, TARGETS));
-}
-
-/* Every target and the clients' gateway is resolved. */
-static void
-resolve(struct bench *b)
-{
-	next_hop_table_init(&b->hops, map(next_hop_table_bytes(4096)), 4096);
-	for (uint32_t i = 0; i < TARGETS; i++) {
-		struct next_hop_copy copy = {.interface = 1, .port = 1, .mtu = 1500, .l2_len = 14};
-		uint32_t r = next_hop_add(&b->hops, 1, &b->snapshot->targets[i + 1].addr);
-
-		next_hop_resolve(&b->hops, r, &copy);
-	}
-}
-
-static void
-resolve_client(struct bench *b, uint32_t addr)
-{
-	struct ip_addr a = ip_addr_from_v4(&addr);
-	struct next_hop_copy copy = {.interface = 0, .port = 0, .mtu = 1500, .l2_len = 14};
-
-	next_hop_resolve(&b->hops, next_hop_add(&b->hops, 0, &a), &copy);
-}
-
-static void
-write_packet(uint8_t *frame, const struct tuple *t, uint8_t flags)
-{
-	static const uint8_t ether[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
-	uint8_t *ip = frame + 14, *tcp = ip + 20;
-
-	memcpy(frame, ether, 14);
-	memset(ip, 0, 46);
-	ip[0] = 0x45;
-	ip[3] = 46;
-	ip[8] = 64;
-	ip[9] = 6;
-	memcpy(ip + 12, &t->src, 4);
-	memcpy(ip + 16, &t->dst, 4);
-	bytes_store16(ip + 10, checksum(ip, 20));
-	memcpy(tcp, &t->sport, 2);
-	memcpy(tcp + 2, &t->dport, 2);
-	tcp[12] = 0x50;
-	tcp[13] = flags;
-}
-
-static inline uint8_t *
-buffer_of(const struct bench *b, uint32_t i)
-{
-	return b->buffers + (size_t)(i % BUFFERS) * BUFFER_SIZE + ROOM;
+	return text;
 }
 
 enum service { SERVICE_NULL, SERVICE_PARSE, SERVICE_NLB };
@@ -208,17 +58,12 @@ run(struct bench *b, uint32_t packets, uint32_t first, uint8_t flags, enum servi
 		uint32_t n = packets - done < BURST ? packets - done : BURST, kept = 0;
 
 		for (uint32_t i = 0; i < n; i++) {
-			write_packet(buffer_of(b, done + i), &b->tuples[at], flags);
+			write_packet(loop_buffer(b->buffers, done + i), &b->tuples[at], flags);
 			if (++at == b->tuples_n)
 				at = 0;
 		}
 		for (uint32_t i = 0; i < n && service != SERVICE_NULL; i++) {
-			struct packet_frame frame = {buffer_of(b, done + i), 60, 60, ROOM};
-			struct packet_link link;
-
-			packet[kept].interface = 0;
-			if (packet_parse_link(&frame, &link) == DROP_NONE &&
-			    packet_parse(&frame, &link, &packet[kept]) == DROP_NONE) {
+			if (loop_parse(b->buffers, done + i, &packet[kept])) {
 				burst[kept] = &packet[kept];
 				kept++;
 			}
@@ -227,7 +72,7 @@ run(struct bench *b, uint32_t packets, uint32_t first, uint8_t flags, enum servi
 		__asm__ volatile("" ::: "memory");
 		if (service != SERVICE_NLB) {
 			for (uint32_t i = 0; i < n; i++)
-				forwarded += buffer_of(b, done + i)[30] != 0;
+				forwarded += loop_buffer(b->buffers, done + i)[30] != 0;
 			continue;
 		}
 		nlb_burst(b->nlb, b->snapshot, &b->hops, burst, (uint16_t)kept, now_ms);
@@ -235,18 +80,6 @@ run(struct bench *b, uint32_t packets, uint32_t first, uint8_t flags, enum servi
 			forwarded += burst[i]->verdict == PACKET_FORWARD;
 	}
 	return forwarded;
-}
-
-static void
-shuffle(struct tuple *tuples, uint32_t n, uint64_t *state)
-{
-	for (uint32_t i = n - 1; i > 0; i--) {
-		uint32_t k = (uint32_t)(random64(state) % (i + 1));
-		struct tuple t = tuples[i];
-
-		tuples[i] = tuples[k];
-		tuples[k] = t;
-	}
 }
 
 /* One SYN for each flow, from few clients with many ports each. */
@@ -260,7 +93,7 @@ make_syns(struct bench *b, uint32_t flows)
 		uint32_t client = htonl(0xc6120000u + 256 + i / 60000);
 
 		if (i % 60000 == 0)
-			resolve_client(b, client);
+			loop_resolve_host(&b->hops, client);
 		b->tuples[i] =
 			(struct tuple){client, dst, htons((uint16_t)(2000 + i % 60000)), htons(80)};
 	}
@@ -371,7 +204,7 @@ main(int argc, char **argv)
 		service = SERVICE_NULL;
 	else if (strcmp(argv[2], "parse") == 0)
 		service = SERVICE_PARSE;
-	build_snapshot(&b, &secret);
+	b.snapshot = loop_snapshot(write_config(), &secret);
 	b.counters.frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*b.counters.frontends));
 	b.counters.targets = calloc(SNAPSHOT_TARGETS, sizeof(*b.counters.targets));
 	settings.max_flows = flows < 1024 ? 1024 : flows;
@@ -379,7 +212,7 @@ main(int argc, char **argv)
 	b.nlb = nlb_create(mem, nlb_bytes(&settings), &settings);
 	b.tuples = map((size_t)flows * 2 * sizeof(*b.tuples));
 	b.buffers = map((size_t)BUFFERS * BUFFER_SIZE);
-	resolve(&b);
+	loop_resolve(&b.hops, b.snapshot);
 	make_syns(&b, flows);
 	if (strcmp(argv[2], "sweep") == 0)
 		bench_sweep(&b, flows, rounds);

@@ -22,7 +22,8 @@
 #include "unit.h"
 #include "wire.h"
 
-#define WORLD_ROOM 128
+#define WORLD_ROOM       128
+#define WORLD_INTERFACES 8
 
 struct world {
 	struct model *model;
@@ -37,13 +38,15 @@ struct world {
 	void *nlb_mem, *hops_mem;
 	size_t nlb_bytes;
 	uint32_t now_ms;
+	uint32_t generation;
+	uint16_t workers_n;
 	bool unhealthy[64]; /* by position in the first target group */
 };
 
 /* A packet in its buffer. */
 struct world_packet {
 	uint8_t room[WORLD_ROOM];
-	uint8_t frame[4096];
+	uint8_t frame[9216];
 	uint16_t len;
 	struct packet p;
 };
@@ -96,17 +99,24 @@ static inline void
 world_publish(struct world *w, const char *text)
 {
 	struct model *model = world_load(text);
-	struct snapshot_interface interfaces[2] = {{.port = 0, .mtu = model->interfaces[0].mtu},
-						   {.port = 1, .mtu = model->interfaces[1].mtu}};
-	uint64_t ids[2] = {model->interfaces[0].id, model->interfaces[1].id};
+	struct snapshot_interface interfaces[WORLD_INTERFACES] = {0};
+	uint64_t ids[WORLD_INTERFACES];
 	struct snapshot_input input = {.model = model,
 				       .previous = w->snapshot,
 				       .interface_ids = ids,
 				       .interfaces = interfaces,
-				       .interfaces_n = 2,
-				       .workers_n = 1};
+				       .interfaces_n = (uint16_t)model->interfaces_n,
+				       .workers_n = w->workers_n};
 	struct snapshot *old = w->snapshot;
 	char why[512];
+
+	EXPECT(model->interfaces_n <= WORLD_INTERFACES);
+	for (uint32_t i = 0; i < model->interfaces_n; i++) {
+		interfaces[i].port = (uint16_t)i;
+		interfaces[i].mtu = model->interfaces[i].mtu;
+		ids[i] = model->interfaces[i].id;
+	}
+	input.generation = ++w->generation;
 
 	w->snapshot = snapshot_build(&w->registries, &input, why, sizeof(why));
 	EXPECT(w->snapshot != NULL);
@@ -129,6 +139,7 @@ world_begin(struct world *w, const char *text, uint32_t max_flows, uint32_t now_
 {
 	memset(w, 0, sizeof(*w));
 	w->now_ms = now_ms;
+	w->workers_n = 1;
 	memset(&w->secret, 7, sizeof(w->secret));
 	secret_derive(&w->secret, "maglev seed", &w->seed, sizeof(w->seed));
 	EXPECT(snapshot_registries_init(&w->registries));
@@ -238,7 +249,7 @@ static inline void
 world_tcp(struct world_packet *wp, const char *src, uint16_t sport, const char *dst, uint16_t dport,
 	  uint8_t flags, uint16_t data_len)
 {
-	uint8_t tcp[4096] = {0};
+	uint8_t tcp[9000] = {0};
 	uint16_t header = 20;
 
 	bytes_store_be16(tcp, sport);

@@ -974,8 +974,8 @@ test_journal(void)
 static void
 test_describing(void)
 {
-	struct nlb_flow_info infos[40];
-	struct nlb_flow_page page = {.flows = infos, .max = 40};
+	struct flow_info infos[40];
+	struct flow_page page = {.flows = infos, .max = 40};
 	struct world_packet wp;
 	uint32_t seen = 0;
 	struct world w;
