@@ -31,7 +31,10 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 	json_put_text(r, "name", m->model->system.host_name);
 	json_put_text(r, "zone", m->model->system.zone);
 	json_put_text(r, "instance", m->model->system.instance);
-	json_put_text(r, "state", m->stopping ? "stopping" : "running");
+	json_put_text(r, "state",
+		      m->stopping              ? "stopping"
+		      : m->publication != NULL ? "reloading"
+					       : "running");
 	json_put(r, "pid", (uint64_t)getpid());
 	json_put(r, "uptime_seconds", management_wall_s() - m->start_wall_s);
 	json_put(r, "workers", m->dp->workers_n);
@@ -42,6 +45,7 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 	json_put(r, "reloads", m->reloads);
 	json_put(r, "reloads_refused", m->reloads_failed);
 	json_put(r, "last_reload_microseconds", m->reload_us);
+	json_put(r, "longest_turn_microseconds", m->longest_turn_us);
 	json_put_text(r, "steering", m->dp->workers_n == 1 ? "single" : "ring");
 	json_put_text(r, "idle", m->dp->adaptive ? "adaptive" : "poll");
 	return r;
@@ -533,22 +537,21 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 
 /* Actions. */
 
-static json_t *
-op_reload(struct management *m, json_t *args, const char **code, char *message, size_t message_len)
+static void
+on_reloaded(struct management *m, void *arg, bool done)
 {
+	struct operation_call *call = arg;
 	json_t *r;
 
-	(void)args;
-	if (!publication_reload(m)) {
-		*code = "refused";
-		snprintf(message, message_len, "%s", m->reload_message);
-		return NULL;
+	if (!done) {
+		call->reply(call, NULL, "refused", m->reload_message);
+		return;
 	}
 	r = json_object();
 	json_put_text(r, "message", m->reload_message);
 	json_put(r, "config_revision", m->config_revision);
 	json_put(r, "microseconds", m->reload_us);
-	return r;
+	call->reply(call, r, NULL, NULL);
 }
 
 static json_t *
@@ -575,7 +578,6 @@ static const struct {
 	{"drops", op_drops},
 	{"neighbors", op_neighbors},
 	{"pools", op_pools},
-	{"reload", op_reload},
 	{"capture", operation_capture},
 	{"capture_status", operation_capture_status},
 	{"capture_stop", operation_capture_stop},
@@ -587,6 +589,10 @@ operation_run(struct management *m, const char *name, struct operation_call *cal
 {
 	if (strcmp(name, "flows") == 0) {
 		operation_flows(m, call);
+		return;
+	}
+	if (strcmp(name, "reload") == 0) {
+		publication_reload(m, on_reloaded, call);
 		return;
 	}
 	for (size_t i = 0; i < RTE_DIM(operations); i++) {
