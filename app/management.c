@@ -21,6 +21,7 @@
 #include "control.h"
 #include "log.h"
 #include "operation.h"
+#include "steering.h"
 #include "telemetry.h"
 
 #define NEIGHBOR_TICK_MS 100
@@ -184,6 +185,7 @@ on_tick(struct management *m)
 	}
 	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
 		update_links(m);
+		steering_tick(m);
 		publication_end_drains(m);
 		if (m->sets_starved) {
 			m->sets_starved = false;
@@ -398,6 +400,7 @@ management_publish_first(struct management *m, char *why, size_t why_len)
 		return false;
 	}
 	publication_save_revision(m);
+	steering_start(m);
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include <rte_version.h>
 
 #include "management.h"
+#include "steering.h"
 
 /* What weir is and runs. */
 
@@ -46,7 +47,7 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 	json_put(r, "reloads_refused", m->reloads_failed);
 	json_put(r, "last_reload_microseconds", m->reload_us);
 	json_put(r, "longest_turn_microseconds", m->longest_turn_us);
-	json_put_text(r, "steering", m->dp->workers_n == 1 ? "single" : "ring");
+	json_put_text(r, "steering", steering_state_name(steering_of_all(m)));
 	json_put_text(r, "idle", m->dp->adaptive ? "adaptive" : "poll");
 	return r;
 }
@@ -112,7 +113,11 @@ op_interfaces(struct management *m, json_t *args, const char **code, char *messa
 		json_put_text(row, "link", port->link_up ? "up" : "down");
 		json_put(row, "rx_queues", port->rx_queues);
 		json_put(row, "tx_queues", port->tx_queues);
-		json_put_text(row, "rss", port->rss ? "on" : "off");
+		json_put_text(row, "rss", rss_plan_name(m->dp->rss[port->index].plan));
+		json_put_text(row, "steering",
+			      steering_state_name(steering_of_port(m, port->index)));
+		json_put(row, "rss_hashes_right", MANAGEMENT_SUM(m, rss_right[port->index]));
+		json_put(row, "rss_hashes_wrong", MANAGEMENT_SUM(m, rss_wrong[port->index]));
 		json_put_text(row, "rx_ip_checksum", port->rx_ip_checksum ? "port" : "software");
 		json_put_text(row, "vlan_strip", port->vlan_strip ? "port" : "software");
 		json_put_text(row, "vlan_insert", port->vlan_insert ? "port" : "software");

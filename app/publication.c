@@ -479,6 +479,7 @@ build(struct management *m, const struct model *model, uint64_t revision, bool r
 				       .interfaces = m->interfaces,
 				       .interfaces_n = m->interfaces_n,
 				       .workers_n = m->dp->workers_n,
+				       .steer_modulus = m->dp->steer_modulus,
 				       .refuse_new_flows = refuse_new_flows,
 				       .config_revision = revision,
 				       .generation = m->generation + 1};

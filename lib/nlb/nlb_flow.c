@@ -9,7 +9,8 @@
 #include "wire.h"
 
 #define RESET_BELIEVED_MS 1000
-#define TARGET_ATTEMPTS   8 /* targets tried when a reply's tuple is taken */
+#define TARGET_ATTEMPTS   8  /* targets tried when a reply's tuple is taken */
+#define STEERED_TRIES     64 /* ports of a slot looked at for one whose replies come straight here */
 
 /* Records and their two hashes. */
 
@@ -126,8 +127,9 @@ struct port_request {
 	uint16_t target_port_be;
 	uint8_t proto;
 	uint8_t slot;
-	bool may_replace; /* a flow that is over, when nothing is free */
-	uint32_t syn_seq; /* then: of the new connection */
+	const struct rss_replies *replies; /* of the interface towards the target, or NULL */
+	bool may_replace;                  /* a flow that is over, when nothing is free */
+	uint32_t syn_seq;                  /* then: of the new connection */
 	uint32_t now_ms;
 };
 
@@ -136,6 +138,39 @@ port_hash(const struct nlb *nlb, const struct port_request *q, uint16_t port_be)
 {
 	return flow_hash_target(&nlb->flows, q->target, q->target_port_be, q->local, port_be,
 				q->proto);
+}
+
+static const struct rss_replies *
+replies_from(const struct nlb *nlb, const struct snapshot_target *target)
+{
+	if (nlb->replies == NULL)
+		return NULL;
+	return atomic_load_explicit(&nlb->replies[target->interface], memory_order_acquire);
+}
+
+/* A free port of the slot to which replies come straight to this worker. @return 0: none. */
+static uint16_t
+find_steered_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *q,
+		  struct source_port_hint *hint, uint64_t *hash)
+{
+	bool v4 = ip_addr_is_v4(q->target);
+	uint8_t base =
+		rss_replies_base(q->replies, q->target, q->target_port_be, q->local, q->slot);
+
+	for (uint32_t i = 0; i < STEERED_TRIES; i++) {
+		uint16_t port_be = source_port_candidate(hint, q->slot, i);
+
+		if (rss_replies_worker(q->replies, v4, base, (uint8_t)(ntohs(port_be) >> 8)) !=
+		    nlb->worker)
+			continue;
+		*hash = port_hash(nlb, q, port_be);
+		if (nlb_flow_find_target_side(nlb, s, *hash, q->target, q->target_port_be, q->local,
+					      port_be, q->proto) != FLOW_NONE)
+			continue;
+		source_port_taken(hint, i);
+		return port_be;
+	}
+	return 0;
 }
 
 /*
@@ -154,6 +189,12 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 
 	if (source_port_is_full(hint, pool, q->now_ms))
 		return 0;
+	if (q->replies != NULL) {
+		uint16_t port_be = find_steered_port(nlb, s, q, hint, hash);
+
+		if (port_be != 0)
+			return port_be;
+	}
 	for (uint32_t i = 0; i < SOURCE_PORT_PER_SLOT; i++) {
 		uint16_t port_be = source_port_candidate(hint, q->slot, i);
 		uint32_t record, idle_ms;
@@ -301,6 +342,7 @@ allocate_source(struct nlb *nlb, const struct snapshot *s, const struct snapshot
 				 .target_port_be = target->port_be,
 				 .proto = r->proto,
 				 .slot = r->slot,
+				 .replies = replies_from(nlb, target),
 				 .may_replace = r->proto == IPPROTO_TCP,
 				 .syn_seq = r->client_seq,
 				 .now_ms = r->created_ms};
