@@ -21,6 +21,7 @@
 #include "control.h"
 #include "log.h"
 #include "operation.h"
+#include "prometheus.h"
 #include "steering.h"
 #include "telemetry.h"
 
@@ -186,6 +187,7 @@ on_tick(struct management *m)
 	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
 		update_links(m);
 		steering_tick(m);
+		prometheus_run(m->prometheus);
 		publication_end_drains(m);
 		if (m->sets_starved) {
 			m->sets_starved = false;
@@ -264,7 +266,13 @@ management_open(struct management *m, char *why, size_t why_len)
 		snprintf(why, why_len, "no memory for telemetry");
 		return false;
 	}
-	return true;
+	return prometheus_open(m, &m->prometheus, why, why_len);
+}
+
+static bool
+has_work(const struct management *m)
+{
+	return publication_has_work(m) || prometheus_has_work(m->prometheus);
 }
 
 static void
@@ -282,7 +290,7 @@ management_run(struct management *m)
 	sd_notify(0, "READY=1");
 	while (!is_drained(m)) {
 		struct epoll_event events[16];
-		int n = epoll_wait(m->epoll_fd, events, 16, publication_has_work(m) ? 0 : 1000);
+		int n = epoll_wait(m->epoll_fd, events, 16, has_work(m) ? 0 : 1000);
 
 		uint64_t begin = rte_rdtsc();
 
@@ -299,6 +307,8 @@ management_run(struct management *m)
 				telemetry_on_ready(m->telemetry);
 			} else if (who == &m->dp->event_fd) {
 				clear(m->dp->event_fd);
+			} else if (m->prometheus != NULL && who == prometheus_who(m->prometheus)) {
+				prometheus_run(m->prometheus);
 			} else {
 				control_on_ready(m->control);
 			}
@@ -307,6 +317,8 @@ management_run(struct management *m)
 		take_events(m);
 		on_tick(m);
 		publication_work(m);
+		if (prometheus_has_work(m->prometheus))
+			prometheus_run(m->prometheus);
 		note_turn(m, begin);
 	}
 }
@@ -443,6 +455,7 @@ management_free(struct management *m)
 	}
 	m->workers_stopped = true;
 	give_back_commands(m);
+	prometheus_close(m->prometheus);
 	control_close(m->control);
 	if (m->neighbors != NULL)
 		host_close(m);

@@ -101,6 +101,7 @@ struct management {
 	int epoll_fd, signal_fd, timer_fd, telemetry_fd;
 	struct control *control;
 	struct telemetry *telemetry;
+	struct prometheus *prometheus; /* NULL: no metrics over HTTP */
 	uint32_t now_ms;
 	uint64_t start_wall_s;
 	uint64_t reloads, reloads_failed;

@@ -669,13 +669,24 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 	}
 	if (new_model->dataplane.workers != old->dataplane.workers ||
 	    strcmp(new_model->dataplane.lcores, old->dataplane.lcores) != 0 ||
+	    new_model->dataplane.management_lcore != old->dataplane.management_lcore ||
+	    new_model->dataplane.adaptive != old->dataplane.adaptive ||
+	    new_model->dataplane.hugepages != old->dataplane.hugepages ||
 	    new_model->dataplane.max_flows != old->dataplane.max_flows ||
 	    new_model->dataplane.mbufs != old->dataplane.mbufs ||
 	    strcmp(new_model->system.instance, old->system.instance) != 0) {
 		snprintf(why, why_len,
-			 "[dataplane] workers, lcores, max_flows, mbufs and [system] instance "
-			 "change "
-			 "only by a restart of weir");
+			 "[dataplane] workers, lcores, management_lcore, idle, hugepages, "
+			 "max_flows, mbufs and [system] instance change only by a restart of weir");
+		return false;
+	}
+	if (strcmp(new_model->management.address, old->management.address) != 0 ||
+	    strcmp(new_model->management.control_socket, old->management.control_socket) != 0 ||
+	    strcmp(new_model->system.state_directory, old->system.state_directory) != 0 ||
+	    strcmp(new_model->cluster.secret_file, old->cluster.secret_file) != 0) {
+		snprintf(why, why_len,
+			 "[management] address and control_socket, [system] state_directory and "
+			 "[cluster] secret_file change only by a restart of weir");
 		return false;
 	}
 	return true;

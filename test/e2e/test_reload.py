@@ -139,7 +139,9 @@ def test_wrong_configuration_leaves_the_old_in_force(lab, start_weir):
 @pytest.mark.parametrize("old, new, names", [
     ("workers = 1", "workers = 2", "workers"),
     ("iface=weir-front", "iface=weir-back", "device"),
-    ("max_flows = 65536", "max_flows = 32768", "max_flows")])
+    ("max_flows = 65536", "max_flows = 32768", "max_flows"),
+    ("workers = 1", "workers = 1\nidle = poll", "idle"),
+    ("[dataplane]", "[management]\naddress = 127.0.0.1:9999\n[dataplane]", "address")])
 def test_what_needs_a_restart_is_refused_by_name(lab, start_weir, old, new, names):
     weir = start_weir(WEB)
     rewrite(weir, old, new)
