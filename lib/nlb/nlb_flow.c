@@ -65,7 +65,8 @@ nlb_flow_set_state(struct nlb *nlb, uint32_t record, enum flow_state state)
 	if (r->state == state)
 		return;
 	r->state = (uint8_t)state;
-	r->version = (uint16_t)(r->version + 2);
+	/* Release: the version comes after what it is the version of. */
+	__atomic_store_n(&r->version, (uint16_t)(r->version + 2), __ATOMIC_RELEASE);
 	if (state == FLOW_STATE_CLOSING || state == FLOW_STATE_RESET)
 		flow_journal_note(&nlb->journal, FLOW_CLOSING, record, r->version);
 }
@@ -260,7 +261,7 @@ nlb_endpoint_open(struct nlb *nlb, const struct snapshot *snapshot, uint32_t loc
 	r->proto = IPPROTO_TCP;
 	r->slot = slot;
 	r->created_ms = r->last_seen_ms = now_ms;
-	r->role = FLOW_ROLE_LOCAL;
+	flow_record_commit(&nlb->flows, record, FLOW_ROLE_LOCAL);
 	nlb->ports++;
 	return true;
 }
@@ -404,7 +405,7 @@ insert_flow(struct nlb *nlb, uint32_t record, uint64_t client_hash, uint64_t tar
 		flow_index_remove(&nlb->flows, client_hash, record, FLOW_SIDE_CLIENT);
 		return false;
 	}
-	r->role = FLOW_ROLE_LOCAL;
+	flow_record_commit(&nlb->flows, record, FLOW_ROLE_LOCAL);
 	nlb_frontend_counters(nlb, r)->new_flows++;
 	nlb_target_counters(nlb, r)->new_flows++;
 	if ((r->flags & FLOW_FLAG_FULL_NAT) != 0)
