@@ -59,7 +59,7 @@ test_keys(unsigned long long *state)
 
 	steer_init(&steer, &secret);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint8_t key[STEER_KEY_LEN];
+		_Alignas(4) uint8_t key[STEER_KEY_LEN];
 
 		rss_key(&steer, &secret, rows[i].plan, key);
 		for (int k = 0; k < 2000; k++) {
@@ -79,7 +79,7 @@ test_keys(unsigned long long *state)
 static void
 test_without_ports(unsigned long long *state)
 {
-	uint8_t key[STEER_KEY_LEN];
+	_Alignas(4) uint8_t key[STEER_KEY_LEN];
 	struct steer steer;
 
 	steer_init(&steer, &secret);
@@ -104,7 +104,7 @@ test_without_ports(unsigned long long *state)
 static void
 test_replies(unsigned long long *state)
 {
-	uint8_t key[STEER_KEY_LEN], worker_of[128];
+	_Alignas(4) uint8_t key[STEER_KEY_LEN], worker_of[128];
 	struct rss_replies replies;
 	struct steer steer;
 

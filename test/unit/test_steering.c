@@ -23,7 +23,7 @@ struct nic {
 	struct port port;
 	uint16_t told;
 	bool refuses;
-	uint8_t key[PORT_RSS_KEY_LEN];
+	_Alignas(4) uint8_t key[PORT_RSS_KEY_LEN]; /* as rte_softrss() reads it */
 	uint16_t table[512];
 };
 
