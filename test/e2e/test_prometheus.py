@@ -3,11 +3,12 @@
 
 import re
 import subprocess
+import time
 
 import pytest
 
 from conftest import BACK
-from test_reload import many_listeners
+from test_reload import management_ms, many_listeners
 from weir_process import binary
 
 SERVICES = """
@@ -148,6 +149,27 @@ def test_large_page(lab, start_weir):
     samples = scrape(lab, "http://127.0.0.1:9127/metrics")
     assert len([1 for name, _ in samples if name == "elb_target_state"]) == 10003
     assert weir.ask("info")["longest_turn_microseconds"] < max(before, 50_000)
+    # Who asks and does not read costs nothing, and is cut off.
+    lazy = lab.lb.start("/usr/bin/python3", "-c", LAZY)
+    try:
+        time.sleep(1)
+        begin = management_ms(weir)
+        time.sleep(3)
+        assert management_ms(weir) - begin < 1000
+        assert scrape(lab, "http://127.0.0.1:9127/metrics")
+    finally:
+        lazy.kill()
+        lazy.wait()
+
+
+LAZY = """
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(("127.0.0.1", 9127))
+s.sendall(b"GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+time.sleep(60)
+"""
 
 
 def test_address_in_use(lab, start_weir, write_config):
