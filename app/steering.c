@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "management.h"
+#include "wire.h"
 
 #define BELIEVED_AFTER 64 /* equal hashes, of packets of one port */
 
@@ -211,8 +212,12 @@ steering_sample(const struct dataplane *dp, const struct port *port, struct rte_
 	    packet_parse_link(&frame, &link) != DROP_NONE ||
 	    packet_parse(&frame, &link, &p) != DROP_NONE || p.af == 0)
 		return;
-	/* What has no ports may be hashed in several ways. */
-	if ((p.proto != IPPROTO_TCP && p.proto != IPPROTO_UDP) || (p.flags & PACKET_FRAGMENT) != 0)
+	/*
+	 * What has no ports, or has them behind options and extensions, may be hashed in several
+	 * ways: no stranger's packet shall speak against a port.
+	 */
+	if (p.l4_off != (p.af == 4 ? IPV4_MIN_LEN : IPV6_MIN_LEN) ||
+	    (p.proto != IPPROTO_TCP && p.proto != IPPROTO_UDP) || (p.flags & PACKET_FRAGMENT) != 0)
 		return;
 	if (rss_hash(dp->rss[port->index].key, &p) == buf->hash.rss)
 		++*right;

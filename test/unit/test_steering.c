@@ -165,25 +165,25 @@ test_packets_arrive_at_their_owners(unsigned long long *state)
 
 /* A TCP segment 192.0.2.99 -> 192.0.2.10 with the hash that came with it. */
 static void
-receive(struct world *w, uint16_t port, uint16_t sport, uint32_t wrong_by)
+receive(struct world *w, uint16_t port, uint16_t sport, uint32_t wrong_by, uint8_t options)
 {
 	static uint8_t frame[128];
-	uint8_t *ip = frame + 14, *tcp = ip + 20;
+	uint8_t *ip = frame + 14, *tcp = ip + 20 + options;
 	struct rte_mbuf buf = {.buf_addr = frame,
-			       .data_len = 54,
-			       .pkt_len = 54,
+			       .data_len = (uint16_t)(54 + options),
+			       .pkt_len = 54u + options,
 			       .ol_flags = RTE_MBUF_F_RX_RSS_HASH};
 	struct worker_counters *c = &w->workers[0].counters;
 
 	memset(frame, 0, sizeof(frame));
 	frame[12] = 8;
-	ip[0] = 0x45;
-	bytes_store_be16(ip + IPV4_LEN, 40);
+	ip[0] = (uint8_t)(0x45 + options / 4);
+	bytes_store_be16(ip + IPV4_LEN, (uint16_t)(40 + options));
 	ip[IPV4_TTL] = 64;
 	ip[IPV4_PROTO] = IPPROTO_TCP;
 	memcpy(ip + IPV4_SRC, (uint8_t[]){192, 0, 2, 99}, 4);
 	memcpy(ip + IPV4_DST, (uint8_t[]){192, 0, 2, 10}, 4);
-	bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, 20));
+	bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, 20u + options));
 	bytes_store_be16(tcp + TCP_SPORT, sport);
 	bytes_store_be16(tcp + TCP_DPORT, 80);
 	tcp[TCP_OFF] = 0x50;
@@ -205,15 +205,16 @@ test_belief(void)
 	steering_start(&w->m);
 	EXPECT(w->dp.rss[1].plan == RSS_PLAN_FULL_NAT);
 	for (uint16_t i = 0; i < 63; i++)
-		receive(w, 1, (uint16_t)(1000 + i), 0);
+		receive(w, 1, (uint16_t)(1000 + i), 0, 0);
 	steering_tick(&w->m);
 	EXPECT(steering_of_port(&w->m, 1) == STEERING_CHECKING && w->dp.replies[1] == NULL);
-	receive(w, 1, 2000, 0);
+	receive(w, 1, 2000, 0, 0);
+	receive(w, 1, 2000, 1, 4); /* with options: may be hashed otherwise */
 	steering_tick(&w->m);
 	EXPECT(steering_of_port(&w->m, 1) == STEERING_RSS);
 	EXPECT(w->dp.replies[1] == &w->dp.rss[1].replies && w->dp.replies[0] == NULL);
 	EXPECT(steering_of_port(&w->m, 0) == STEERING_CHECKING);
-	receive(w, 1, 2001, 1);
+	receive(w, 1, 2001, 1, 0);
 	steering_tick(&w->m);
 	EXPECT(steering_of_port(&w->m, 1) == STEERING_RING && w->dp.replies[1] == NULL);
 	EXPECT(steering_of_all(&w->m) == STEERING_RING);
