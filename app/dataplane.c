@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "region.h"
+#include "steering.h"
 #include "worker.h"
 
 #define NEXT_HOPS  65536
@@ -121,11 +122,12 @@ open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t w
 			 "offloads: IPv4 checksum %s, VLAN strip %s, VLAN insert %s, segments %s",
 			 port->name, port->rx_queues, port->tx_queues, s->workers_n,
 			 s->workers_n == 1 ? "all on one worker"
-			 : port->rss       ? "spread by RSS and passed on by ring"
+			 : port->rss       ? "spread by RSS"
 					   : "passed on by ring",
 			 port->rx_ip_checksum ? "on" : "off", port->vlan_strip ? "on" : "off",
 			 port->vlan_insert ? "on" : "off", port->multi_segs ? "on" : "off");
 	}
+	steering_probe(&h->dp);
 	return true;
 }
 
@@ -155,8 +157,10 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	    char *why, size_t why_len)
 {
 	struct worker *w = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*w), 64));
-	struct nlb_settings nlb = {
-		.max_flows = s->max_flows / s->workers_n, .worker = index, .secret = s->secret};
+	struct nlb_settings nlb = {.max_flows = s->max_flows / s->workers_n,
+				   .worker = index,
+				   .secret = s->secret,
+				   .replies = h->dp.replies};
 	struct worker_counters *c;
 	int socket = (int)rte_lcore_to_socket_id(lcore);
 

@@ -25,6 +25,7 @@
 #include "clock.h"
 #include "next_hop.h"
 #include "port.h"
+#include "rss.h"
 #include "secret.h"
 #include "snapshot.h"
 
@@ -40,6 +41,15 @@ struct port_map {
 	uint8_t index_of[RTE_MAX_ETHPORTS]; /* DPDK port id -> port index, UINT8_MAX: none */
 };
 
+/** How a port spreads, by index; written by the management core (steering.h). */
+struct dataplane_rss {
+	enum rss_plan plan;
+	bool sampled;         /* workers compare hashes; constant while they run */
+	bool believed, wrong; /* what came of it */
+	uint8_t key[STEER_KEY_LEN];
+	struct rss_replies replies;
+};
+
 struct dataplane {
 	_Atomic(struct snapshot *) snapshot;
 	_Atomic(struct port_map *) ports;
@@ -52,6 +62,11 @@ struct dataplane {
 	struct clock clock;
 	int event_fd;  /* written by workers to wake the management core */
 	bool adaptive; /* idle = adaptive */
+
+	uint16_t steer_modulus; /* slots equal modulo this have one worker */
+	struct dataplane_rss rss[PORT_MAX];
+	/* Where replies from an interface arrive; NULL where that is not known. */
+	_Atomic(const struct rss_replies *) replies[SNAPSHOT_INTERFACES];
 
 	uint32_t mbufs;
 	uint16_t workers_n;

@@ -326,6 +326,8 @@ run(struct management *m, struct dataplane *dp)
 	char why[1024];
 
 	if (!management_publish_first(m, why, sizeof(why))) {
+		if (why[0] == '\0')
+			return EXIT_DONE;
 		LOG_ERROR("%s", why);
 		return EXIT_CONFIGURATION;
 	}

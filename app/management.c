@@ -21,6 +21,8 @@
 #include "control.h"
 #include "log.h"
 #include "operation.h"
+#include "prometheus.h"
+#include "steering.h"
 #include "telemetry.h"
 
 #define NEIGHBOR_TICK_MS 100
@@ -164,6 +166,7 @@ begin_stop(struct management *m)
 	m->drain_end_ms = m->now_ms + seconds * 1000;
 	sd_notify(0, "STOPPING=1");
 	LOG_INFO("stopping: new flows are refused, existing ones have %u s", seconds);
+	publication_abandon(m);
 	publication_refuse_new_flows(m);
 }
 
@@ -178,7 +181,6 @@ static void
 on_tick(struct management *m)
 {
 	health_tick(m->health, m->now_ms, CHECKS_PER_TICK);
-	publication_update_sets(m);
 	publication_reclaim(m);
 	if (clock_ms_reached(m->now_ms, m->neighbors_tick_ms)) {
 		neighbors_tick(m->neighbors, m->now_ms);
@@ -190,7 +192,13 @@ on_tick(struct management *m)
 	}
 	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
 		update_links(m);
+		steering_tick(m);
+		prometheus_run(m->prometheus);
 		publication_end_drains(m);
+		if (m->sets_starved) {
+			m->sets_starved = false;
+			m->sets_dirty = true;
+		}
 		end_capture(m);
 		m->slow_tick_ms = m->now_ms + SLOW_TICK_MS;
 	}
@@ -205,7 +213,7 @@ on_signal(struct management *m)
 
 	while (read(m->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			publication_reload(m);
+			publication_reload(m, NULL, NULL);
 		else
 			begin_stop(m);
 	}
@@ -264,7 +272,22 @@ management_open(struct management *m, char *why, size_t why_len)
 		snprintf(why, why_len, "no memory for telemetry");
 		return false;
 	}
-	return true;
+	return prometheus_open(m, &m->prometheus, why, why_len);
+}
+
+static bool
+has_work(const struct management *m)
+{
+	return publication_has_work(m) || prometheus_has_work(m->prometheus);
+}
+
+static void
+note_turn(struct management *m, uint64_t begin)
+{
+	uint64_t us = (rte_rdtsc() - begin) * 1000000 / rte_get_tsc_hz();
+
+	if (us > m->longest_turn_us)
+		m->longest_turn_us = us;
 }
 
 void
@@ -273,7 +296,9 @@ management_run(struct management *m)
 	sd_notify(0, "READY=1");
 	while (!is_drained(m)) {
 		struct epoll_event events[16];
-		int n = epoll_wait(m->epoll_fd, events, 16, 1000);
+		int n = epoll_wait(m->epoll_fd, events, 16, has_work(m) ? 0 : 1000);
+
+		uint64_t begin = rte_rdtsc();
 
 		update_clock(m);
 		for (int i = 0; i < n; i++) {
@@ -288,6 +313,8 @@ management_run(struct management *m)
 				telemetry_on_ready(m->telemetry);
 			} else if (who == &m->dp->event_fd) {
 				clear(m->dp->event_fd);
+			} else if (m->prometheus != NULL && who == prometheus_who(m->prometheus)) {
+				prometheus_run(m->prometheus);
 			} else {
 				control_on_ready(m->control);
 			}
@@ -295,6 +322,10 @@ management_run(struct management *m)
 		host_poll(m);
 		take_events(m);
 		on_tick(m);
+		publication_work(m);
+		if (prometheus_has_work(m->prometheus))
+			prometheus_run(m->prometheus);
+		note_turn(m, begin);
 	}
 }
 
@@ -366,18 +397,28 @@ fail:
 	return NULL;
 }
 
+static bool
+nobody_says_stop(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return !sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT);
+}
+
 bool
 management_publish_first(struct management *m, char *why, size_t why_len)
 {
 	struct model *model = m->model;
 
-	m->config_revision = publication_load_revision(model) + 1;
+	m->config_revision = publication_load_revision(model);
 	m->model = NULL;
-	if (!publication_publish(m, model, why, why_len)) {
+	if (!publication_first(m, model, nobody_says_stop, why, why_len)) {
 		m->model = model;
 		return false;
 	}
 	publication_save_revision(m);
+	steering_start(m);
 	return true;
 }
 
@@ -420,6 +461,7 @@ management_free(struct management *m)
 	}
 	m->workers_stopped = true;
 	give_back_commands(m);
+	prometheus_close(m->prometheus);
 	control_close(m->control);
 	if (m->neighbors != NULL)
 		host_close(m);

@@ -29,6 +29,8 @@
 
 #define MANAGEMENT_TICK_MS 20
 
+struct management;
+
 /** What the management core knows of a target beyond its configuration; by target index. */
 struct managed_target {
 	uint64_t id;
@@ -45,6 +47,17 @@ struct managed_group {
 	uint64_t inputs; /* digest of what the set in force was built from */
 	bool dirty;      /* health changed since */
 };
+
+/** A target set under way. */
+struct set_build {
+	struct maglev_job *job; /* NULL: none */
+	uint64_t group_id;
+	uint32_t index; /* of the group */
+	uint64_t inputs;
+};
+
+/** Told when a reload that it asked for is over; m->reload_message says how. */
+typedef void (*publication_reloaded)(struct management *m, void *arg, bool done);
 
 /** Freed when every worker has passed a quiescent state. */
 struct retired {
@@ -74,6 +87,13 @@ struct management {
 	struct managed_target *targets; /* [SNAPSHOT_TARGETS] */
 	struct managed_group *groups;   /* [SNAPSHOT_GROUPS] */
 	struct retired *retired;
+	struct publication *publication; /* a reload under way */
+	bool reload_again;               /* one more was asked for meanwhile */
+	struct reload_waiter *reload_waiters, *next_reload_waiters;
+	struct set_build update;         /* of a set in force, because of health */
+	uint32_t update_at;              /* group of the model that is looked at next */
+	bool sets_dirty;                 /* a group may be */
+	bool sets_starved;               /* there was no memory for one: again later */
 	struct worker_counters counters; /* drops and answers made here */
 
 	struct capture *capture; /* under way or finished, until the next */
@@ -83,10 +103,12 @@ struct management {
 	int epoll_fd, signal_fd, timer_fd, telemetry_fd;
 	struct control *control;
 	struct telemetry *telemetry;
+	struct prometheus *prometheus; /* NULL: no metrics over HTTP */
 	uint32_t now_ms;
 	uint64_t start_wall_s;
 	uint64_t reloads, reloads_failed;
-	uint32_t reload_us; /* the last one took */
+	uint32_t reload_us;       /* the last one took */
+	uint64_t longest_turn_us; /* of the loop: so long nothing else was done */
 	char reload_message[1024];
 	uint32_t probes_out;        /* commands with workers */
 	struct gateway_peak *peaks; /* operation_gateway.c */
@@ -108,7 +130,10 @@ struct management_settings {
 struct management *management_create(const struct management_settings *settings, char *why,
 				     size_t why_len);
 
-/** Publish the first configuration. */
+/**
+ * Publish the first configuration.
+ * @return  false with a sentence in `why`, or with an empty one: a signal says to stop.
+ */
 bool management_publish_first(struct management *m, char *why, size_t why_len);
 
 /** Listen and run until told to stop. */
@@ -121,17 +146,32 @@ uint64_t management_wall_s(void);
 
 /* publication.c */
 
-/** Load the configuration again and put it in force. @return false; the old one stays. */
-bool publication_reload(struct management *m);
+/**
+ * Load the configuration again and put it in force, or keep the old one and say why.  Target sets
+ * are built in slices by publication_work(); a reload that is asked for meanwhile comes after it.
+ * @param done  NULL, or told at the end, possibly before this returns
+ */
+void publication_reload(struct management *m, publication_reloaded done, void *arg);
 
-/** Build and publish a snapshot of `model`, which becomes the model in force. */
-bool publication_publish(struct management *m, struct model *model, char *why, size_t why_len);
+/** Whether publication_work() should be called without sleeping before. */
+bool publication_has_work(const struct management *m);
+
+/** Go on with sets whose health changed and with the reload under way, for a few milliseconds. */
+void publication_work(struct management *m);
+
+/** Give up what is under way: weir stops. */
+void publication_abandon(struct management *m);
+
+/**
+ * Publish the first configuration, before workers run.  Between slices `go_on` is asked.
+ * @return  false with a sentence in `why`, or with none when `go_on` said no; `model` is then the
+ *          caller's still.
+ */
+bool publication_first(struct management *m, struct model *model, bool (*go_on)(void), char *why,
+		       size_t why_len);
 
 /** Publish the same model with every frontend refusing new flows. */
 void publication_refuse_new_flows(struct management *m);
-
-/** Rebuild the target sets of groups whose health changed, for a bounded time. */
-void publication_update_sets(struct management *m);
 
 /** Release targets and frontends whose last flow has left; end deregistration delays. */
 void publication_end_drains(struct management *m);

@@ -13,6 +13,8 @@
 #include <rte_version.h>
 
 #include "management.h"
+#include "metric.h"
+#include "steering.h"
 
 /* What weir is and runs. */
 
@@ -31,7 +33,10 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 	json_put_text(r, "name", m->model->system.host_name);
 	json_put_text(r, "zone", m->model->system.zone);
 	json_put_text(r, "instance", m->model->system.instance);
-	json_put_text(r, "state", m->stopping ? "stopping" : "running");
+	json_put_text(r, "state",
+		      m->stopping              ? "stopping"
+		      : m->publication != NULL ? "reloading"
+					       : "running");
 	json_put(r, "pid", (uint64_t)getpid());
 	json_put(r, "uptime_seconds", management_wall_s() - m->start_wall_s);
 	json_put(r, "workers", m->dp->workers_n);
@@ -42,7 +47,8 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 	json_put(r, "reloads", m->reloads);
 	json_put(r, "reloads_refused", m->reloads_failed);
 	json_put(r, "last_reload_microseconds", m->reload_us);
-	json_put_text(r, "steering", m->dp->workers_n == 1 ? "single" : "ring");
+	json_put(r, "longest_turn_microseconds", m->longest_turn_us);
+	json_put_text(r, "steering", steering_state_name(steering_of_all(m)));
 	json_put_text(r, "idle", m->dp->adaptive ? "adaptive" : "poll");
 	return r;
 }
@@ -108,7 +114,11 @@ op_interfaces(struct management *m, json_t *args, const char **code, char *messa
 		json_put_text(row, "link", port->link_up ? "up" : "down");
 		json_put(row, "rx_queues", port->rx_queues);
 		json_put(row, "tx_queues", port->tx_queues);
-		json_put_text(row, "rss", port->rss ? "on" : "off");
+		json_put_text(row, "rss", rss_plan_name(m->dp->rss[port->index].plan));
+		json_put_text(row, "steering",
+			      steering_state_name(steering_of_port(m, port->index)));
+		json_put(row, "rss_hashes_right", MANAGEMENT_SUM(m, rss_right[port->index]));
+		json_put(row, "rss_hashes_wrong", MANAGEMENT_SUM(m, rss_wrong[port->index]));
 		json_put_text(row, "rx_ip_checksum", port->rx_ip_checksum ? "port" : "software");
 		json_put_text(row, "vlan_strip", port->vlan_strip ? "port" : "software");
 		json_put_text(row, "vlan_insert", port->vlan_insert ? "port" : "software");
@@ -136,19 +146,6 @@ op_drops(struct management *m, json_t *args, const char **code, char *message, s
 /* Metrics. */
 
 static void
-add_frontend(struct management *m, uint32_t index, struct frontend_counters *sum)
-{
-	for (uint16_t w = 0; w < m->dp->workers_n; w++) {
-		const uint64_t *from = (const uint64_t *)(const void *)&m->dp->workers[w]
-					       ->counters.frontends[index];
-		uint64_t *to = (uint64_t *)(void *)sum;
-
-		for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
-			to[i] += counter_read(&from[i]);
-	}
-}
-
-static void
 put_frontend_counters(json_t *r, const struct frontend_counters *c)
 {
 	json_put(r, "ActiveFlowCount", c->new_flows - c->closed_flows);
@@ -173,87 +170,35 @@ put_metrics(struct management *m, const struct model_load_balancer *lb,
 		put_frontend_counters(row, sum);
 }
 
-/* Sum over the frontends of a listener, or of all listeners of a load balancer. */
-struct frontend_counters
-operation_sum_listener(struct management *m, uint64_t load_balancer_id, uint64_t listener_id)
-{
-	struct frontend_counters sum = {0};
-
-	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
-		const struct model_listener *l = &m->model->listeners[i];
-		const struct model_load_balancer *lb =
-			model_load_balancer_by_id(m->model, l->load_balancer_id);
-
-		if (lb == NULL || l->load_balancer_id != load_balancer_id ||
-		    (listener_id != 0 && l->id != listener_id))
-			continue;
-		for (uint32_t k = 0; k < lb->addresses_n; k++) {
-			uint64_t id = snapshot_frontend_id(l->id, &lb->addresses[k].addr);
-			uint32_t reference = registry_find(&m->registries.frontends, id);
-
-			if (reference != 0)
-				add_frontend(m, ref_index(reference), &sum);
-		}
-		if (lb->type == LB_GATEWAY) {
-			uint32_t reference = registry_find(&m->registries.frontends,
-							   snapshot_gateway_frontend_id(l->id));
-
-			if (reference != 0)
-				add_frontend(m, ref_index(reference), &sum);
-		}
-	}
-	return sum;
-}
-
-void
-operation_count_hosts(struct management *m, const struct model_target_group *tg, uint64_t *healthy,
-		      uint64_t *unhealthy)
-{
-	for (uint32_t k = 0; k < tg->targets_n; k++) {
-		const struct target_health *h = health_of(m->health, tg->targets[k].id);
-
-		if (h == NULL)
-			continue;
-		*healthy += h->state == TARGET_HEALTHY;
-		*unhealthy += h->state == TARGET_UNHEALTHY || h->state == TARGET_UNHEALTHY_DRAINING;
-	}
-}
-
 static void
-put_target_counters(struct management *m, json_t *r, uint64_t target_id)
+put_target_counters(json_t *r, const struct target_counters *c)
 {
-	uint32_t index = ref_index(registry_find(&m->registries.targets, target_id));
-	uint64_t new_flows = MANAGEMENT_SUM(m, targets[index].new_flows);
-
-	json_put(r, "ActiveFlowCount", new_flows - MANAGEMENT_SUM(m, targets[index].closed_flows));
-	json_put(r, "NewFlowCount", new_flows);
-	json_put(r, "ProcessedPackets", MANAGEMENT_SUM(m, targets[index].packets));
-	json_put(r, "ProcessedBytes", MANAGEMENT_SUM(m, targets[index].bytes));
+	json_put(r, "ActiveFlowCount", c->new_flows - c->closed_flows);
+	json_put(r, "NewFlowCount", c->new_flows);
+	json_put(r, "ProcessedPackets", c->packets);
+	json_put(r, "ProcessedBytes", c->bytes);
 }
 
 static json_t *
 group_metrics(struct management *m, const struct model_target_group *tg)
 {
-	uint64_t healthy = 0, unhealthy = 0, sums[4] = {0};
+	uint64_t healthy = 0, unhealthy = 0;
+	struct target_counters sum = {0};
 	json_t *r = json_object();
 
-	operation_count_hosts(m, tg, &healthy, &unhealthy);
+	metric_count_hosts(m, tg, &healthy, &unhealthy);
 	for (uint32_t k = 0; k < tg->targets_n; k++) {
-		uint32_t index =
-			ref_index(registry_find(&m->registries.targets, tg->targets[k].id));
+		struct target_counters c = metric_of_target(m, tg->targets[k].id);
 
-		sums[0] += MANAGEMENT_SUM(m, targets[index].new_flows);
-		sums[1] += MANAGEMENT_SUM(m, targets[index].closed_flows);
-		sums[2] += MANAGEMENT_SUM(m, targets[index].packets);
-		sums[3] += MANAGEMENT_SUM(m, targets[index].bytes);
+		sum.new_flows += c.new_flows;
+		sum.closed_flows += c.closed_flows;
+		sum.packets += c.packets;
+		sum.bytes += c.bytes;
 	}
 	json_put_text(r, "target_group", tg->name);
 	json_put(r, "HealthyHostCount", healthy);
 	json_put(r, "UnHealthyHostCount", unhealthy);
-	json_put(r, "ActiveFlowCount", sums[0] - sums[1]);
-	json_put(r, "NewFlowCount", sums[0]);
-	json_put(r, "ProcessedPackets", sums[2]);
-	json_put(r, "ProcessedBytes", sums[3]);
+	put_target_counters(r, &sum);
 	return r;
 }
 
@@ -265,7 +210,7 @@ op_metrics(struct management *m, json_t *args, const char **code, char *message,
 	const char *tg_name = json_text(args, "target_group");
 	const struct model_load_balancer *lb = NULL;
 	const struct model_target_group *tg = NULL;
-	struct frontend_counters sum;
+	struct frontend_counters sum = {0};
 	json_t *r;
 
 	if (lb_name != NULL || name != NULL)
@@ -280,7 +225,7 @@ op_metrics(struct management *m, json_t *args, const char **code, char *message,
 			 "name a load balancer or target group that is configured");
 		return NULL;
 	}
-	sum = operation_sum_listener(m, lb->id, 0);
+	metric_add_load_balancer(m, lb->id, &sum);
 	r = json_object();
 	json_put_text(r, "load_balancer", lb->name);
 	put_metrics(m, lb, &sum, r);
@@ -299,7 +244,7 @@ op_load_balancers(struct management *m, json_t *args, const char **code, char *m
 	(void)code, (void)message, (void)message_len;
 	for (uint32_t i = 0; i < m->model->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->model->load_balancers[i];
-		struct frontend_counters sum;
+		struct frontend_counters sum = {0};
 		char addresses[256] = "", text[IP_ADDR_TEXT_MAX];
 		json_t *row;
 
@@ -316,7 +261,7 @@ op_load_balancers(struct management *m, json_t *args, const char **code, char *m
 		json_put_text(row, "type", load_balancer_type_name(lb->type));
 		json_put_text(row, "state", "active");
 		json_put_text(row, "addresses", addresses);
-		sum = operation_sum_listener(m, lb->id, 0);
+		metric_add_load_balancer(m, lb->id, &sum);
 		put_metrics(m, lb, &sum, row);
 		json_array_append_new(rows, row);
 	}
@@ -333,7 +278,7 @@ op_listeners(struct management *m, json_t *args, const char **code, char *messag
 	(void)code, (void)message, (void)message_len;
 	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
 		const struct model_listener *l = &m->model->listeners[i];
-		struct frontend_counters sum;
+		struct frontend_counters sum = {0};
 		char groups[256] = "";
 		json_t *row;
 
@@ -349,7 +294,7 @@ op_listeners(struct management *m, json_t *args, const char **code, char *messag
 		json_put_text(row, "name", l->name);
 		json_put_text(row, "protocol", elb_protocol_name(l->protocol));
 		json_put_text(row, "forward", groups);
-		sum = operation_sum_listener(m, l->load_balancer_id, l->id);
+		metric_add_listener(m, l, &sum);
 		put_metrics(m, model_load_balancer_by_id(m->model, l->load_balancer_id), &sum, row);
 		json_array_append_new(rows, row);
 	}
@@ -375,7 +320,7 @@ op_target_groups(struct management *m, json_t *args, const char **code, char *me
 
 		if (name != NULL && strcmp(name, tg->name) != 0)
 			continue;
-		operation_count_hosts(m, tg, &healthy, &unhealthy);
+		metric_count_hosts(m, tg, &healthy, &unhealthy);
 		row = json_object();
 		json_put_text(row, "name", tg->name);
 		json_put_text(row, "protocol", elb_protocol_name(tg->protocol));
@@ -402,6 +347,7 @@ describe_target(struct management *m, const struct model_target_group *tg,
 		const struct model_target *t)
 {
 	const struct target_health *h = health_of(m->health, t->id);
+	struct target_counters counters;
 	json_t *row = json_object();
 
 	json_put_text(row, "target_group", tg->name);
@@ -414,7 +360,8 @@ describe_target(struct management *m, const struct model_target_group *tg,
 	json_put_text(row, "description",
 		      h == NULL ? "" : target_reason_text((enum target_reason)h->reason));
 	json_put(row, "since_seconds", h == NULL ? 0 : management_wall_s() - h->changed_wall_s);
-	put_target_counters(m, row, t->id);
+	counters = metric_of_target(m, t->id);
+	put_target_counters(row, &counters);
 	return row;
 }
 
@@ -426,6 +373,7 @@ append_draining(struct management *m, json_t *rows)
 	for (uint32_t i = 1; i < s->targets_n; i++) {
 		const struct snapshot_target *t = &s->targets[i];
 		const struct target_health *h;
+		struct target_counters counters;
 		json_t *row;
 
 		if (t->generation == 0 || m->targets[i].reference == 0 || m->targets[i].registered)
@@ -440,7 +388,8 @@ append_draining(struct management *m, json_t *rows)
 		json_put_text(row, "description", h == NULL ? "" : target_reason_text(h->reason));
 		json_put(row, "since_seconds",
 			 h == NULL ? 0 : management_wall_s() - h->changed_wall_s);
-		put_target_counters(m, row, t->id);
+		counters = metric_of_target(m, t->id);
+		put_target_counters(row, &counters);
 		json_array_append_new(rows, row);
 	}
 }
@@ -560,22 +509,21 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 
 /* Actions. */
 
-static json_t *
-op_reload(struct management *m, json_t *args, const char **code, char *message, size_t message_len)
+static void
+on_reloaded(struct management *m, void *arg, bool done)
 {
+	struct operation_call *call = arg;
 	json_t *r;
 
-	(void)args;
-	if (!publication_reload(m)) {
-		*code = "refused";
-		snprintf(message, message_len, "%s", m->reload_message);
-		return NULL;
+	if (!done) {
+		call->reply(call, NULL, "refused", m->reload_message);
+		return;
 	}
 	r = json_object();
 	json_put_text(r, "message", m->reload_message);
 	json_put(r, "config_revision", m->config_revision);
 	json_put(r, "microseconds", m->reload_us);
-	return r;
+	call->reply(call, r, NULL, NULL);
 }
 
 static json_t *
@@ -603,7 +551,6 @@ static const struct {
 	{"endpoints", operation_endpoints},
 	{"neighbors", op_neighbors},
 	{"pools", op_pools},
-	{"reload", op_reload},
 	{"capture", operation_capture},
 	{"capture_status", operation_capture_status},
 	{"capture_stop", operation_capture_stop},
@@ -615,6 +562,10 @@ operation_run(struct management *m, const char *name, struct operation_call *cal
 {
 	if (strcmp(name, "flows") == 0) {
 		operation_flows(m, call);
+		return;
+	}
+	if (strcmp(name, "reload") == 0) {
+		publication_reload(m, on_reloaded, call);
 		return;
 	}
 	if (strcmp(name, "trace") == 0) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "metric.h"
 #include "operation_json.h"
 
 #include <endian.h>
@@ -65,12 +66,12 @@ gateway_sample(struct management *m)
 	for (uint32_t i = 0; i < m->model->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->model->load_balancers[i];
 		struct gateway_peak *peak;
-		struct frontend_counters sum;
+		struct frontend_counters sum = {0};
 
 		if (lb->type != LB_GATEWAY)
 			continue;
 		peak = take_peak(m, lb->id);
-		sum = operation_sum_listener(m, lb->id, 0);
+		metric_add_load_balancer(m, lb->id, &sum);
 		/* A listener that was made anew counts from 0. */
 		if (peak != NULL && (sum.bytes < peak->bytes || sum.packets < peak->packets))
 			peak->sampled = false;
@@ -89,7 +90,7 @@ operation_put_gateway(struct management *m, const struct model_load_balancer *lb
 
 	for (uint32_t i = 0; i < m->model->target_groups_n; i++) {
 		if (m->model->target_groups[i].load_balancer_id == lb->id)
-			operation_count_hosts(m, &m->model->target_groups[i], &healthy, &unhealthy);
+			metric_count_hosts(m, &m->model->target_groups[i], &healthy, &unhealthy);
 	}
 	json_put(row, "ActiveFlowCount", sum->new_flows - sum->closed_flows);
 	json_put(row, "NewFlowCount", sum->new_flows);

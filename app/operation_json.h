@@ -86,14 +86,6 @@ OPERATION(operation_endpoints);
 
 /* operation.c */
 
-/** Healthy and unhealthy targets of a group, added. */
-void operation_count_hosts(struct management *m, const struct model_target_group *tg,
-			   uint64_t *healthy, uint64_t *unhealthy);
-
-/** Sum over the frontends of a listener, or (0) of all listeners of a load balancer. */
-struct frontend_counters operation_sum_listener(struct management *m, uint64_t load_balancer_id,
-						uint64_t listener_id);
-
 /** Name of an IP protocol, NULL: none that is known. */
 const char *operation_protocol_name(uint8_t proto);
 

@@ -12,7 +12,27 @@
 #include "log.h"
 #include "maglev.h"
 
-#define UPDATE_BUDGET_US 20000 /* target sets are built in slices of this */
+#define SLICE_US   2000  /* target sets are built in slices of this */
+#define STEP_STEPS 20000 /* of a set's, between two looks at the clock: about 100 us */
+
+/* A publication under way: complete but for the sets that have to be built. */
+struct publication {
+	struct model *model;
+	struct snapshot *snapshot;
+	struct target_set **sets; /* by group of the model; NULL: the one in force stays */
+	uint64_t *inputs;         /* of those */
+	uint32_t at;              /* group of the model that is looked at next */
+	struct set_build build;
+	struct model_diff diff;
+	uint64_t busy_us;
+};
+
+/* Somebody who wants to know how a reload ended. */
+struct reload_waiter {
+	struct reload_waiter *next;
+	publication_reloaded done;
+	void *arg;
+};
 
 static struct snapshot *
 in_force(const struct management *m)
@@ -76,9 +96,21 @@ free_snapshot(void *memory)
 /* Target sets. */
 
 static bool
-in_own_zone(const struct management *m, const struct model_target *t)
+in_own_zone(const struct model *model, const struct model_target *t)
 {
-	return t->zone[0] == '\0' || strcmp(t->zone, m->model->system.zone) == 0;
+	return t->zone[0] == '\0' || strcmp(t->zone, model->system.zone) == 0;
+}
+
+/* A target that is about to be registered is in the state it will then be in. */
+static bool
+is_eligible(const struct management *m, const struct model_target_group *tg,
+	    const struct model_target *t)
+{
+	const struct target_health *h = health_of(m->health, t->id);
+
+	if (h == NULL)
+		return !tg->health_check.enabled && tg->load_balancer_id != 0;
+	return target_state_gets_flows((enum target_state)h->state);
 }
 
 /*
@@ -86,8 +118,8 @@ in_own_zone(const struct management *m, const struct model_target *t)
  * unless it has none.
  */
 static size_t
-gather_targets(struct management *m, const struct model_target_group *tg,
-	       struct maglev_target *targets)
+gather_targets(const struct management *m, const struct model *model,
+	       const struct model_target_group *tg, struct maglev_target *targets)
 {
 	bool all = tg->cross_zone;
 	size_t n = 0;
@@ -95,20 +127,18 @@ gather_targets(struct management *m, const struct model_target_group *tg,
 	if (!all) {
 		all = true;
 		for (uint32_t i = 0; i < tg->targets_n; i++)
-			all &= !in_own_zone(m, &tg->targets[i]);
+			all &= !in_own_zone(model, &tg->targets[i]);
 	}
 	for (uint32_t i = 0; i < tg->targets_n; i++) {
 		const struct model_target *t = &tg->targets[i];
-		const struct target_health *h = health_of(m->health, t->id);
 
-		if (!all && !in_own_zone(m, t))
+		if (!all && !in_own_zone(model, t))
 			continue;
 		targets[n++] = (struct maglev_target){
 			.id = t->id,
 			.reference = registry_find(&m->registries.targets, t->id),
 			.weight = t->weight,
-			.eligible =
-				h != NULL && target_state_gets_flows((enum target_state)h->state)};
+			.eligible = is_eligible(m, tg, t)};
 	}
 	return n;
 }
@@ -128,65 +158,123 @@ digest_inputs(const struct management *m, const struct maglev_target *targets, s
 	return digest;
 }
 
+static uint32_t
+group_index(const struct management *m, uint64_t id)
+{
+	return ref_index(registry_find(&m->registries.groups, id));
+}
+
+/* The set of a group in force; NULL: it has none yet. */
+static struct target_set *
+set_in_force(const struct management *m, uint32_t index, uint64_t id)
+{
+	const struct snapshot *s = in_force(m);
+
+	if (s == NULL || index >= s->groups_n || s->groups[index].id != id)
+		return NULL;
+	return atomic_load_explicit(&s->groups[index].set, memory_order_relaxed);
+}
+
 /*
- * Build the group's set if what it depends on changed.  The set it replaces is handed back: a
- * grace period for it begins when the new one can be seen, not before.
+ * Begin to build a group's set, if what it depends on has changed: build->job is NULL if not.
  * @return  false without memory.
  */
 static bool
-update_set(struct management *m, struct snapshot *s, const struct model_target_group *tg,
-	   struct target_set **replaced)
+begin_set(struct management *m, const struct model *model, const struct model_target_group *tg,
+	  struct set_build *build)
 {
-	uint32_t index = ref_index(registry_find(&m->registries.groups, tg->id));
 	struct maglev_target *targets = calloc(tg->targets_n + 1, sizeof(*targets));
-	struct target_set *set, *old;
-	uint64_t inputs;
 	size_t n;
 
-	*replaced = NULL;
 	if (targets == NULL)
 		return false;
-	n = gather_targets(m, tg, targets);
-	inputs = digest_inputs(m, targets, n);
-	old = atomic_load_explicit(&s->groups[index].set, memory_order_relaxed);
-	if (old != NULL && m->groups[index].inputs == inputs) {
+	*build = (struct set_build){.group_id = tg->id, .index = group_index(m, tg->id)};
+	n = gather_targets(m, model, tg, targets);
+	build->inputs = digest_inputs(m, targets, n);
+	if (set_in_force(m, build->index, tg->id) == NULL ||
+	    m->groups[build->index].inputs != build->inputs) {
+		build->job = maglev_begin(&m->maglev_seed, targets, n);
 		free(targets);
-		m->groups[index].dirty = false;
-		return true;
+		return build->job != NULL;
 	}
-	set = maglev_build(&m->maglev_seed, targets, n);
 	free(targets);
-	if (set == NULL)
-		return false;
-	m->groups[index].inputs = inputs;
-	m->groups[index].dirty = false;
-	/* Release: the table must be complete before workers see it. */
-	atomic_store_explicit(&s->groups[index].set, set, memory_order_release);
-	*replaced = old;
 	return true;
 }
 
-void
-publication_update_sets(struct management *m)
+static struct target_set *
+end_set(struct set_build *build)
 {
-	uint64_t end_us = now_us() + UPDATE_BUDGET_US;
-	bool any = false;
+	struct target_set *set = maglev_end(build->job);
 
-	for (uint32_t i = 0; i < m->model->target_groups_n && now_us() < end_us; i++) {
-		const struct model_target_group *tg = &m->model->target_groups[i];
-		uint32_t index = ref_index(registry_find(&m->registries.groups, tg->id));
+	build->job = NULL;
+	return set;
+}
 
-		struct target_set *replaced;
+/* Health changes while a publication is under way: the sets in force follow at once. */
 
+static bool
+begin_update(struct management *m)
+{
+	const struct model *model = m->model;
+
+	for (uint32_t looked = 0; looked < model->target_groups_n; looked++) {
+		const struct model_target_group *tg;
+		uint32_t index;
+
+		if (m->update_at >= model->target_groups_n)
+			m->update_at = 0;
+		tg = &model->target_groups[m->update_at++];
+		index = group_index(m, tg->id);
 		if (!m->groups[index].dirty)
 			continue;
-		any |= update_set(m, in_force(m), tg, &replaced);
-		publication_retire(m, free, replaced);
+		if (!begin_set(m, model, tg, &m->update)) {
+			m->sets_dirty = false;
+			m->sets_starved = true;
+			return false;
+		}
+		m->groups[index].dirty = false;
+		return true;
 	}
-	if (!any)
-		return;
+	m->sets_dirty = false;
+	return false;
+}
+
+static void
+end_update(struct management *m)
+{
+	uint32_t index = m->update.index;
+	struct snapshot *s = in_force(m);
+	struct target_set *old = set_in_force(m, index, m->update.group_id);
+	struct target_set *set = end_set(&m->update);
+
+	m->groups[index].inputs = m->update.inputs;
+	/* Release: the table must be complete before workers see it. */
+	atomic_store_explicit(&s->groups[index].set, set, memory_order_release);
+	publication_retire(m, free, old);
 	m->health_revision++;
 	publication_mark_appliances(m);
+}
+
+/* The group may leave: what is being built for it is given up, and looked at again. */
+static void
+abandon_update(struct management *m)
+{
+	if (m->update.job == NULL)
+		return;
+	free(end_set(&m->update));
+	m->groups[m->update.index].dirty = true;
+	m->sets_dirty = true;
+}
+
+static void
+update_sets(struct management *m, uint64_t end_us)
+{
+	while ((m->sets_dirty || m->update.job != NULL) && now_us() < end_us) {
+		if (m->update.job == NULL && !begin_update(m))
+			return;
+		if (m->update.job != NULL && maglev_step(m->update.job, STEP_STEPS))
+			end_update(m);
+	}
 }
 
 void
@@ -203,6 +291,7 @@ publication_on_health(void *arg, uint64_t target, const struct target_health *he
 	if (t == NULL)
 		return;
 	m->groups[t->group].dirty = true;
+	m->sets_dirty = true;
 	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
 	LOG_INFO("target %s:%u of %s: %s -> %s%s%s", ip_addr_format(&t->addr, text),
 		 ntohs(t->port_be), tg == NULL ? "?" : tg->name, target_state_name(before),
@@ -332,7 +421,8 @@ publication_end_drains(struct management *m)
 {
 	struct snapshot *s = in_force(m);
 
-	if (!all_quiescent(m))
+	/* What is being published may have taken up again what drains. */
+	if (m->publication != NULL || !all_quiescent(m))
 		return;
 	publication_mark_appliances(m);
 	publication_release_endpoints(m);
@@ -368,13 +458,25 @@ release_unused(struct management *m)
 			registry_release(&r->frontends, reference);
 	}
 	publication_release_endpoints(m);
+	for (uint32_t i = 1; i < r->groups.entries_n; i++) {
+		uint32_t reference = ref_make(i, r->groups.entries[i].generation);
+
+		if (r->groups.entries[i].in_use && (i >= s->groups_n || !s->groups[i].in_use))
+			registry_release(&r->groups, reference);
+	}
+	for (uint32_t i = 1; i < r->locals.entries_n; i++) {
+		uint32_t reference = ref_make(i, r->locals.entries[i].generation);
+
+		if (r->locals.entries[i].in_use && snapshot_local(s, reference) == NULL)
+			registry_release(&r->locals, reference);
+	}
 }
 
 /* Publishing. */
 
 static struct snapshot *
-build(struct management *m, const struct model *model, bool refuse_new_flows, char *why,
-      size_t why_len)
+build(struct management *m, const struct model *model, uint64_t revision, bool refuse_new_flows,
+      char *why, size_t why_len)
 {
 	struct snapshot_input input = {.model = model,
 				       .previous = in_force(m),
@@ -382,8 +484,9 @@ build(struct management *m, const struct model *model, bool refuse_new_flows, ch
 				       .interfaces = m->interfaces,
 				       .interfaces_n = m->interfaces_n,
 				       .workers_n = m->dp->workers_n,
+				       .steer_modulus = m->dp->steer_modulus,
 				       .refuse_new_flows = refuse_new_flows,
-				       .config_revision = m->config_revision,
+				       .config_revision = revision,
 				       .generation = m->generation + 1};
 
 	return snapshot_build(&m->registries, &input, why, why_len);
@@ -419,35 +522,117 @@ swap(struct management *m, struct snapshot *s)
 	publication_retire(m, free_snapshot, old);
 }
 
-bool
-publication_publish(struct management *m, struct model *model, char *why, size_t why_len)
+/* @return  NULL with a sentence in `why`. */
+static struct publication *
+begin(struct management *m, struct model *model, char *why, size_t why_len)
 {
-	struct model *old = m->model;
-	struct snapshot *s = build(m, model, false, why, why_len);
-	struct target_set **replaced = calloc(model->target_groups_n + 1, sizeof(*replaced));
+	struct publication *p = calloc(1, sizeof(*p));
 
-	if (s == NULL || replaced == NULL) {
-		snapshot_free(s);
-		free(replaced);
+	snprintf(why, why_len, "no memory for a publication");
+	if (p == NULL)
+		return NULL;
+	p->sets = calloc(model->target_groups_n + 1, sizeof(*p->sets));
+	p->inputs = calloc(model->target_groups_n + 1, sizeof(*p->inputs));
+	if (p->sets != NULL && p->inputs != NULL)
+		p->snapshot = build(m, model, m->config_revision + 1, false, why, why_len);
+	if (p->snapshot == NULL) {
+		free(p->sets);
+		free(p->inputs);
+		free(p);
 		if (in_force(m) != NULL)
 			release_unused(m);
-		return false;
+		return NULL;
 	}
-	m->model = model;
-	apply_targets(m, old);
-	for (uint32_t i = 0; i < model->target_groups_n; i++) {
-		if (!update_set(m, s, &model->target_groups[i], &replaced[i]))
-			LOG_ERROR("no memory for the targets of %s; it keeps the old ones",
-				  model->target_groups[i].name);
-	}
-	swap(m, s);
+	p->model = model;
+	return p;
+}
+
+/* The model is the caller's again. */
+static struct model *
+free_publication(struct publication *p)
+{
+	struct model *model = p->model;
+
+	free(end_set(&p->build));
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
+		free(p->sets[i]);
+	free(p->sets);
+	free(p->inputs);
+	snapshot_free(p->snapshot);
+	free(p);
+	return model;
+}
+
+/* Build what is left, until `end_us`. @return whether all is built; false also without memory. */
+static bool
+build_sets(struct management *m, struct publication *p, uint64_t end_us, bool *starved)
+{
+	while (p->at < p->model->target_groups_n && now_us() < end_us) {
+		const struct model_target_group *tg = &p->model->target_groups[p->at];
+
+		if (p->build.job == NULL && !begin_set(m, p->model, tg, &p->build)) {
+			*starved = true;
+			return false;
+		}
+		if (p->build.job != NULL) {
+			if (!maglev_step(p->build.job, STEP_STEPS))
+				continue;
+			p->inputs[p->at] = p->build.inputs;
+			p->sets[p->at] = end_set(&p->build);
+		}
+		p->at++;
+	}
+	return p->at == p->model->target_groups_n;
+}
+
+/* Give the new snapshot its sets.  Those they replace are freed once it is in force. */
+static void
+install_sets(struct management *m, struct publication *p, struct target_set **replaced)
+{
+	for (uint32_t i = 0; i < p->model->target_groups_n; i++) {
+		uint64_t id = p->model->target_groups[i].id;
+		uint32_t index = group_index(m, id);
+		struct target_set *old = set_in_force(m, index, id);
+
+		if (p->sets[i] == NULL) {
+			/* It may have followed a health change meanwhile. */
+			atomic_store(&p->snapshot->groups[index].set, old);
+			continue;
+		}
+		atomic_store(&p->snapshot->groups[index].set, p->sets[i]);
+		p->sets[i] = NULL;
+		replaced[i] = old;
+		m->groups[index].inputs = p->inputs[i];
+		/* Health may have changed since: look at it once more. */
+		m->groups[index].dirty = true;
+		m->sets_dirty = true;
+	}
+}
+
+/* All sets are built: put the publication in force. @return false without memory. */
+static bool
+put_in_force(struct management *m, struct publication *p)
+{
+	uint32_t groups_n = p->model->target_groups_n;
+	struct target_set **replaced = calloc(groups_n + 1, sizeof(*replaced));
+	struct model *old = m->model;
+
+	if (replaced == NULL)
+		return false;
+	abandon_update(m);
+	install_sets(m, p, replaced);
+	m->model = p->model;
+	m->update_at = 0;
+	m->config_revision = p->snapshot->config_revision;
+	apply_targets(m, old);
+	swap(m, p->snapshot);
+	p->snapshot = NULL;
+	for (uint32_t i = 0; i < groups_n; i++)
 		publication_retire(m, free, replaced[i]);
 	free(replaced);
 	publication_mark_appliances(m);
 	host_on_published(m, old);
-	if (old != NULL && old != model)
-		model_free(old);
+	model_free(old);
 	return true;
 }
 
@@ -455,7 +640,7 @@ void
 publication_refuse_new_flows(struct management *m)
 {
 	char why[256];
-	struct snapshot *s = build(m, m->model, true, why, sizeof(why));
+	struct snapshot *s = build(m, m->model, m->config_revision, true, why, sizeof(why));
 
 	if (s == NULL)
 		return;
@@ -492,13 +677,24 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 	}
 	if (new_model->dataplane.workers != old->dataplane.workers ||
 	    strcmp(new_model->dataplane.lcores, old->dataplane.lcores) != 0 ||
+	    new_model->dataplane.management_lcore != old->dataplane.management_lcore ||
+	    new_model->dataplane.adaptive != old->dataplane.adaptive ||
+	    new_model->dataplane.hugepages != old->dataplane.hugepages ||
 	    new_model->dataplane.max_flows != old->dataplane.max_flows ||
 	    new_model->dataplane.mbufs != old->dataplane.mbufs ||
 	    strcmp(new_model->system.instance, old->system.instance) != 0) {
 		snprintf(why, why_len,
-			 "[dataplane] workers, lcores, max_flows, mbufs and [system] instance "
-			 "change "
-			 "only by a restart of weir");
+			 "[dataplane] workers, lcores, management_lcore, idle, hugepages, "
+			 "max_flows, mbufs and [system] instance change only by a restart of weir");
+		return false;
+	}
+	if (strcmp(new_model->management.address, old->management.address) != 0 ||
+	    strcmp(new_model->management.control_socket, old->management.control_socket) != 0 ||
+	    strcmp(new_model->system.state_directory, old->system.state_directory) != 0 ||
+	    strcmp(new_model->cluster.secret_file, old->cluster.secret_file) != 0) {
+		snprintf(why, why_len,
+			 "[management] address and control_socket, [system] state_directory and "
+			 "[cluster] secret_file change only by a restart of weir");
 		return false;
 	}
 	return true;
@@ -533,47 +729,172 @@ load(struct management *m)
 	return model;
 }
 
-bool
-publication_reload(struct management *m)
+/* Reloads: one at a time; those asked for meanwhile are one more. */
+
+static void
+tell_waiters(struct management *m, bool done)
+{
+	while (m->reload_waiters != NULL) {
+		struct reload_waiter *w = m->reload_waiters;
+
+		m->reload_waiters = w->next;
+		w->done(m, w->arg, done);
+		free(w);
+	}
+}
+
+static void
+finish_reload(struct management *m, const struct model_diff *diff, uint64_t busy_us)
+{
+	m->reload_us = (uint32_t)busy_us;
+	if (diff == NULL) {
+		m->reloads_failed++;
+		LOG_ERROR("reload refused; revision %lu stays in force",
+			  (unsigned long)m->config_revision);
+	} else {
+		m->reloads++;
+		publication_save_revision(m);
+		snprintf(m->reload_message, sizeof(m->reload_message),
+			 "revision %lu in force: %u added, %u changed, %u removed, %u us",
+			 (unsigned long)m->config_revision, diff->added, diff->changed,
+			 diff->removed, m->reload_us);
+		LOG_INFO("reload: %s", m->reload_message);
+	}
+	tell_waiters(m, diff != NULL);
+}
+
+static void
+start_reload(struct management *m)
 {
 	uint64_t begin_us = now_us();
 	struct model_diff diff = {0};
-	char why[1024];
+	char why[1024] = "";
 	struct model *model;
-	bool done = false;
 
 	m->reload_message[0] = '\0';
-	model = m->stopping ? NULL : load(m);
+	if (m->stopping) {
+		note_failure(m, "weir is stopping");
+		finish_reload(m, NULL, 0);
+		return;
+	}
+	model = load(m);
 	if (model != NULL) {
 		model_compare(m->model, model, &diff);
-		if (!is_compatible(m, model, why, sizeof(why))) {
+		if (is_compatible(m, model, why, sizeof(why)))
+			m->publication = begin(m, model, why, sizeof(why));
+	}
+	if (m->publication == NULL) {
+		if (model != NULL)
 			note_failure(m, why);
-		} else {
-			m->config_revision++;
-			done = publication_publish(m, model, why, sizeof(why));
-			if (!done) {
-				m->config_revision--;
-				note_failure(m, why);
-			}
-		}
-		if (!done)
-			model_free(model);
+		model_free(model);
+		finish_reload(m, NULL, now_us() - begin_us);
+		return;
 	}
-	m->reload_us = (uint32_t)(now_us() - begin_us);
-	m->reloads += done;
-	m->reloads_failed += !done;
-	if (!done) {
-		LOG_ERROR("reload refused; revision %lu stays in force",
-			  (unsigned long)m->config_revision);
+	m->publication->diff = diff;
+	m->publication->busy_us = now_us() - begin_us;
+}
+
+void
+publication_reload(struct management *m, publication_reloaded done, void *arg)
+{
+	struct reload_waiter *w = done == NULL ? NULL : calloc(1, sizeof(*w));
+	struct reload_waiter **list =
+		m->publication == NULL ? &m->reload_waiters : &m->next_reload_waiters;
+
+	if (done != NULL && w == NULL) {
+		snprintf(m->reload_message, sizeof(m->reload_message), "no memory");
+		done(m, arg, false);
+		return;
+	}
+	if (w != NULL) {
+		*w = (struct reload_waiter){.next = *list, .done = done, .arg = arg};
+		*list = w;
+	}
+	if (m->publication == NULL)
+		start_reload(m);
+	else
+		m->reload_again = true;
+}
+
+/* The publication under way is over, one way or the other. */
+static void
+end_publication(struct management *m, bool done, const char *why_not)
+{
+	struct publication *p = m->publication;
+	struct model_diff diff = p->diff;
+	uint64_t busy_us = p->busy_us;
+	struct model *model;
+
+	m->publication = NULL;
+	model = free_publication(p);
+	if (done) {
+		finish_reload(m, &diff, busy_us);
+	} else {
+		model_free(model);
+		release_unused(m);
+		note_failure(m, why_not);
+		finish_reload(m, NULL, busy_us);
+	}
+	if (!m->reload_again)
+		return;
+	m->reload_again = false;
+	m->reload_waiters = m->next_reload_waiters;
+	m->next_reload_waiters = NULL;
+	start_reload(m);
+}
+
+bool
+publication_has_work(const struct management *m)
+{
+	return m->publication != NULL || m->sets_dirty || m->update.job != NULL;
+}
+
+void
+publication_work(struct management *m)
+{
+	uint64_t begin_us = now_us();
+	struct publication *p = m->publication;
+	bool starved = false, built;
+
+	update_sets(m, begin_us + SLICE_US);
+	if (p == NULL)
+		return;
+	begin_us = now_us();
+	built = build_sets(m, p, begin_us + SLICE_US, &starved);
+	if (built)
+		starved = !put_in_force(m, p);
+	p->busy_us += now_us() - begin_us;
+	if (starved)
+		end_publication(m, false, "no memory for the sets of target groups");
+	else if (built)
+		end_publication(m, true, NULL);
+}
+
+void
+publication_abandon(struct management *m)
+{
+	if (m->publication != NULL)
+		end_publication(m, false, "weir is stopping");
+	abandon_update(m);
+}
+
+bool
+publication_first(struct management *m, struct model *model, bool (*go_on)(void), char *why,
+		  size_t why_len)
+{
+	struct publication *p = begin(m, model, why, why_len);
+	bool starved = false, built = false;
+
+	if (p == NULL)
 		return false;
-	}
-	publication_save_revision(m);
-	snprintf(m->reload_message, sizeof(m->reload_message),
-		 "revision %lu in force: %u added, %u changed, %u removed, %u us",
-		 (unsigned long)m->config_revision, diff.added, diff.changed, diff.removed,
-		 m->reload_us);
-	LOG_INFO("reload: %s", m->reload_message);
-	return true;
+	while (!built && !starved && go_on())
+		built = build_sets(m, p, now_us() + SLICE_US, &starved);
+	if (built)
+		starved = !put_in_force(m, p);
+	free_publication(p);
+	if (starved)
+		snprintf(why, why_len, "no memory for the sets of target groups");
+	return built && !starved;
 }
 
 void
@@ -590,6 +911,7 @@ publication_free(struct management *m)
 	}
 	for (uint32_t i = 1; s != NULL && i < s->groups_n; i++)
 		free(atomic_load(&s->groups[i].set));
+	free(end_set(&m->update));
 	snapshot_free(s);
 	atomic_store(&m->dp->snapshot, NULL);
 	model_free(m->model);

@@ -16,12 +16,14 @@
 #include "capture.h"
 #include "icmp.h"
 #include "steer.h"
+#include "steering.h"
 #include "wire.h"
 #include "worker_gateway.h"
 #include "worker_io.h"
 
 #define BURST         PORT_BURST
 #define PROBE_TICK_MS 10
+#define RSS_SAMPLE    64 /* bursts, of one packet each whose RSS hash is compared */
 
 /* Out: other workers, the management core, ports. */
 
@@ -551,6 +553,9 @@ poll_ports(struct worker *w)
 			if (n == 0)
 				continue;
 			w->counters.received += n;
+			if (unlikely(w->dp->rss[i].sampled) && w->samples++ % RSS_SAMPLE == 0)
+				steering_sample(w->dp, port, bufs[0], &w->counters.rss_right[i],
+						&w->counters.rss_wrong[i]);
 			process(w, bufs, n, false);
 			busy = true;
 		}

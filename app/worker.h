@@ -68,6 +68,7 @@ struct worker {
 	uint32_t probe_tick_ms;
 	uint16_t probe_slot; /* a slot of this worker's, for source ports of probes */
 	uint64_t probe_random;
+	uint32_t samples;                /* bursts of ports whose RSS is being compared */
 	const struct snapshot *snapshot; /* of this turn */
 
 	/* By port, from worker_map_queues(): constant while the ports are. */

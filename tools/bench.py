@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -41,16 +42,16 @@ class Service:
     body: Callable[[], str]                  # of the configuration: load balancer and targets
 
 
-def network_body() -> str:
+def network_body(protocol: str = "UDP") -> str:
     lines = [f"local_address = 198.19.1.{i + 1}" for i in range(16)]
-    lines.append("""[load_balancer lb]
+    lines.append(f"""[load_balancer lb]
 type = network
 address = 198.18.0.10
 [listener lb:80]
-protocol = UDP
+protocol = {protocol}
 default_action = forward g
 [target_group g]
-protocol = UDP
+protocol = {protocol}
 preserve_client_ip.enabled = false
 health_check.enabled = false""")
     return "\n".join(lines + [f"target = 198.19.2.{i + 1}:80" for i in range(100)])
@@ -178,35 +179,52 @@ def write_capture(path: Path, flows: int) -> None:
         for i in range(flows):
             client = 0xC6120000 + 256 + i // 60000
             ports = struct.pack(">HHHH", 2000 + i % 60000, 80, 26, 0)
-            ip = struct.pack(">BBHHHBBHII", 0x45, 0, 46, 0, 0, 64, 17, 0, client, 0xC612000A)
-            total = sum(struct.unpack(">10H", ip))
-            total = (total & 0xFFFF) + (total >> 16)
-            ip = ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
-            frame = bytes.fromhex("0270636170000200000000020800") + ip + ports + b"\0" * 18
+            frame = (bytes.fromhex("0270636170000200000000020800") + ip_header(client, 46, 17) + ports +
+                     b"\0" * 18)
             out.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
 
 
-def weir_config(what: Service, directory: Path, capture: Path, mbufs: int) -> Path:
+def ip_header(client: int, length: int, protocol: int) -> bytes:
+    ip = struct.pack(">BBHHHBBHII", 0x45, 0, length, 0, 0, 64, protocol, 0, client, 0xC612000A)
+    total = sum(struct.unpack(">10H", ip))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
+
+
+def write_syns(path: Path, flows: int) -> None:
+    """TCP SYNs of distinct clients and ports to 198.18.0.10:80; sums of TCP are left out."""
+    record = struct.pack("<IIII", 0, 0, 60, 60) + bytes.fromhex("0270636170000200000000020800")
+    tail = struct.pack(">HIIHHHH", 80, 1, 0, 0x5002, 65535, 0, 0) + b"\0" * 6
+    ports = [struct.pack(">H", 2000 + i) for i in range(60000)]
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for begin in range(0, flows, len(ports)):
+            head = record + ip_header(0xC6120000 + 256 + begin // len(ports), 40, 6)
+            out.write(b"".join(head + port + tail for port in ports[:flows - begin]))
+
+
+def weir_config(body: str, directory: Path, device: str, mbufs: int, max_flows: int = 1048576) -> Path:
     lines = [f"""[system]
 instance = weir-bench
 state_directory = {directory}
 shutdown_drain_seconds = 0
 [management]
+address = off
 control_socket = {directory}/weir.sock
 [dataplane]
 workers = 1
 lcores = 0@0,1@{CPU}
 idle = poll
 mbufs = {mbufs}
-max_flows = 1048576
+max_flows = {max_flows}
 [interface front]
-device = net_pcap0,rx_pcap={capture},infinite_rx=1
+device = {device}
 address = 198.18.0.1/16
 [interface back]
 device = net_null0,no-rx=1
 address = 198.19.0.1/16"""]
     lines += [f"neighbor = 198.19.2.{i + 1} 02:00:00:00:01:{i:02x}" for i in range(100)]
-    lines.append(what.body())
+    lines.append(body)
     path = directory / "bench.ini"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -216,17 +234,27 @@ def lcore(socket: str) -> dict:
     return call(socket, "lcores")["lcores"][0]
 
 
-def weir_whole(what: Service, directory: Path, capture: Path, mbufs: int, seconds: float) -> dict:
-    config = weir_config(what, directory, capture, mbufs)
+@contextlib.contextmanager
+def running_weir(directory: Path, config: Path) -> Iterator[str]:
+    """A weir that is ready; its control socket."""
     log = open(directory / "weir.log", "w")
     process = subprocess.Popen([str(WEIR), "--config", str(config)], stdout=log, stderr=log)
-    socket = f"{directory}/weir.sock"
     try:
         end = time.monotonic() + 60
         while "weir: ready" not in (directory / "weir.log").read_text():
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError((directory / "weir.log").read_text())
             time.sleep(0.1)
+        yield f"{directory}/weir.sock"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        log.close()
+
+
+def weir_whole(what: Service, directory: Path, capture: Path, mbufs: int, seconds: float) -> dict:
+    config = weir_config(what.body(), directory, f"net_pcap0,rx_pcap={capture},infinite_rx=1", mbufs)
+    with running_weir(directory, config) as socket:
         time.sleep(2)  # flows are made
         before, begin = lcore(socket), time.monotonic()
         time.sleep(seconds)
@@ -234,10 +262,63 @@ def weir_whole(what: Service, directory: Path, capture: Path, mbufs: int, second
         packets = after["transmitted"] - before["transmitted"]
         busy = (after["busy_ticks"] - before["busy_ticks"]) / max(1, packets)
         return {"pps": packets / elapsed, "busy_cycles": busy}
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
+
+
+# New flows of the whole binary: a capture read once, so that no packet finds a flow.
+
+def weir_new_flows(directory: Path, capture: Path, flows: int) -> dict:
+    """Packets per second of busy time, in which the whole capture is read."""
+    config = weir_config(network_body("TCP"), directory, f"net_pcap0,rx_pcap={capture}", 32768,
+                         flows * 5 // 4)
+    with running_weir(directory, config) as socket:
+        end = time.monotonic() + 60
+        while (row := lcore(socket))["received"] < flows and time.monotonic() < end:
+            time.sleep(0.05)
+        made = call(socket, "metrics", {"load_balancer": "lb"})["NewFlowCount"]
+        if made != flows:
+            raise RuntimeError(f"{made} of {flows} SYNs began a flow")
+        return {"pps": flows / (row["busy_ticks"] / row["tick_hz"]), "busy_cycles": row["busy_ticks"] / flows}
+
+
+def testpmd_once(capture: Path, flows: int) -> float:
+    """Packets per second of testpmd's busy time on the same capture: cycles a packet, as it counts them."""
+    arguments = ["dpdk-testpmd", "-l", f"0,{CPU}", "--no-pci", *pages(384), "--no-telemetry",
+                 "--log-level=lib.eal:error", f"--vdev=net_pcap0,rx_pcap={capture}", "--vdev=net_null0,no-rx=1",
+                 "--", "-i", "--forward-mode=5tswap", "--total-num-mbufs=32768", "--burst=64",
+                 "--no-flush-rx", "--record-core-cycles"]
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    assert process.stdin is not None
+    process.stdin.write("start\n")
+    process.stdin.flush()
+    time.sleep(5 + flows / 1e6)
+    output = process.communicate("show fwd stats all\nstop\nquit\n", timeout=60)[0]
+    if int(re.findall(r"TX-packets:\s*(\d+)", output.split("Accumulated forward statistics")[1])[0]) != flows:
+        raise RuntimeError("testpmd did not read the whole capture")
+    cycles, mhz = re.search(r"CPU cycles/packet=([\d.]+).* at (\d+) MHz", output).groups()
+    return int(mhz) * 1e6 / float(cycles)
+
+
+def bench_new_flows(rounds: int) -> list[dict]:
+    results = []
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as temporary:
+        directory = Path(temporary)
+        for flows in (60_000, 1_000_000):
+            capture = directory / f"{flows}.pcap"
+            write_syns(capture, flows)
+            rates: dict[str, list[float]] = {"5tswap": [], "weir": []}
+            cycles = []
+            for i in range(rounds):  # A-B-A-B
+                progress(f"new flows of the whole binary, {flows}, round {i + 1} of {rounds}")
+                rates["5tswap"].append(testpmd_once(capture, flows))
+                measured = weir_new_flows(directory, capture, flows)
+                rates["weir"].append(measured["pps"])
+                cycles.append(measured["busy_cycles"])
+            medians = {name: statistics.median(values) for name, values in rates.items()}
+            results.append({"flows": flows, "pps": medians, "rounds": rates, "ns": 1e9 / medians["weir"],
+                            "busy_cycles": statistics.median(cycles),
+                            "ratio": medians["weir"] / medians["5tswap"]})
+    return results
 
 
 def bench_whole(what: Service, rounds: int, seconds: float) -> list[dict]:
@@ -300,16 +381,32 @@ def show_whole(what: Service, results: list[dict]) -> None:
     table(rows)
 
 
+def show_new_flows(results: list[dict]) -> None:
+    print("\nnew flows of the whole binary: TCP SYNs of distinct clients from net_pcap, each read once, null "
+          "out, one worker, full_nat, million a second of busy time")
+    rows = [["flows", "weir", "spread", "ns", "busy cycles", "5tswap", "spread", "weir/5tswap"]]
+    for r in results:
+        m = {name: rate / 1e6 for name, rate in r["pps"].items()}
+        rows.append([str(r["flows"]), f"{m['weir']:.2f}", spread([x / 1e6 for x in r["rounds"]["weir"]]),
+                     f"{r['ns']:.0f}", f"{r['busy_cycles']:.0f}", f"{m['5tswap']:.2f}",
+                     spread([x / 1e6 for x in r["rounds"]["5tswap"]]), f"{r['ratio']:.2f}"])
+    table(rows)
+
+
 def bench(what: Service, options: argparse.Namespace) -> dict:
     rounds = 2 if options.quick else 5
     seconds = 2.0 if options.quick else 4.0
     result: dict = {}
-    if not options.whole:
+    if not options.whole and not options.new_flows:
         result["service"] = bench_service(what, rounds, seconds)
         show_service(what, result["service"])
     if not options.service:
-        result["whole"] = bench_whole(what, rounds, seconds)
-        show_whole(what, result["whole"])
+        if not options.new_flows:
+            result["whole"] = bench_whole(what, rounds, seconds)
+            show_whole(what, result["whole"])
+        if what is L4:
+            result["new_flows"] = bench_new_flows(rounds)
+            show_new_flows(result["new_flows"])
     return result
 
 
@@ -322,6 +419,7 @@ def main() -> int:
                         "gwlb: through the gateway load balancer")
     parser.add_argument("--service", action="store_true", help="only the service path in a loop")
     parser.add_argument("--whole", action="store_true", help="only the whole binary")
+    parser.add_argument("--new-flows", action="store_true", help="only new flows of the whole binary")
     parser.add_argument("--quick", action="store_true", help="two short rounds instead of five")
     parser.add_argument("--json", metavar="FILE", help="write all figures as JSON")
     options = parser.parse_args()

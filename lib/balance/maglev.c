@@ -10,7 +10,8 @@
 struct preference {
 	uint32_t at;
 	uint32_t skip;
-	uint64_t credit; /* weight not yet turned into entries */
+	uint32_t weight; /* 0: gets no entry now */
+	uint32_t credit; /* weight not yet turned into entries */
 };
 
 static bool
@@ -49,61 +50,34 @@ compare_ids(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static void
-init_preferences(struct preference *p, const struct siphash_key *seed,
-		 const struct maglev_target *targets, size_t n, uint32_t size)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint64_t h = siphash(seed, &targets[i].id, sizeof(targets[i].id));
+/* One pass over the table: `empty` entries go to targets whose preference has a weight. */
+struct fill {
+	uint32_t empty;
+	uint32_t max_weight;
+	size_t turn; /* next target of the round */
+};
 
-		p[i].at = (uint32_t)((h & 0xffffffff) * size >> 32);
-		p[i].skip = (uint32_t)((h >> 32) * (size - 1) >> 32) + 1;
-		p[i].credit = 0;
-	}
-}
+enum phase {
+	PHASE_ALL,     /* entries for all that have a weight */
+	PHASE_CLEAR,   /* those of targets that are not eligible are taken back */
+	PHASE_REFILL,  /* and handed to the others */
+	PHASE_PUBLISH, /* as references, with the digest */
+	PHASE_DONE,
+};
 
-/* The target's next preferred entry that is empty. */
-static uint32_t
-take_entry(struct preference *p, const uint32_t *owner, uint32_t size)
-{
-	uint32_t at;
-
-	do {
-		at = p->at;
-		p->at += p->skip;
-		if (p->at >= size)
-			p->at -= size;
-	} while (owner[at] != NOBODY);
-	return at;
-}
-
-/*
- * Fill `empty` entries in rounds.  In each a target earns its weight and takes an entry for every
- * `max_weight` it has, so shares are as the weights are, in an order that only ids decide.
- */
-static void
-fill(uint32_t *owner, uint32_t size, uint32_t empty, struct preference *p,
-     const struct maglev_target *targets, size_t n, bool (*may)(const struct maglev_target *))
-{
-	uint32_t max_weight = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (may(&targets[i]) && targets[i].weight > max_weight)
-			max_weight = targets[i].weight;
-	}
-	while (empty > 0 && max_weight > 0) {
-		for (size_t i = 0; i < n && empty > 0; i++) {
-			if (!may(&targets[i]))
-				continue;
-			p[i].credit += targets[i].weight;
-			if (p[i].credit < max_weight)
-				continue;
-			p[i].credit -= max_weight;
-			owner[take_entry(&p[i], owner, size)] = (uint32_t)i;
-			empty--;
-		}
-	}
-}
+/* Until it is published, the set's entries hold indexes of targets[], or NOBODY. */
+struct maglev_job {
+	struct siphash_key seed;
+	enum phase phase;
+	struct fill fill;
+	uint32_t at; /* PHASE_CLEAR, PHASE_PUBLISH: next entry */
+	uint32_t eligible, weighted;
+	uint64_t digest;
+	struct target_set *set;
+	struct preference *preferences;
+	size_t targets_n;
+	struct maglev_target targets[];
+};
 
 static bool
 has_weight(const struct maglev_target *t)
@@ -117,64 +91,209 @@ is_eligible(const struct maglev_target *t)
 	return t->weight > 0 && t->eligible;
 }
 
-static void
-publish(struct target_set *set, const struct siphash_key *seed, const uint32_t *owner,
-	const struct maglev_target *targets)
+/* The target's next preferred entry that is empty.  `steps` are used up by looking. */
+static uint32_t
+take_entry(struct preference *p, const uint32_t *entries, uint32_t size, int64_t *steps)
 {
-	uint64_t digest = set->entries_n;
+	uint32_t at = p->at, next = at, skip = p->skip, looked = 0;
 
-	for (uint32_t i = 0; i < set->entries_n; i++) {
-		const struct maglev_target *t = &targets[owner[i]];
+	do {
+		at = next;
+		next += skip;
+		if (next >= size)
+			next -= size;
+		looked++;
+	} while (entries[at] != NOBODY);
+	p->at = next;
+	*steps -= looked;
+	return at;
+}
 
-		set->entries[i] = t->reference;
-		digest = (digest ^ t->id) * UINT64_C(0x100000001b3);
-		digest ^= digest >> 29;
+static void
+begin_fill(struct maglev_job *job, uint32_t empty, bool (*may)(const struct maglev_target *))
+{
+	uint32_t size = job->set->entries_n;
+
+	job->fill = (struct fill){.empty = empty};
+	for (size_t i = 0; i < job->targets_n; i++) {
+		const struct maglev_target *t = &job->targets[i];
+		uint64_t h = siphash(&job->seed, &t->id, sizeof(t->id));
+
+		job->preferences[i] =
+			(struct preference){.at = (uint32_t)((h & 0xffffffff) * size >> 32),
+					    .skip = (uint32_t)((h >> 32) * (size - 1) >> 32) + 1,
+					    .weight = may(t) ? t->weight : 0};
+		if (job->preferences[i].weight > job->fill.max_weight)
+			job->fill.max_weight = job->preferences[i].weight;
 	}
-	set->digest = siphash(seed, &digest, sizeof(digest));
+}
+
+/*
+ * Fill in rounds.  In each a target earns its weight and takes an entry for every `max_weight` it
+ * has, so shares are as the weights are, in an order that only ids decide.
+ */
+static bool
+fill(struct maglev_job *job, int64_t *steps)
+{
+	uint32_t *entries = job->set->entries, size = job->set->entries_n;
+	uint32_t empty = job->fill.empty, max_weight = job->fill.max_weight;
+	size_t i = job->fill.turn, n = job->targets_n;
+	int64_t left = *steps;
+
+	for (; empty > 0 && left > 0; left--) {
+		struct preference *p = &job->preferences[i];
+
+		p->credit += p->weight;
+		if (p->credit >= max_weight) {
+			p->credit -= max_weight;
+			entries[take_entry(p, entries, size, &left)] = (uint32_t)i;
+			empty--;
+		}
+		i = i + 1 < n ? i + 1 : 0;
+	}
+	job->fill.empty = empty;
+	job->fill.turn = i;
+	*steps = left;
+	return empty == 0;
+}
+
+static bool
+clear(struct maglev_job *job, int64_t *steps)
+{
+	for (; job->at<job->set->entries_n && * steps> 0; job->at++, --*steps) {
+		if (is_eligible(&job->targets[job->set->entries[job->at]]))
+			continue;
+		job->set->entries[job->at] = NOBODY;
+		job->fill.empty++;
+	}
+	return job->at == job->set->entries_n;
+}
+
+static bool
+publish(struct maglev_job *job, int64_t *steps)
+{
+	struct target_set *set = job->set;
+
+	for (; job->at<set->entries_n && * steps> 0; job->at++, --*steps) {
+		const struct maglev_target *t = &job->targets[set->entries[job->at]];
+
+		set->entries[job->at] = t->reference;
+		job->digest = (job->digest ^ t->id) * UINT64_C(0x100000001b3);
+		job->digest ^= job->digest >> 29;
+	}
+	if (job->at < set->entries_n)
+		return false;
+	set->digest = siphash(&job->seed, &job->digest, sizeof(job->digest));
+	return true;
+}
+
+static void
+free_job(struct maglev_job *job)
+{
+	free(job->set);
+	free(job->preferences);
+	free(job);
+}
+
+struct maglev_job *
+maglev_begin(const struct siphash_key *seed, const struct maglev_target *targets, size_t targets_n)
+{
+	uint32_t size = maglev_size(targets_n);
+	struct maglev_job *job = calloc(1, sizeof(*job) + targets_n * sizeof(job->targets[0]));
+
+	if (job == NULL)
+		return NULL;
+	job->seed = *seed;
+	job->targets_n = targets_n;
+	job->set = calloc(1, sizeof(*job->set) + size * sizeof(job->set->entries[0]));
+	job->preferences = calloc(targets_n + 1, sizeof(*job->preferences));
+	if (job->set == NULL || job->preferences == NULL) {
+		free_job(job);
+		return NULL;
+	}
+	for (size_t i = 0; i < targets_n; i++) {
+		job->targets[i] = targets[i];
+		job->weighted += has_weight(&targets[i]);
+		job->eligible += is_eligible(&targets[i]);
+	}
+	if (job->weighted == 0) {
+		job->phase = PHASE_DONE; /* an empty set */
+		return job;
+	}
+	qsort(job->targets, targets_n, sizeof(job->targets[0]), compare_ids);
+	job->set->entries_n = size;
+	job->set->fail_open = job->eligible == 0;
+	job->set->targets_n = job->set->fail_open ? job->weighted : job->eligible;
+	job->digest = size;
+	memset(job->set->entries, 0xff, size * sizeof(job->set->entries[0]));
+	begin_fill(job, size, has_weight);
+	return job;
+}
+
+/* @return  whether the phase is over. */
+static bool
+go_on(struct maglev_job *job, int64_t *steps)
+{
+	switch (job->phase) {
+	case PHASE_ALL:
+	case PHASE_REFILL:
+		return fill(job, steps);
+	case PHASE_CLEAR:
+		return clear(job, steps);
+	case PHASE_PUBLISH:
+		return publish(job, steps);
+	case PHASE_DONE:
+		break;
+	}
+	return false;
+}
+
+static void
+next_phase(struct maglev_job *job)
+{
+	bool all_may = job->set->fail_open || job->eligible == job->weighted;
+
+	job->at = 0;
+	job->phase = job->phase == PHASE_ALL && all_may ? PHASE_PUBLISH : job->phase + 1;
+	if (job->phase == PHASE_REFILL)
+		begin_fill(job, job->fill.empty, is_eligible);
+}
+
+bool
+maglev_step(struct maglev_job *job, uint64_t steps)
+{
+	int64_t left = steps > INT64_MAX ? INT64_MAX : (int64_t)steps;
+
+	while (job->phase != PHASE_DONE && left > 0) {
+		if (go_on(job, &left))
+			next_phase(job);
+	}
+	return job->phase == PHASE_DONE;
 }
 
 struct target_set *
-maglev_build(const struct siphash_key *seed, struct maglev_target *targets, size_t targets_n)
+maglev_end(struct maglev_job *job)
 {
-	uint32_t size = maglev_size(targets_n), weighted = 0, eligible = 0, empty = 0;
-	struct target_set *set = calloc(1, sizeof(*set) + size * sizeof(set->entries[0]));
-	struct preference *p = calloc(targets_n + 1, sizeof(*p));
-	uint32_t *owner = malloc(size * sizeof(*owner));
+	struct target_set *set = NULL;
 
-	if (set == NULL || p == NULL || owner == NULL) {
-		free(set);
-		set = NULL;
-		goto out;
+	if (job == NULL)
+		return NULL;
+	if (job->phase == PHASE_DONE) {
+		set = job->set;
+		job->set = NULL;
 	}
-	for (size_t i = 0; i < targets_n; i++) {
-		weighted += has_weight(&targets[i]);
-		eligible += is_eligible(&targets[i]);
-	}
-	if (weighted == 0)
-		goto out; /* an empty set */
-	qsort(targets, targets_n, sizeof(*targets), compare_ids);
-	set->entries_n = size;
-	set->fail_open = eligible == 0;
-	set->targets_n = set->fail_open ? weighted : eligible;
-
-	memset(owner, 0xff, size * sizeof(*owner));
-	init_preferences(p, seed, targets, targets_n, size);
-	fill(owner, size, size, p, targets, targets_n, has_weight);
-	if (!set->fail_open && eligible < weighted) {
-		for (uint32_t i = 0; i < size; i++) {
-			if (!is_eligible(&targets[owner[i]])) {
-				owner[i] = NOBODY;
-				empty++;
-			}
-		}
-		init_preferences(p, seed, targets, targets_n, size);
-		fill(owner, size, empty, p, targets, targets_n, is_eligible);
-	}
-	publish(set, seed, owner, targets);
-out:
-	free(p);
-	free(owner);
+	free_job(job);
 	return set;
+}
+
+struct target_set *
+maglev_build(const struct siphash_key *seed, const struct maglev_target *targets, size_t targets_n)
+{
+	struct maglev_job *job = maglev_begin(seed, targets, targets_n);
+
+	if (job != NULL)
+		maglev_step(job, UINT64_MAX);
+	return maglev_end(job);
 }
 
 uint64_t

@@ -31,6 +31,8 @@
 #define MAGLEV_SIZE_MIN           1021
 #define MAGLEV_SIZE_MAX           131071
 
+struct maglev_job;
+
 struct maglev_target {
 	uint64_t id;        /* stable */
 	uint32_t reference; /* what the table holds */
@@ -45,12 +47,23 @@ struct maglev_target {
 uint32_t maglev_size(size_t targets_n);
 
 /**
- * Build a target set.  If no target is eligible, all with a weight are (fail-open).  `targets` is
- * sorted by id on return.
+ * Build a target set.  If no target is eligible, all with a weight are (fail-open).
  * @return  NULL without memory.  Free with free().
  */
-struct target_set *maglev_build(const struct siphash_key *seed, struct maglev_target *targets,
+struct target_set *maglev_build(const struct siphash_key *seed, const struct maglev_target *targets,
 				size_t targets_n);
+
+/**
+ * The same in slices, for a core that has other things to do.  maglev_begin() copies what it needs,
+ * maglev_step() goes on for about `steps` steps of a few nanoseconds each and says whether the set
+ * is finished, maglev_end() hands it over (NULL without memory, or when it was not finished) and
+ * frees the rest.
+ * @return  NULL without memory.
+ */
+struct maglev_job *maglev_begin(const struct siphash_key *seed, const struct maglev_target *targets,
+				size_t targets_n);
+bool maglev_step(struct maglev_job *job, uint64_t steps);
+struct target_set *maglev_end(struct maglev_job *job);
 
 /** Hash of a flow: protocol and 4-tuple, under the cluster's seed; the same on every box. */
 uint64_t maglev_flow_hash(const struct siphash_key *seed, const struct ip_addr *client,

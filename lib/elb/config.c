@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ini_reader.h"
 #include "model_check.h"
@@ -246,24 +248,31 @@ read_file(const char *path, struct config_source **sources, size_t *sources_n,
 {
 	struct config_source s = {0};
 	uint32_t n = (uint32_t)*sources_n;
-	FILE *f = fopen(path, "re");
+	/* Not to wait for whoever writes to a pipe. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	const char *what = NULL;
 	struct stat st;
 	char *bytes = NULL;
 	bool ok = false;
 
-	errno = errno == 0 ? EIO : errno;
-	if (f != NULL && fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size <= (off_t)FILE_MAX_BYTES) {
+	if (f == NULL || fstat(fd, &st) != 0) {
+		what = strerror(errno);
+	} else if (!S_ISREG(st.st_mode)) {
+		what = "it is not a regular file";
+	} else if (st.st_size > (off_t)FILE_MAX_BYTES) {
+		what = "it is too large";
+	} else {
 		bytes = malloc((size_t)st.st_size + 1);
 		ok = bytes != NULL && fread(bytes, 1, (size_t)st.st_size, f) == (size_t)st.st_size;
-	} else if (f != NULL) {
-		errno = EINVAL;
+		what = bytes == NULL ? "no memory" : "it could not be read as a whole";
 	}
 	if (!ok)
-		add_error(errors, path, 0, "", "", strerror(errno),
-			  "a readable file of at most 64 MiB");
+		add_error(errors, path, 0, "", "", what, "a readable file of at most 64 MiB");
 	if (f != NULL)
 		fclose(f);
+	else if (fd >= 0)
+		close(fd);
 	if (ok) {
 		s = (struct config_source){strdup(path), bytes, (size_t)st.st_size};
 		ok = s.name != NULL && model_append(sources, &n, &s, sizeof(s));

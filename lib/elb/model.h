@@ -272,6 +272,8 @@ struct model_cluster {
 struct model_management {
 	MODEL_OBJECT_FIELDS;
 	char address[64];
+	struct ip_addr http_addr; /* of `address` */
+	uint16_t http_port;       /* 0: off */
 	char control_socket[108];
 };
 

@@ -353,12 +353,11 @@ MODEL_VALUE_PARSER(model_parse_health_port)
 MODEL_VALUE_PARSER(model_parse_address_port)
 {
 	struct model_management *m = (struct model_management *)object;
-	struct ip_addr a;
-	uint16_t port;
 
 	(void)model;
-	if (!parse_endpoint(value, &a, &port))
-		return model_refuse(error, "ADDRESS:PORT or [IPV6]:PORT",
+	m->http_port = 0;
+	if (strcmp(value, "off") != 0 && !parse_endpoint(value, &m->http_addr, &m->http_port))
+		return model_refuse(error, "ADDRESS:PORT, [IPV6]:PORT or off",
 				    "`%s` is not an address and port", value);
 	snprintf(m->address, sizeof(m->address), "%s", value);
 	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);

@@ -113,6 +113,18 @@ registry_acquire(struct registry *registry, uint64_t id)
 	return ref_make(index, entry->generation);
 }
 
+/* Deleted buckets that end a run of used ones are empty ones: searches in vain stay short. */
+static void
+clear_end_of_run(struct registry *registry, uint32_t bucket)
+{
+	uint32_t mask = registry->buckets_n - 1;
+
+	if (registry->buckets[(bucket + 1) & mask] != BUCKET_EMPTY)
+		return;
+	for (; registry->buckets[bucket] == BUCKET_DELETED; bucket = (bucket - 1) & mask)
+		registry->buckets[bucket] = BUCKET_EMPTY;
+}
+
 void
 registry_release(struct registry *registry, uint32_t reference)
 {
@@ -120,6 +132,7 @@ registry_release(struct registry *registry, uint32_t reference)
 
 	CHECK(bucket != UINT32_MAX);
 	registry->buckets[bucket] = BUCKET_DELETED;
+	clear_end_of_run(registry, bucket);
 	registry->entries[ref_index(reference)].in_use = false;
 	registry->entries[ref_index(reference)].id = 0;
 	registry->in_use_n--;

@@ -597,6 +597,7 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 {
 	struct builder *b = calloc(1, sizeof(*b));
 	struct snapshot *s = calloc(1, sizeof(*s));
+	uint32_t modulus;
 
 	snprintf(why, why_len, "no memory for a snapshot");
 	if (b == NULL || s == NULL)
@@ -607,8 +608,9 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 	s->generation = input->generation;
 	s->workers_n = input->workers_n;
 	memcpy(s->config_hash, input->model->hash, sizeof(s->config_hash));
+	modulus = input->steer_modulus != 0 ? input->steer_modulus : SNAPSHOT_SLOTS;
 	for (uint32_t slot = 0; slot < SNAPSHOT_SLOTS; slot++)
-		s->worker_of[slot] = (uint8_t)(slot % input->workers_n);
+		s->worker_of[slot] = (uint8_t)(slot % modulus % input->workers_n);
 
 	if (!acquire_all(b) || !allocate(b) || !build_addresses(b))
 		goto fail;

@@ -26,7 +26,8 @@ struct snapshot_input {
 		*interfaces; /* port, vlan, mtu, mac filled; the rest is not */
 	uint16_t interfaces_n;
 	uint16_t workers_n;
-	bool refuse_new_flows; /* weir is stopping: all frontends drain */
+	uint16_t steer_modulus; /* slots equal modulo this have one worker; 0: SNAPSHOT_SLOTS */
+	bool refuse_new_flows;  /* weir is stopping: all frontends drain */
 	uint64_t config_revision;
 	uint32_t generation;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flow_table.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "check.h"
@@ -62,11 +63,24 @@ flow_record_take(struct flow_table *table)
 	r = &table->records[record];
 	version = r->version;
 	memset(r, 0, sizeof(*r));
-	r->version = (uint16_t)(version + 2);
+	r->version = (uint16_t)(version | 1);
+	/* The odd version must be in memory before any of what follows it. */
+	atomic_thread_fence(memory_order_release);
 	table->in_use++;
 	if (table->in_use > table->high_water)
 		table->high_water = table->in_use;
 	return record;
+}
+
+void
+flow_record_commit(struct flow_table *table, uint32_t record, enum flow_role role)
+{
+	struct flow_record *r = &table->records[record];
+
+	CHECK((r->version & 1) != 0);
+	r->role = (uint8_t)role;
+	/* Release: who reads an even version reads a whole record, also after a crash. */
+	__atomic_store_n(&r->version, (uint16_t)(r->version + 1), __ATOMIC_RELEASE);
 }
 
 void
@@ -75,7 +89,7 @@ flow_record_give(struct flow_table *table, uint32_t record)
 	struct flow_record *r = &table->records[record];
 
 	r->role = FLOW_ROLE_FREE;
-	r->version = (uint16_t)(r->version + 2);
+	r->version = (uint16_t)((r->version + 2) & ~1);
 	r->next_free = table->free_head;
 	table->free_head = record + 1;
 	table->in_use--;
@@ -227,6 +241,11 @@ flow_table_rebuild(struct flow_table *table,
 	for (uint32_t i = table->used_n; i-- > 0;) {
 		struct flow_record *r = &table->records[i];
 
+		if ((r->version & 1) != 0) {
+			/* It was being written when the writer stopped. */
+			r->role = FLOW_ROLE_FREE;
+			r->version++;
+		}
 		if (r->role != FLOW_ROLE_FREE) {
 			uint64_t hashes[2] = {hash(arg, r, FLOW_SIDE_CLIENT),
 					      hash(arg, r, FLOW_SIDE_TARGET)};

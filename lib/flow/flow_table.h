@@ -65,7 +65,7 @@ struct flow_record {
 	uint8_t role;     /* enum flow_role */
 	uint8_t kind;     /* enum flow_kind */
 	uint8_t proto;    /* IPPROTO_TCP, IPPROTO_UDP */
-	uint16_t version; /* +2 on each change of state or target; odd: being written */
+	uint16_t version; /* +2 on each change of state or target; odd: not yet committed */
 	uint8_t slot;
 	uint8_t flags;            /* FLOW_FLAG_* */
 	uint32_t next_hop_target; /* cached references; 0: resolve again */
@@ -122,7 +122,7 @@ void flow_table_init(struct flow_table *table, void *mem, uint32_t records_n,
 
 /**
  * Drop the index and the free list and build them again from the records, after these were copied
- * to `table->records` from elsewhere.
+ * to `table->records` from elsewhere.  Records that were not committed are given up.
  * @param hash  the hash of a record's side, or 0 when the side is not indexed
  * @return  false when an entry found no place: such records are given up.
  */
@@ -131,8 +131,15 @@ bool flow_table_rebuild(struct flow_table *table,
 					 enum flow_side side),
 			void *arg);
 
-/** A cleared record, role FREE until the caller sets it. @return FLOW_NONE: the table is full. */
+/**
+ * A cleared record to fill in and commit.  Until then its version is odd: a copy of the records
+ * made meanwhile, or what a crash leaves, is known not to be whole.
+ * @return  FLOW_NONE: the table is full.
+ */
 uint32_t flow_record_take(struct flow_table *table);
+
+/** The record is complete: it gets its role, and an even version last. */
+void flow_record_commit(struct flow_table *table, uint32_t record, enum flow_role role);
 
 /** Give a record back; it has no index entries any more. */
 void flow_record_give(struct flow_table *table, uint32_t record);

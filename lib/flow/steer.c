@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer.h"
 
+#include <string.h>
+
 #include "bytes.h"
 #include "wire.h"
 
@@ -28,24 +30,67 @@ hash_byte(const uint8_t *key, size_t at, uint8_t byte)
 }
 
 uint32_t
-steer_toeplitz(const struct steer *steer, const uint8_t *input, size_t len)
+steer_toeplitz(const uint8_t key[STEER_KEY_LEN], const uint8_t *input, size_t len)
 {
 	uint32_t hash = 0;
 
 	for (size_t i = 0; i < len; i++)
-		hash ^= hash_byte(steer->key, i, input[i]);
+		hash ^= hash_byte(key, i, input[i]);
 	return hash;
+}
+
+/*
+ * Input bit i adds the key's bits i .. i + 31 to the hash, so to its low byte bits i + 24 .. i
+ * + 31. The client's fields are the source fields of what it sends; for the low byte to depend on
+ * nothing else, the bits that destination fields would add are zero, for both families in the one
+ * key that a port has.  The seven bits in front of the source address are zero too, so that the
+ * same bits fit behind other fields where the client is the destination (rss.h).
+ */
+static const struct {
+	uint16_t first, last; /* bits of the key that are not zero */
+} key_bits[] = {
+	{31, 55},   /* source address of both families */
+	{95, 103},  /* source port of IPv4, and source address of IPv6 */
+	{127, 151}, /* source address of IPv6 */
+	{287, 295}, /* source port of IPv6 */
+};
+
+static void
+copy_bit(uint8_t *to, const uint8_t *from, size_t bit)
+{
+	to[bit / 8] |= from[bit / 8] & (uint8_t)(0x80 >> bit % 8);
+}
+
+static void
+shape_key(uint8_t key[STEER_KEY_LEN], const uint8_t random[STEER_KEY_LEN])
+{
+	uint8_t ones[STEER_KEY_LEN];
+
+	memset(ones, 0xff, sizeof(ones));
+	memset(key, 0, STEER_KEY_LEN);
+	for (size_t i = 0; i < sizeof(key_bits) / sizeof(key_bits[0]); i++) {
+		for (size_t bit = key_bits[i].first; bit <= key_bits[i].last; bit++)
+			copy_bit(key, random, bit);
+		/* With the outermost bits set, each bit of the fields counts. */
+		copy_bit(key, ones, key_bits[i].first);
+		copy_bit(key, ones, key_bits[i].last);
+	}
 }
 
 void
 steer_init(struct steer *steer, const struct secret *secret)
 {
-	secret_derive(secret, "slot key", steer->key, sizeof(steer->key));
+	uint8_t random[STEER_KEY_LEN];
+
+	secret_derive(secret, "slot key", random, sizeof(random));
+	shape_key(steer->key, random);
 	for (size_t byte = 0; byte < 256; byte++) {
 		for (size_t at = 0; at < 6; at++)
-			steer->v4[at][byte] = (uint8_t)hash_byte(steer->key, at, (uint8_t)byte);
+			steer->v4[at][byte] = (uint8_t)hash_byte(
+				steer->key, at < 4 ? at : STEER_V4_SPORT + at - 4, (uint8_t)byte);
 		for (size_t at = 0; at < 18; at++)
-			steer->v6[at][byte] = (uint8_t)hash_byte(steer->key, at, (uint8_t)byte);
+			steer->v6[at][byte] = (uint8_t)hash_byte(
+				steer->key, at < 16 ? at : STEER_V6_SPORT + at - 16, (uint8_t)byte);
 	}
 }
 

@@ -3,7 +3,9 @@
  * Steering: which worker owns a packet.
  *
  * A flow has a slot, 0 to 255, that depends on nothing but the client's address and port and the
- * cluster's key: the low byte of their Toeplitz hash, the function that RSS uses.  The snapshot
+ * cluster's key: the low byte of their Toeplitz hash, the function that RSS uses, where RSS has the
+ * source fields of a packet.  The key is shaped so that what RSS hashes besides them doesn't change
+ * that byte: a port that is given the key finds the slot itself (rss.h).  The snapshot
  * maps slots to workers.  A reply to a source address of weir's own names the slot by the low byte
  * of its destination port, because only such ports are given out.  So both directions of a flow,
  * and the ICMP errors about either, have one slot on every box of a cluster.  Nothing else computes
@@ -22,6 +24,16 @@
 
 #define STEER_KEY_LEN 40
 
+/* Where RSS has the fields of a packet, in bytes: addresses, then ports, source first. */
+#define STEER_V4_DST   4
+#define STEER_V4_SPORT 8
+#define STEER_V4_DPORT 10
+#define STEER_V4_LEN   12
+#define STEER_V6_DST   16
+#define STEER_V6_SPORT 32
+#define STEER_V6_DPORT 34
+#define STEER_V6_LEN   36
+
 struct steer {
 	uint8_t key[STEER_KEY_LEN];
 	uint8_t v4[6][256]; /* low byte of the hash by input position and byte */
@@ -32,7 +44,7 @@ struct steer {
 void steer_init(struct steer *steer, const struct secret *secret);
 
 /** The whole Toeplitz hash of `len` bytes (at most 36), as RSS computes it.  Slow. */
-uint32_t steer_toeplitz(const struct steer *steer, const uint8_t *input, size_t len);
+uint32_t steer_toeplitz(const uint8_t key[STEER_KEY_LEN], const uint8_t *input, size_t len);
 
 /** Slot of a client. */
 static inline uint8_t

@@ -138,7 +138,7 @@ gwlb_flow_create(struct gwlb *g, const struct snapshot *s, const struct snapshot
 		refuse(g, p, e->frontend, DROP_FLOW_TABLE_FULL);
 		return FLOW_NONE;
 	}
-	r->role = FLOW_ROLE_LOCAL;
+	flow_record_commit(g->flows, record, FLOW_ROLE_LOCAL);
 	g->in_use++;
 	gwlb_frontend_counters(g, r->frontend)->new_flows++;
 	gwlb_target_counters(g, r->target)->new_flows++;
@@ -170,7 +170,7 @@ gwlb_flow_set_state(struct gwlb *g, uint32_t record, enum flow_state state)
 	if (r->state == state)
 		return;
 	r->state = (uint8_t)state;
-	r->version = (uint16_t)(r->version + 2);
+	__atomic_store_n(&r->version, (uint16_t)(r->version + 2), __ATOMIC_RELEASE);
 	if (state == FLOW_STATE_CLOSING || state == FLOW_STATE_RESET)
 		flow_journal_note(&g->journal, FLOW_CLOSING, record, r->version);
 }
@@ -183,7 +183,7 @@ gwlb_flow_move(struct gwlb *g, uint32_t record, uint32_t target)
 	gwlb_target_counters(g, r->target)->closed_flows++;
 	gwlb_target_counters(g, target)->new_flows++;
 	r->target = target;
-	r->version = (uint16_t)(r->version + 2);
+	__atomic_store_n(&r->version, (uint16_t)(r->version + 2), __ATOMIC_RELEASE);
 	flow_journal_note(&g->journal, FLOW_MOVED, record, r->version);
 }
 

@@ -193,18 +193,33 @@ next_hop_unresolve(struct next_hop_table *table, uint32_t reference)
 	write_end(nh);
 }
 
+/*
+ * Deleted buckets that end a run of used ones become empty too, or strangers who make neighbors
+ * come and go would make searches long.  No entry lies behind them: readers miss nothing.
+ */
+static void
+empty_bucket(struct next_hop_table *table, uint32_t bucket)
+{
+	uint32_t mask = table->buckets_n - 1;
+
+	atomic_store_explicit(&table->buckets[bucket], BUCKET_DELETED, memory_order_release);
+	if (atomic_load_explicit(&table->buckets[(bucket + 1) & mask], memory_order_relaxed) !=
+	    BUCKET_EMPTY)
+		return;
+	for (;
+	     atomic_load_explicit(&table->buckets[bucket], memory_order_relaxed) == BUCKET_DELETED;
+	     bucket = (bucket - 1) & mask)
+		atomic_store_explicit(&table->buckets[bucket], BUCKET_EMPTY, memory_order_release);
+}
+
 void
 next_hop_remove(struct next_hop_table *table, uint32_t reference)
 {
 	struct next_hop *nh = entry_of(table, reference);
 	uint32_t bucket = find_bucket(table, nh->interface, &nh->addr);
-	uint32_t mask = table->buckets_n - 1, next;
 
 	CHECK(bucket != UINT32_MAX);
-	next = atomic_load_explicit(&table->buckets[(bucket + 1) & mask], memory_order_relaxed);
-	atomic_store_explicit(&table->buckets[bucket],
-			      next == BUCKET_EMPTY ? BUCKET_EMPTY : BUCKET_DELETED,
-			      memory_order_release);
+	empty_bucket(table, bucket);
 	write_begin(nh);
 	nh->usable = 0;
 	nh->l2_len = 0;

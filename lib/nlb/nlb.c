@@ -37,6 +37,8 @@ nlb_create(void *mem, size_t bytes, const struct nlb_settings *settings)
 	steer_init(&nlb->steer, settings->secret);
 	secret_derive(settings->secret, "maglev seed", &nlb->maglev_seed, sizeof(nlb->maglev_seed));
 	nlb->counters = settings->counters;
+	nlb->worker = settings->worker;
+	nlb->replies = settings->replies;
 	/* Unpredictable first ports: RFC 6056. */
 	secret_random(nlb->hints, SOURCE_PORT_HINTS * sizeof(struct source_port_hint));
 	for (uint32_t i = 0; i < SOURCE_PORT_HINTS; i++) {

@@ -25,6 +25,7 @@
 #include "icmp.h"
 #include "next_hop.h"
 #include "packet.h"
+#include "rss.h"
 #include "secret.h"
 #include "snapshot.h"
 #include "source_port.h"
@@ -42,6 +43,11 @@ struct nlb_settings {
 	uint16_t worker;
 	const struct secret *secret;
 	struct worker_counters *counters;
+	/**
+	 * [SNAPSHOT_INTERFACES]: where replies from an interface's targets arrive, NULL where that
+	 * is not known; or NULL.
+	 */
+	_Atomic(const struct rss_replies *) *replies;
 };
 
 struct nlb {
@@ -51,11 +57,13 @@ struct nlb {
 	struct hash_seed seed;          /* of this process */
 	struct flow_journal journal;
 	struct worker_counters *counters;
-	struct source_port_hint *hints; /* [SOURCE_PORT_HINTS] */
-	uint32_t sweep_at;              /* next record the sweep looks at */
-	uint32_t swept_ms;              /* when it last moved on */
-	uint32_t ports;                 /* source ports in use */
-	uint32_t changes;               /* of the index, counted */
+	uint16_t worker;
+	_Atomic(const struct rss_replies *) *replies; /* see nlb_settings */
+	struct source_port_hint *hints;               /* [SOURCE_PORT_HINTS] */
+	uint32_t sweep_at;                            /* next record the sweep looks at */
+	uint32_t swept_ms;                            /* when it last moved on */
+	uint32_t ports;                               /* source ports in use */
+	uint32_t changes;                             /* of the index, counted */
 	struct icmp_limit icmp_limit;
 };
 

@@ -11,7 +11,8 @@
 #include "wire.h"
 
 #define RESET_BELIEVED_MS 1000
-#define TARGET_ATTEMPTS   8 /* targets tried when a reply's tuple is taken */
+#define TARGET_ATTEMPTS   8  /* targets tried when a reply's tuple is taken */
+#define STEERED_TRIES     64 /* ports of a slot looked at for one whose replies come straight here */
 
 /* Records and their two hashes. */
 
@@ -81,7 +82,8 @@ nlb_flow_set_state(struct nlb *nlb, uint32_t record, enum flow_state state)
 	if (r->state == state)
 		return;
 	r->state = (uint8_t)state;
-	r->version = (uint16_t)(r->version + 2);
+	/* Release: the version comes after what it is the version of. */
+	__atomic_store_n(&r->version, (uint16_t)(r->version + 2), __ATOMIC_RELEASE);
 	if (state == FLOW_STATE_CLOSING || state == FLOW_STATE_RESET)
 		flow_journal_note(&nlb->journal, FLOW_CLOSING, record, r->version);
 }
@@ -129,8 +131,9 @@ struct port_request {
 	uint16_t target_port_be;
 	uint8_t proto;
 	uint8_t slot;
-	bool may_replace; /* a flow that is over, when nothing is free */
-	uint32_t syn_seq; /* then: of the new connection */
+	const struct rss_replies *replies; /* of the interface towards the target, or NULL */
+	bool may_replace;                  /* a flow that is over, when nothing is free */
+	uint32_t syn_seq;                  /* then: of the new connection */
 	uint32_t now_ms;
 };
 
@@ -139,6 +142,57 @@ static struct nlb_tuple
 reply_tuple(const struct port_request *q, uint16_t port_be)
 {
 	return (struct nlb_tuple){q->target, q->local, q->target_port_be, port_be, q->proto};
+}
+
+static const struct rss_replies *
+replies_from(const struct nlb *nlb, const struct snapshot_target *target)
+{
+	if (nlb->replies == NULL)
+		return NULL;
+	return atomic_load_explicit(&nlb->replies[target->interface], memory_order_acquire);
+}
+
+/* The record whose reply tuple has the port, and the tuple's hash.  FLOW_NONE: the port is free. */
+static uint32_t
+find_by_port(const struct nlb *nlb, const struct snapshot *s, const struct port_request *q,
+	     uint16_t port_be, uint64_t *hash)
+{
+	struct nlb_tuple tuple = reply_tuple(q, port_be);
+	enum flow_side side;
+
+	*hash = nlb_tuple_hash(nlb, &tuple);
+	return nlb_flow_find(nlb, s, *hash, &tuple, &side);
+}
+
+/* What comes to GENEVE's port is taken for an appliance's. */
+static bool
+is_source_port(const struct snapshot *s, const struct port_request *q, uint16_t port_be)
+{
+	return likely(port_be != htons(GENEVE_PORT)) || !s->has_endpoints ||
+	       q->proto != IPPROTO_UDP;
+}
+
+/* A free port of the slot to which replies come straight to this worker. @return 0: none. */
+static uint16_t
+find_steered_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *q,
+		  struct source_port_hint *hint, uint64_t *hash)
+{
+	bool v4 = ip_addr_is_v4(q->target);
+	uint8_t base =
+		rss_replies_base(q->replies, q->target, q->target_port_be, q->local, q->slot);
+
+	for (uint32_t i = 0; i < STEERED_TRIES; i++) {
+		uint16_t port_be = source_port_candidate(hint, q->slot, i);
+
+		if (rss_replies_worker(q->replies, v4, base, (uint8_t)(ntohs(port_be) >> 8)) !=
+			    nlb->worker ||
+		    !is_source_port(s, q, port_be) ||
+		    find_by_port(nlb, s, q, port_be, hash) != FLOW_NONE)
+			continue;
+		source_port_taken(hint, i);
+		return port_be;
+	}
+	return 0;
 }
 
 /*
@@ -158,18 +212,19 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 
 	if (source_port_is_full(hint, pool, q->now_ms))
 		return 0;
+	if (q->replies != NULL) {
+		uint16_t port_be = find_steered_port(nlb, s, q, hint, hash);
+
+		if (port_be != 0)
+			return port_be;
+	}
 	for (uint32_t i = 0; i < SOURCE_PORT_PER_SLOT; i++) {
 		uint16_t port_be = source_port_candidate(hint, q->slot, i);
 		uint32_t record, idle_ms;
-		enum flow_side side;
 
-		/* What comes to this port is taken for an appliance's. */
-		if (unlikely(port_be == htons(GENEVE_PORT)) && s->has_endpoints &&
-		    q->proto == IPPROTO_UDP)
+		if (!is_source_port(s, q, port_be))
 			continue;
-		tuple.dport_be = port_be;
-		*hash = nlb_tuple_hash(nlb, &tuple);
-		record = nlb_flow_find(nlb, s, *hash, &tuple, &side);
+		record = find_by_port(nlb, s, q, port_be, hash);
 		if (record == FLOW_NONE) {
 			source_port_taken(hint, i);
 			return port_be;
@@ -229,7 +284,7 @@ nlb_endpoint_open(struct nlb *nlb, const struct snapshot *snapshot, uint32_t loc
 	r->proto = IPPROTO_TCP;
 	r->slot = slot;
 	r->created_ms = r->last_seen_ms = now_ms;
-	r->role = FLOW_ROLE_LOCAL;
+	flow_record_commit(&nlb->flows, record, FLOW_ROLE_LOCAL);
 	nlb->ports++;
 	return true;
 }
@@ -312,6 +367,7 @@ allocate_source(struct nlb *nlb, const struct snapshot *s, const struct snapshot
 				 .target_port_be = target->port_be,
 				 .proto = r->proto,
 				 .slot = r->slot,
+				 .replies = replies_from(nlb, target),
 				 .may_replace = r->proto == IPPROTO_TCP,
 				 .syn_seq = r->client_seq,
 				 .now_ms = r->created_ms};
@@ -375,7 +431,7 @@ insert_flow(struct nlb *nlb, uint32_t record, uint64_t client_hash, uint64_t tar
 		flow_index_remove(&nlb->flows, client_hash, record, FLOW_SIDE_CLIENT);
 		return false;
 	}
-	r->role = FLOW_ROLE_LOCAL;
+	flow_record_commit(&nlb->flows, record, FLOW_ROLE_LOCAL);
 	nlb_frontend_counters(nlb, r)->new_flows++;
 	nlb_target_counters(nlb, r)->new_flows++;
 	if ((r->flags & FLOW_FLAG_FULL_NAT) != 0)

@@ -8,6 +8,7 @@
 #include "wire.h"
 
 #define ANNOUNCING_MAX 4096
+#define EVICT_LOOKED   64 /* entries compared when the table is full */
 
 struct neighbor {
 	uint8_t state; /* enum neighbor_state */
@@ -39,6 +40,7 @@ struct neighbors {
 	struct neighbor *entries; /* by next-hop index */
 	uint32_t entries_n;       /* one more than the highest index used */
 	uint32_t in_use;
+	uint32_t evict_at; /* entry from which a full table looks for one to give up */
 	uint32_t waiting_n;
 	struct announcement *announcing;
 	uint32_t announcing_n;
@@ -178,12 +180,82 @@ find(struct neighbors *n, uint16_t interface, const struct ip_addr *addr)
 	return reference == 0 ? NULL : &n->entries[ref_index(reference)];
 }
 
+static void
+remove_entry(struct neighbors *n, struct neighbor *e)
+{
+	drop_waiting(n, e, DROP_NEIGHBOR_UNRESOLVED);
+	next_hop_remove(n->hops, e->reference);
+	e->state = NEIGHBOR_FREE;
+	n->in_use--;
+}
+
+/* How well an entry can be done without; 0: not at all. */
+static int
+dispensable(const struct neighbors *n, const struct neighbor *e)
+{
+	const struct next_hop *nh = &n->hops->entries[ref_index(e->reference)];
+
+	switch ((enum neighbor_state)e->state) {
+	case NEIGHBOR_FAILED:
+		return 4;
+	case NEIGHBOR_INCOMPLETE:
+		return 3;
+	case NEIGHBOR_STALE:
+		return 2;
+	case NEIGHBOR_REACHABLE:
+		/* It answered or asked, but nothing was ever sent to it. */
+		return atomic_load_explicit(&nh->used, memory_order_relaxed) == 0;
+	case NEIGHBOR_FREE:
+	case NEIGHBOR_PROBE:
+	case NEIGHBOR_STATIC:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * The table is full, of strangers' inventions most likely (RFC 6583): the most dispensable of some
+ * entries, and of those the one out of use longest, makes room.
+ */
+static void
+evict(struct neighbors *n, uint32_t now_ms)
+{
+	struct neighbor *victim = NULL;
+	int victim_rank = 0;
+
+	for (uint32_t i = 0; i < EVICT_LOOKED && i + 1 < n->entries_n; i++) {
+		struct neighbor *e;
+		int rank;
+
+		if (++n->evict_at >= n->entries_n)
+			n->evict_at = 1;
+		e = &n->entries[n->evict_at];
+		rank = dispensable(n, e);
+		if (rank == 0 || rank < victim_rank ||
+		    (rank == victim_rank &&
+		     now_ms - e->last_used_ms <= now_ms - victim->last_used_ms))
+			continue;
+		victim = e;
+		victim_rank = rank;
+	}
+	if (victim == NULL)
+		return;
+	/* The entry is found again without a search through the full table. */
+	n->hops->free_hint = ref_index(victim->reference) - 1;
+	remove_entry(n, victim);
+}
+
 static struct neighbor *
 add(struct neighbors *n, uint16_t interface, const struct ip_addr *addr, uint32_t now_ms)
 {
-	uint32_t reference = next_hop_add(n->hops, interface, addr);
+	uint32_t reference;
 	struct neighbor *e;
 
+	if (n->in_use + 1 >= n->hops->entries_n)
+		evict(n, now_ms);
+	if (n->in_use + 1 >= n->hops->entries_n)
+		return NULL;
+	reference = next_hop_add(n->hops, interface, addr);
 	if (reference == 0)
 		return NULL;
 	e = &n->entries[ref_index(reference)];
@@ -283,15 +355,6 @@ neighbor_resolve(struct neighbors *n, uint16_t interface, const struct ip_addr *
 	}
 	e->waiting[e->waiting_n++] = packet;
 	n->waiting_n++;
-}
-
-static void
-remove_entry(struct neighbors *n, struct neighbor *e)
-{
-	drop_waiting(n, e, DROP_NEIGHBOR_UNRESOLVED);
-	next_hop_remove(n->hops, e->reference);
-	e->state = NEIGHBOR_FREE;
-	n->in_use--;
 }
 
 bool

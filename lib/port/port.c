@@ -10,6 +10,8 @@
 
 #include "log.h"
 
+#define RSS_KEY_MAX 64
+
 static uint16_t
 ethdev_rx(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
 {
@@ -21,8 +23,6 @@ ethdev_tx(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
 {
 	return rte_eth_tx_burst((uint16_t)(uintptr_t)device, queue, bufs, n);
 }
-
-static const struct port_ops ethdev_ops = {.rx = ethdev_rx, .tx = ethdev_tx};
 
 void
 port_device_name(const char *device, char name[PORT_NAME_MAX])
@@ -70,27 +70,84 @@ choose_offloads(struct port *port, const struct port_settings *settings,
 	port->multi_segs = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
 }
 
+#define RSS_L4                                                         \
+	(RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP | \
+	 RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
+
 /*
  * Spread by addresses and ports where the port can.  The queue is only a first guess of the owner:
- * the worker computes the owner from the packet and passes on what arrived elsewhere.
+ * the worker computes the owner from the packet and passes on what arrived elsewhere.  The key and
+ * the table come later, with port_set_rss().
  */
 static void
-choose_rss(struct port *port, const struct port_settings *settings,
-	   const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+choose_rss(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
 {
-	uint64_t types =
+	port->rss_types =
 		(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info->flow_type_rss_offloads;
-
-	port->rss = port->rx_queues > 1 && types != 0;
+	port->rss = port->rx_queues > 1 && port->rss_types != 0;
 	if (!port->rss)
 		return;
+	port->rss_table = info->reta_size;
+	port->rss_key_len = info->hash_key_size <= RSS_KEY_MAX ? info->hash_key_size : 0;
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	conf->rx_adv_conf.rss_conf.rss_hf = types;
-	if (info->hash_key_size == 40) {
-		conf->rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)settings->rss_key;
-		conf->rx_adv_conf.rss_conf.rss_key_len = 40;
-	}
+	conf->rx_adv_conf.rss_conf.rss_hf = port->rss_types;
+	/* The hash comes with the packet, so that it can be compared. */
+	conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 }
+
+bool
+port_rss_has_l4(const struct port *port)
+{
+	return (port->rss_types & RSS_L4) == RSS_L4;
+}
+
+static bool
+set_rss_table(const struct port *port, const uint16_t *queue_of, uint16_t queues_n)
+{
+	uint16_t groups_n = (uint16_t)((port->rss_table + RTE_ETH_RETA_GROUP_SIZE - 1) /
+				       RTE_ETH_RETA_GROUP_SIZE);
+	struct rte_eth_rss_reta_entry64 *table = calloc(groups_n, sizeof(*table));
+	int rc;
+
+	if (table == NULL)
+		return false;
+	for (uint16_t i = 0; i < port->rss_table; i++) {
+		struct rte_eth_rss_reta_entry64 *group = &table[i / RTE_ETH_RETA_GROUP_SIZE];
+
+		group->mask |= UINT64_C(1) << i % RTE_ETH_RETA_GROUP_SIZE;
+		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] = queue_of[i % queues_n];
+	}
+	rc = rte_eth_dev_rss_reta_update(port->port_id, table, port->rss_table);
+	free(table);
+	return rc == 0;
+}
+
+static bool
+ethdev_set_rss(const struct port *port, const uint8_t key[PORT_RSS_KEY_LEN],
+	       const uint16_t *queue_of, uint16_t queues_n, char *why, size_t why_len)
+{
+	/* Longer keys go on for fields behind those of TCP and UDP. */
+	uint8_t whole[RSS_KEY_MAX] = {0};
+	struct rte_eth_rss_conf conf = {.rss_key = whole,
+					.rss_key_len = (uint8_t)port->rss_key_len,
+					.rss_hf = port->rss_types};
+	int rc;
+
+	memcpy(whole, key, PORT_RSS_KEY_LEN);
+	rc = rte_eth_dev_rss_hash_update(port->port_id, &conf);
+	if (rc != 0) {
+		snprintf(why, why_len, "it does not take an RSS key: %s", rte_strerror(-rc));
+		return false;
+	}
+	if (!set_rss_table(port, queue_of, queues_n)) {
+		snprintf(why, why_len, "it does not take a redirection table");
+		return false;
+	}
+	return true;
+}
+
+static const struct port_ops ethdev_ops = {
+	.rx = ethdev_rx, .tx = ethdev_tx, .set_rss = ethdev_set_rss};
 
 static bool
 setup_queues(struct port *port, const struct port_settings *settings,
@@ -171,7 +228,7 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 	}
 	port->keeps_buffers = strcmp(info.driver_name, "net_af_xdp") == 0;
 	choose_offloads(port, settings, &info, &conf);
-	choose_rss(port, settings, &info, &conf);
+	choose_rss(port, &info, &conf);
 	rc = rte_eth_dev_configure(port->port_id, port->rx_queues, port->tx_queues, &conf);
 	if (rc != 0)
 		goto fail;

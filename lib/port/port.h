@@ -2,9 +2,9 @@
 /*
  * Ports: DPDK devices opened for weir, with what they can do used and what they can't replaced.
  *
- * The management core opens, watches and closes ports; workers only call port_rx() and port_tx()
- * on queues that are theirs alone.  The two go through function pointers, so that a simulation can
- * put its own wire in place of a device.
+ * The management core opens, watches, steers and closes ports; workers only call port_rx() and
+ * port_tx() on queues that are theirs alone.  Those and port_set_rss() go through function
+ * pointers, so that a simulation can put its own wire in place of a device.
  */
 #ifndef PORT_H
 #define PORT_H
@@ -21,9 +21,16 @@
 #define PORT_BURST        64
 #define PORT_NO_INTERFACE UINT16_MAX
 
+#define PORT_RSS_KEY_LEN 40
+
+struct port;
+
 struct port_ops {
 	uint16_t (*rx)(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n);
 	uint16_t (*tx)(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n);
+	/** See port_set_rss(). */
+	bool (*set_rss)(const struct port *port, const uint8_t key[PORT_RSS_KEY_LEN],
+			const uint16_t *queue_of, uint16_t queues_n, char *why, size_t why_len);
 };
 
 struct port {
@@ -39,6 +46,9 @@ struct port {
 	bool rx_ip_checksum;  /* verifies IPv4 header checksums */
 	bool rss;             /* spreads flows over its receive queues */
 	bool promiscuous;     /* an end of a wire is on it */
+	uint16_t rss_table;   /* entries of its redirection table, 0: none that can be set */
+	uint16_t rss_key_len; /* bytes of its key, 0: it can't be set */
+	uint64_t rss_types;   /* RTE_ETH_RSS_* it was told to hash */
 	bool keeps_buffers;   /* its driver does not free the buffers in its rings on close */
 	_Atomic bool link_up; /* written by the management core */
 	int socket_id;
@@ -55,7 +65,6 @@ struct port_settings {
 	uint16_t mtu;
 	bool offloads; /* false: use none, do everything in software */
 	struct rte_mempool *pool;
-	const uint8_t *rss_key; /* 40 bytes */
 };
 
 /** The device's name in DPDK: the part of a vdev string before the first comma, or the address. */
@@ -69,6 +78,9 @@ int port_socket(const char *device);
  * @return  false with a sentence in `why` that says what to do.
  */
 bool port_open(struct port *port, const struct port_settings *settings, char *why, size_t why_len);
+
+/** Whether the port hashes TCP and UDP of both families with their ports. */
+bool port_rss_has_l4(const struct port *port);
 
 /** Stop and close: all buffers it holds go back to their pool. */
 void port_close(struct port *port);
@@ -87,6 +99,18 @@ static inline uint16_t
 port_rx(const struct port *port, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
 {
 	return port->ops->rx(port->device, queue, bufs, n);
+}
+
+/**
+ * Give a started port its RSS key and redirection table.
+ * @param queue_of  [queues_n] the queue of an index; a larger table repeats it
+ * @return  false with a sentence in `why`: it spreads as it likes.
+ */
+static inline bool
+port_set_rss(const struct port *port, const uint8_t key[PORT_RSS_KEY_LEN], const uint16_t *queue_of,
+	     uint16_t queues_n, char *why, size_t why_len)
+{
+	return port->ops->set_rss(port, key, queue_of, queues_n, why, why_len);
 }
 
 static inline uint16_t

@@ -15,6 +15,8 @@
 
 #include "drop_reason.h"
 
+#define COUNTERS_PORTS 16
+
 /** Per (worker, frontend): one listener on one address. */
 struct frontend_counters {
 	uint64_t packets;           /* both directions, forwarded: ProcessedPackets */
@@ -57,7 +59,9 @@ struct worker_counters {
 	uint64_t handed_over, taken_over; /* packets passed to, got from other workers */
 	uint64_t to_management;   /* ARP, ND and unresolved packets handed to the management core */
 	uint64_t from_management; /* packets the management core asked to transmit */
-	uint64_t answered;        /* RSTs and ICMP errors made of packets that were dropped */
+	uint64_t rss_right[COUNTERS_PORTS]; /* sampled packets whose RSS hash was as expected */
+	uint64_t rss_wrong[COUNTERS_PORTS]; /* and those where it was another */
+	uint64_t answered; /* RSTs and ICMP errors made of packets that were dropped */
 	struct frontend_counters *frontends;   /* [frontends_n], by index */
 	struct target_counters *targets;       /* [targets_n], by index */
 	struct interface_counters *interfaces; /* [interfaces_n], by index */

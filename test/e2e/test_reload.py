@@ -2,13 +2,14 @@
 """A new configuration under load: SIGHUP and weirctl reload."""
 
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import BACK
+from conftest import BACK, GIVEN_BACK
 from topology import ROOT, wait_until
 from weir_process import Weir, binary
 
@@ -138,7 +139,9 @@ def test_wrong_configuration_leaves_the_old_in_force(lab, start_weir):
 @pytest.mark.parametrize("old, new, names", [
     ("workers = 1", "workers = 2", "workers"),
     ("iface=weir-front", "iface=weir-back", "device"),
-    ("max_flows = 65536", "max_flows = 32768", "max_flows")])
+    ("max_flows = 65536", "max_flows = 32768", "max_flows"),
+    ("workers = 1", "workers = 1\nidle = poll", "idle"),
+    ("[dataplane]", "[management]\naddress = 127.0.0.1:9999\n[dataplane]", "address")])
 def test_what_needs_a_restart_is_refused_by_name(lab, start_weir, old, new, names):
     weir = start_weir(WEB)
     rewrite(weir, old, new)
@@ -204,3 +207,51 @@ def test_large_configuration(lab, start_weir):
     info = weir.ask("info")
     assert (info["reloads"], info["reloads_refused"]) == (3, 0)
     assert not {"tx_full", "mbuf_exhausted", "no_target", "worker_ring_full"} & set(weir.drops())
+
+
+def slow_sets(groups: int) -> str:
+    """Groups whose target sets take long to build: one target has nearly all the weight."""
+    parts = ["[load_balancer slow]\ntype = network\naddress = 198.18.1.31\n"]
+    for n in range(groups):
+        parts.append(f"[listener slow:{1000 + n}]\nprotocol = TCP\ndefault_action = forward s{n}\n"
+                     f"[target_group s{n}]\nprotocol = TCP\nhealth_check.enabled = false\n")
+        parts += [f"target = 198.18.{4 + t // 250}.{t % 250}:{8000 + n} weight={1 if t else 999}\n"
+                  for t in range(1000)]
+    return "".join(parts)
+
+
+SLOW_BACK = BACK + "gateway = 198.18.2.254\nneighbor = 198.18.2.254 02:00:00:00:00:fe\n"
+
+
+def test_long_builds_are_sliced(lab, start_weir):
+    """The management core answers while sets are built, and takes what is asked meanwhile in turn."""
+    weir = start_weir(WEB, back=SLOW_BACK)
+    text = weir.config_path.read_text()
+    weir.config_path.write_text(text + slow_sets(8))
+    weir.signal(signal.SIGHUP)
+    revisions = set()
+    while weir.ask("info")["reloads"] == 0:
+        revisions.add(weir.ask("info")["config_revision"])
+    assert min(revisions) == 1, "the old revision is in force until the new one is complete"
+    info = weir.ask("info")
+    assert info["config_revision"] == 2
+    assert info["longest_turn_microseconds"] * 3 < info["last_reload_microseconds"]
+    # A reload under way, one more signal, and one operation: two reloads, and all is told.
+    weir.config_path.write_text(text + slow_sets(4).replace("weight=999", "weight=998"))
+    weir.signal(signal.SIGHUP)
+    wait_until("the reload has begun", lambda: weir.ask("info")["state"] == "reloading", 5, 0.001)
+    weir.config_path.write_text(text)
+    weir.signal(signal.SIGHUP)
+    assert weir.ask("reload")["config_revision"] == 4
+    assert [g["name"] for g in weir.ask("target_groups")["target_groups"]] == ["web"]
+    assert set(lab.http("http://198.18.1.10/", 30)) == {"t1", "t2", "t3"}
+
+
+def test_stop_while_reloading(lab, start_weir):
+    """SIGTERM in the middle of a reload: it is given up, and everything is given back."""
+    weir = start_weir(WEB, back=SLOW_BACK)
+    weir.config_path.write_text(weir.config_path.read_text() + slow_sets(8))
+    weir.signal(signal.SIGHUP)
+    wait_until("the reload has begun", lambda: weir.ask("info")["state"] == "reloading", 5, 0.001)
+    assert weir.stop() == 0
+    assert "weir is stopping" in weir.log and GIVEN_BACK in weir.log

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What weir says and how it exits when it cannot or should not start."""
 
+import os
 import re
 import subprocess
 
@@ -52,6 +53,15 @@ def test_config_missing(tmp_path):
     got = weir("--config", str(tmp_path / "none.ini"))
     assert got.returncode == 1
     assert "none.ini" in got.stderr
+
+
+def test_config_is_a_pipe(tmp_path):
+    """Nobody writes to it: weir must not wait, least of all on a reload."""
+    os.mkfifo(tmp_path / "weir.ini")
+    got = subprocess.run([binary(), "--config", tmp_path / "weir.ini", "--check"], text=True, capture_output=True,
+                         timeout=5)
+    assert got.returncode == 1
+    assert "weir.ini:0: it is not a regular file" in got.stderr
 
 
 @pytest.mark.parametrize("sample", sorted((ROOT / "conf").glob("*.ini")), ids=lambda p: p.name)

@@ -125,3 +125,14 @@ def test_cable_out_and_in_again(lab, start_weir):
     lab.client.ip("link", "set", "eth0", "down")
     lab.client.up("eth0")
     assert_traffic_passes(lab, 30)
+
+
+def test_port_that_takes_no_key(lab, start_weir):
+    """net_null spreads by itself but can't be told how: the ring does it, and weir says so."""
+    weir = start_weir(FULL_NAT, dataplane="workers = 2\nlcores = 0@0,1@1,2@0",
+                      more="[interface third]\ndevice = net_null0,no-rx=1\naddress = 198.18.99.1/24\n")
+    rows = {row["name"]: row for row in weir.ask("interfaces")["interfaces"]}
+    assert rows["third"]["rx_queues"] == 2
+    assert {(row["rss"], row["steering"]) for row in rows.values()} == {("none", "ring")}
+    assert weir.ask("info")["steering"] == "ring"
+    assert_traffic_passes(lab, 30)

@@ -57,7 +57,7 @@ insert(struct flow_table *t, struct twin *twin, uint32_t key)
 	}
 	EXPECT(twin->in_use < RECORDS);
 	t->records[record].frontend = key;
-	t->records[record].role = FLOW_ROLE_LOCAL;
+	flow_record_commit(t, record, FLOW_ROLE_LOCAL);
 	EXPECT(flow_index_add(t, key_hash(t, key, FLOW_SIDE_CLIENT), record, FLOW_SIDE_CLIENT));
 	EXPECT(flow_index_add(t, key_hash(t, key, FLOW_SIDE_TARGET), record, FLOW_SIDE_TARGET));
 	twin->record_of[key] = record + 1;

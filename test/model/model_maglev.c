@@ -374,6 +374,58 @@ test_lookup(void)
 	free(set);
 }
 
+/* Built in slices of any size the table is the same, and no slice does much more than it may. */
+static void
+test_slices(unsigned long long *state)
+{
+	for (int i = 0; i < 200; i++) {
+		size_t n = 1 + unit_random(state) % 60;
+		struct maglev_target targets[TARGETS_MAX];
+		struct target_set *whole, *sliced;
+		struct maglev_job *job;
+		bool done = false;
+
+		make_targets(targets, n);
+		for (size_t k = 0; k < n; k++) {
+			targets[k].weight = (uint32_t)(unit_random(state) % 4);
+			targets[k].eligible = unit_random(state) % 4 != 0;
+		}
+		whole = maglev_build(&cluster, targets, n);
+		job = maglev_begin(&cluster, targets, n);
+		while (!done)
+			done = maglev_step(job, 1 + unit_random(state) % 5000);
+		sliced = maglev_end(job);
+		EXPECT(sliced->entries_n == whole->entries_n && sliced->digest == whole->digest);
+		EXPECT(sliced->fail_open == whole->fail_open &&
+		       sliced->targets_n == whole->targets_n);
+		EXPECT(memcmp(sliced->entries, whole->entries,
+			      whole->entries_n * sizeof(whole->entries[0])) == 0);
+		free(whole);
+		free(sliced);
+	}
+}
+
+/* One target with all the weight: each round looks at all for one entry. */
+static void
+test_extreme_weights_take_many_slices(void)
+{
+	struct maglev_target targets[TARGETS_MAX];
+	struct maglev_job *job;
+	unsigned slices = 1;
+
+	make_targets(targets, TARGETS_MAX);
+	targets[7].weight = 999;
+	job = maglev_begin(&cluster, targets, TARGETS_MAX);
+	while (!maglev_step(job, 20000))
+		slices++;
+	EXPECT(slices > 1000);
+	free(maglev_end(job));
+	/* Given up in the middle. */
+	job = maglev_begin(&cluster, targets, TARGETS_MAX);
+	EXPECT(!maglev_step(job, 20000));
+	EXPECT(maglev_end(job) == NULL);
+}
+
 int
 main(void)
 {
@@ -385,6 +437,8 @@ main(void)
 	test_registration();
 	test_weights();
 	test_golden_digests();
+	test_slices(&state);
+	test_extreme_weights_take_many_slices();
 	test_flow_hash();
 	test_lookup();
 	return unit_done();

@@ -258,21 +258,58 @@ test_announcements(void)
 	end(&w);
 }
 
+/* A full table makes room: what never answered goes before what is used, and static entries stay.
+ */
 static void
 test_full_table(void)
 {
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 7};
+	struct ip_addr fixed = addr("192.0.2.7"), used = addr("192.0.2.8");
+	struct next_hop_copy copy;
+	struct neighbor_info info;
+	uint32_t at = 0, listed = 0;
 	struct world w;
 
 	begin(&w);
-	for (int i = 0; i < 100; i++) {
-		struct ip_addr peer = addr("192.0.2.9");
+	EXPECT(neighbor_set_static(w.n, 0, &fixed, mac, 0));
+	arp_from(&w, ARP_REQUEST, "192.0.2.8", "192.0.2.1", 8, 0);
+	EXPECT(next_hop_read(&w.hops, next_hop_find(&w.hops, 0, &used), &copy));
+	for (int i = 0; i < 1000; i++) {
+		struct ip_addr peer = addr("198.51.100.0");
 
-		peer.b[15] = (uint8_t)(100 + i);
-		neighbor_resolve(w.n, 0, &peer, &w, 0);
+		peer.b[14] = (uint8_t)(i >> 8);
+		peer.b[15] = (uint8_t)i;
+		neighbor_resolve(w.n, 0, &peer, &w, (uint32_t)i);
 	}
-	EXPECT(w.dropped == 100 - 63);
+	EXPECT(w.dropped == 1000 - 61); /* each that made room dropped its packet */
+	EXPECT(next_hop_read(&w.hops, next_hop_find(&w.hops, 0, &fixed), &copy));
+	EXPECT(next_hop_read(&w.hops, next_hop_find(&w.hops, 0, &used), &copy));
+	while (neighbors_next(w.n, &at, &info))
+		listed++;
+	EXPECT(listed == 63);
 	end(&w);
-	EXPECT(w.dropped == 100);
+	EXPECT(w.dropped == 1000);
+}
+
+/* Strangers who say that they are there don't push out those that are used. */
+static void
+test_full_of_strangers(void)
+{
+	struct ip_addr used = addr("192.0.2.8");
+	struct next_hop_copy copy;
+	struct world w;
+
+	begin(&w);
+	arp_from(&w, ARP_REQUEST, "192.0.2.8", "192.0.2.1", 8, 0);
+	EXPECT(next_hop_read(&w.hops, next_hop_find(&w.hops, 0, &used), &copy));
+	for (int i = 0; i < 300; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "198.51.100.%d", i % 254 + 1);
+		arp_from(&w, ARP_REQUEST, text, "192.0.2.1", 9, (uint32_t)i);
+	}
+	EXPECT(next_hop_read(&w.hops, next_hop_find(&w.hops, 0, &used), &copy));
+	end(&w);
 }
 
 int
@@ -286,5 +323,6 @@ main(void)
 	test_nd();
 	test_announcements();
 	test_full_table();
+	test_full_of_strangers();
 	return unit_done();
 }

@@ -474,6 +474,86 @@ test_ports_run_out(void)
 	world_end(&w);
 }
 
+/*
+ * Where a port's RSS is known, source ports are chosen so that replies arrive at this worker; when
+ * those of a slot are used up, any other serves, and the ring passes its replies on.
+ */
+static void
+test_ports_are_steered(void)
+{
+	_Atomic(const struct rss_replies *) replies[SNAPSHOT_INTERFACES] = {NULL};
+	uint8_t key[STEER_KEY_LEN], worker_of[128];
+	static struct rss_replies table;
+	uint32_t made = 0, straight = 0;
+	struct world_packet wp;
+	struct world w;
+
+	world_begin(&w, CONFIG, 70000, 1000);
+	for (size_t i = 0; i < sizeof(worker_of); i++)
+		worker_of[i] = (uint8_t)(i % 2);
+	rss_key(&w.nlb->steer, &w.secret, RSS_PLAN_FULL_NAT, key);
+	rss_replies_init(&table, key, worker_of, sizeof(worker_of));
+	atomic_store(&replies[BACK], &table);
+	w.nlb->replies = replies;
+	w.nlb->worker = 1;
+	for (uint32_t i = 0; i < 120000 && made < 252 * 256; i++) {
+		struct world_packet back;
+		char client[32];
+
+		snprintf(client, sizeof(client), "192.0.2.%u", 20 + i / 60000);
+		world_udp(&wp, client, (uint16_t)(1024 + i % 60000), "192.0.2.10", 53);
+		if (world_send(&w, &wp, FRONT) != PACKET_FORWARD)
+			continue;
+		EXPECT(steer_slot_of_port(wp.p.sport_be) ==
+		       w.nlb->flows.records[w.nlb->flows.used_n - 1].slot);
+		back.p = wp.p;
+		back.p.src = wp.p.dst;
+		back.p.dst = wp.p.src;
+		back.p.sport_be = wp.p.dport_be;
+		back.p.dport_be = wp.p.sport_be;
+		straight += worker_of[rss_hash(key, &back.p) % sizeof(worker_of)] == 1;
+		made++;
+		if (made == 10000)
+			EXPECT(straight == made);
+		w.now_ms++;
+	}
+	EXPECT(made > 252 * 250);
+	EXPECT(straight * 10 > made * 4 && straight * 10 < made * 6);
+	world_end(&w);
+}
+
+/* Slots have one worker modulo the smallest redirection table, however many workers there are. */
+static void
+test_workers_of_slots(void)
+{
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 1000);
+	for (uint16_t workers = 1; workers <= 16; workers++) {
+		uint64_t ids[2] = {w.model->interfaces[0].id, w.model->interfaces[1].id};
+		struct snapshot_interface interfaces[2] = {{.mtu = 1500}, {.mtu = 1500}};
+		struct snapshot_input input = {.model = w.model,
+					       .interface_ids = ids,
+					       .interfaces = interfaces,
+					       .interfaces_n = 2,
+					       .workers_n = workers,
+					       .steer_modulus = 64};
+		unsigned seen[16] = {0};
+		char why[512];
+		struct snapshot *s = snapshot_build(&w.registries, &input, why, sizeof(why));
+
+		for (unsigned slot = 0; slot < 256; slot++) {
+			EXPECT(steer_owner(s, (uint8_t)slot) ==
+			       steer_owner(s, (uint8_t)(slot % 64)));
+			seen[steer_owner(s, (uint8_t)slot)]++;
+		}
+		for (unsigned i = 0; i < workers; i++)
+			EXPECT(seen[i] >= 256 / workers / 2);
+		snapshot_free(s);
+	}
+	world_end(&w);
+}
+
 /* A connection of client port `sport`, closed by FIN from both sides; its last number is `seq`. */
 static void
 connect_and_close(struct world *w, uint16_t sport, uint32_t seq)
@@ -673,7 +753,13 @@ test_move_and_rebuild(void)
 	settings = w.settings;
 	elsewhere = world_zeroed(w.nlb_bytes);
 	moved = nlb_create(elsewhere, w.nlb_bytes, &settings);
+	/* One more was being written when the copy was made: it is half there and no flow. */
+	EXPECT(flow_record_take(&w.nlb->flows) == 500);
+	w.nlb->flows.records[500].kind = FLOW_KIND_NLB;
+	w.nlb->flows.records[500].role = FLOW_ROLE_LOCAL;
 	memcpy(moved->flows.records, w.nlb->flows.records, 2048 * sizeof(struct flow_record));
+	for (uint32_t i = 0; i < 2048; i++)
+		EXPECT((moved->flows.records[i].version & 1) == (i == 500));
 	EXPECT(nlb_rebuild(moved, w.snapshot));
 	EXPECT(moved->flows.in_use == 500 && moved->ports == 500);
 	free(w.nlb_mem);
@@ -1018,6 +1104,8 @@ main(void)
 	test_time_wait_on_the_target();
 	test_full_table();
 	test_ports_run_out();
+	test_ports_are_steered();
+	test_workers_of_slots();
 	test_finished_flows_give_up_their_ports();
 	test_nat_collision_takes_the_next_target();
 	test_reload();
