@@ -85,10 +85,8 @@ describe_flow(struct management *m, const struct flow_info *f, uint16_t worker)
 	json_put(row, "packets", f->packets);
 	json_put(row, "worker", worker);
 	json_put_text(row, "frontend", frontend == NULL ? "gone" : "in force");
-	if (gateway) {
-		snprintf(cookie, sizeof(cookie), "0x%08x", ntohl(f->cookie_be));
-		json_put_text(row, "cookie", cookie);
-	}
+	snprintf(cookie, sizeof(cookie), "0x%08x", ntohl(f->cookie_be));
+	json_put_text(row, "cookie", gateway ? cookie : "");
 	return row;
 }
 

@@ -207,6 +207,13 @@ classify_fragment(struct worker *w, struct packet *p, bool mine)
 							 : WORKER_GATEWAY_GONE;
 }
 
+/* A router forwards no packet that came as broadcast or multicast of the link. */
+static bool
+is_frame_for_many(const struct packet *p)
+{
+	return (*(p->l3 - p->l2_len) & 1) != 0;
+}
+
 enum worker_gateway_class
 worker_gateway_classify(struct worker *w, struct packet *p, bool mine)
 {
@@ -223,6 +230,9 @@ worker_gateway_classify(struct worker *w, struct packet *p, bool mine)
 	} else if (i->endpoint == 0 || unlikely(!is_for_one(&p->dst)) ||
 		   unlikely(snapshot_find_address(s, &p->dst) != NULL)) {
 		return WORKER_GATEWAY_NOT;
+	} else if (unlikely(is_frame_for_many(p))) {
+		packet_drop(p, DROP_IP_MULTICAST); /* RFC 1812 section 5.3.4 */
+		return WORKER_GATEWAY_DONE;
 	}
 	if (unlikely(needs_ports(s, p)))
 		return classify_fragment(w, p, mine);

@@ -172,7 +172,7 @@ def testpmd(mode: str, devices: list[str], seconds: float, mbufs: int, memory_mb
 # The whole binary on net_pcap.
 
 def write_capture(path: Path, flows: int) -> None:
-    """UDP packets of distinct clients and ports to 198.18.0.10:80, all checksums right."""
+    """UDP packets of distinct clients and ports to 198.18.0.10:80, all checksums right, for net_pcap's MAC."""
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         for i in range(flows):
@@ -182,7 +182,7 @@ def write_capture(path: Path, flows: int) -> None:
             total = sum(struct.unpack(">10H", ip))
             total = (total & 0xFFFF) + (total >> 16)
             ip = ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
-            frame = bytes.fromhex("ffffffffffff0200000000020800") + ip + ports + b"\0" * 18
+            frame = bytes.fromhex("0270636170000200000000020800") + ip + ports + b"\0" * 18
             out.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
 
 

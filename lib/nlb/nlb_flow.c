@@ -6,6 +6,7 @@
 #include "bytes.h"
 #include "check.h"
 #include "flow_gateway.h"
+#include "geneve.h"
 #include "maglev.h"
 #include "wire.h"
 
@@ -165,6 +166,10 @@ find_port(struct nlb *nlb, const struct snapshot *s, const struct port_request *
 		uint16_t port_be = source_port_candidate(hint, q->slot, i);
 		uint32_t record, idle_ms;
 
+		/* What comes to this port is taken for an appliance's. */
+		if (unlikely(port_be == htons(GENEVE_PORT)) && s->has_endpoints &&
+		    q->proto == IPPROTO_UDP)
+			continue;
 		*hash = port_hash(nlb, q, port_be);
 		record = nlb_flow_find_target_side(nlb, s, *hash, q->target, q->target_port_be,
 						   q->local, port_be, q->proto);
