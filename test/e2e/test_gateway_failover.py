@@ -10,7 +10,8 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
-from gateway import DEAD_SECONDS, SERVER_V4, Appliance, GatewayLab, Load, far, ping, ports_of, received, routed
+from gateway import (DEAD_SECONDS, NEAR_V4, SERVER_V4, Appliance, GatewayLab, Load, far, in_line, ping, ports_of,
+                     received, routed, wire_ends)
 from raw_port import RawPort
 from topology import CLIENT_V4, wait_until
 
@@ -50,9 +51,13 @@ def load(lab):
 
 @pytest.fixture
 def start(lab, start_weir):
-    def start(more: str = "", **keys: str):
-        return start_weir(routed(lab, more, **keys), more=far())
+    def start(more: str = "", workers: int = 1, **keys: str):
+        dataplane = f"workers = {workers}\nlcores = 0@0,1@1,2@0\n" if workers == 2 else "workers = 1\n"
+        return start_weir(routed(lab, more, **keys), more=far(), dataplane=dataplane + "max_flows = 65536")
     return start
+
+
+both_ways = pytest.mark.parametrize("how, workers", [("killed", 1), ("cut off", 2)])
 
 
 def fail(lab, appliance, how: str) -> float:
@@ -89,10 +94,10 @@ def assert_nothing_lost(flows: list[dict]) -> None:
     assert not bad
 
 
-@pytest.mark.parametrize("how", ["killed", "cut off"])
-def test_rebalance(lab, appliances, start, load, how):
+@both_ways
+def test_rebalance(lab, appliances, start, load, how, workers):
     """The dead appliance's flows go on after the health checks' time; nobody else loses a packet."""
-    weir = start(REBALANCE)
+    weir = start(REBALANCE, workers)
     udp, tcp = load("udp"), load("tcp")
     settle(appliances, "UDP", 24)
     settle(appliances, "TCP", 24)
@@ -118,10 +123,10 @@ def test_rebalance(lab, appliances, start, load, how):
     assert all(flow["error"] == "" and flow["last"] > died for flow in hit)
 
 
-@pytest.mark.parametrize("how", ["killed", "cut off"])
-def test_no_rebalance(lab, appliances, start, load, how):
+@both_ways
+def test_no_rebalance(lab, appliances, start, load, how, workers):
     """Exactly the dead appliance's flows stall; new flows avoid it; when it is back, they go on."""
-    weir = start()
+    weir = start(workers=workers)
     udp = load("udp")
     settle(appliances, "UDP", 24)
     victim = appliances[1]
@@ -233,18 +238,29 @@ def test_fail_close(lab, appliances, start, load):
     assert udp.end()
 
 
-def test_bypass(lab, appliances, start):
-    """Without a healthy appliance everything passes uninspected, and says so."""
-    weir = start("weir.fail_mode = bypass\n")
-    all_unhealthy(lab, appliances, weir)
-    assert lab.udp(SERVER_V4, 5353, 20) == ["server"] * 20
-    assert lab.http(f"http://{SERVER_V4}/", 5) == ["server"] * 5
-    assert received(ping(lab, SERVER_V4, "-c", "2", "-i", "0.05")) == 2
-    assert sum(a.counts()["packets"] for a in appliances) == 0
-    appliances[1].ask("health", "on")
-    wait_for_state(weir, appliances[1], "healthy")
-    assert lab.udp(SERVER_V4, 5353, 10) == ["server"] * 10
-    assert sum(sum(f["packets"]) for f in appliances[1].flows("UDP")) == 2 * 10
+@pytest.mark.parametrize("mode", ["routed", "in line"])
+def test_bypass(lab, appliances, start, start_weir, mode):
+    """Without a healthy appliance everything passes uninspected, until one is back."""
+    fails = "weir.fail_mode = bypass\n"
+    if mode == "routed":
+        address, weir = SERVER_V4, start(fails)
+    else:
+        near_end, far_end = wire_ends()
+        address, weir = NEAR_V4, start_weir(in_line(lab, fails), front=near_end, more=far_end)
+        lab.connect_in_line()
+    try:
+        all_unhealthy(lab, appliances, weir)
+        assert lab.udp(address, 5353, 20) == ["server"] * 20
+        assert lab.http(f"http://{address}/", 5) == ["server"] * 5
+        assert received(ping(lab, address, "-c", "2", "-i", "0.05")) == 2
+        assert sum(a.counts()["packets"] for a in appliances) == 0
+        assert weir.ask("metrics", load_balancer="inspect")["BypassedPackets"] >= 2 * 20 + 2 * 2
+        appliances[1].ask("health", "on")
+        wait_for_state(weir, appliances[1], "healthy")
+        assert lab.udp(address, 5353, 10) == ["server"] * 10
+        assert sum(sum(f["packets"]) for f in appliances[1].flows("UDP")) == 2 * 10
+    finally:
+        lab.route_through_weir()
 
 
 # Deregistration.

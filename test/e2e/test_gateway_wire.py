@@ -6,13 +6,13 @@ import os
 import re
 
 import pytest
-from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, ICMPv6PacketTooBig, IPv6
 from scapy.layers.l2 import ARP, LLC, STP, Dot3, Ether
 from scapy.packet import Raw
 
-from gateway import (NEAR_V4, NEAR_V6, SERVER_V4, GatewayLab, Appliance, back, device, endpoint, far, fleet, front,
-                     gateway, in_line, ping, received, where_flows_went, wire_ends)
+from gateway import (LARGE, NEAR_V4, NEAR_V6, SERVER_V4, Appliance, GatewayLab, back, device, endpoint, far, fleet,
+                     front, gateway, in_line, ping, received, where_flows_went, wire_ends)
 from raw_port import RawPort
 from topology import wait_until
 
@@ -21,7 +21,7 @@ A, B = "02:00:00:00:0a:01", "02:00:00:00:0b:01"  # two stations of nobody
 
 @pytest.fixture(scope="module")
 def lab():
-    with GatewayLab(f"weir-e2e-{os.getpid()}") as lab:
+    with GatewayLab(f"weir-e2e-{os.getpid()}", mtu=LARGE, hosts_mtu=1500) as lab:
         lab.serve()
         lab.connect_in_line()
         yield lab
@@ -134,6 +134,51 @@ def test_a_wire_has_no_addresses_of_its_own(lab, weir, ends):
     lab.client.try_run("ping", "-c", "1", "-W", "1", "198.18.1.1")
     for port in ends:
         assert port.receive(lambda f: f.src in macs, 1, 0.3) == []
+
+
+def start_wire(lab, start_weir, back_mtu: int = 1500, **keys: str):
+    near_end, far_end = wire_ends()
+    return start_weir(in_line(lab, **keys), front=near_end, back=back(back_mtu), more=far_end)
+
+
+@pytest.mark.parametrize("back_mtu, mss, arrives", [(1500, 1460, 1392), (1500, 1300, 1300), (LARGE, 1460, 1460)])
+@pytest.mark.parametrize("family", [4, 6])
+def test_mss_is_lowered_to_what_fits_in_geneve(lab, appliances, start_weir, ends, family, back_mtu, mss, arrives):
+    """RFC 6691: the MSS counts neither IP's nor TCP's header; the overhead is 68 bytes."""
+    start_wire(lab, start_weir, back_mtu)
+    ip = IP(src="10.9.0.1", dst="10.9.1.1") if family == 4 else IPv6(src="fd00::1", dst="fd00::2")
+    for sender, receiver, a, b, flags in ((ends[0], ends[1], A, B, "S"), (ends[1], ends[0], B, A, "SA")):
+        receiver.flush()
+        if flags == "SA":
+            ip.src, ip.dst = ip.dst, ip.src
+        tcp = TCP(sport=1000 if flags == "S" else 80, dport=80 if flags == "S" else 1000, flags=flags,
+                  options=[("MSS", mss), ("NOP", None), ("WScale", 7)])
+        sender.send(Ether(src=a, dst=b) / ip / tcp)
+        got, = receiver.receive(lambda f: TCP in f and f.src == a, 1)
+        assert dict(got[TCP].options)["MSS"] == arrives - (20 if family == 6 and arrives != mss else 0)
+        checksum = got[TCP].chksum
+        del got[TCP].chksum
+        assert Ether(bytes(got))[TCP].chksum == checksum
+
+
+def test_errors_on_a_wire(lab, appliances, start_weir, ends):
+    """Told to the sender as from the host it wrote to: a wire has no address of its own."""
+    weir = start_wire(lab, start_weir, balancer="icmp_mtu_exceeded.enabled = true\n")
+    datagram = UDP(sport=5, dport=6) / Raw(b"x" * 1440)
+    got = ends[0].ask(Ether(src=A, dst=B) / IP(src="10.9.0.1", dst="10.9.1.1", flags="DF") / datagram, lambda f: ICMP in f and f[ICMP].type == 3)
+    assert got is not None and (got.src, got.dst) == (B, A)
+    assert (got[IP].src, got[IP].dst, got[ICMP].code, got[ICMP].nexthopmtu) == ("10.9.1.1", "10.9.0.1", 4, 1432)
+    got = ends[0].ask(Ether(src=A, dst=B) / IPv6(src="fd00::1", dst="fd00::2") / datagram, lambda f: ICMPv6PacketTooBig in f)
+    assert got is not None and (got.src, got.dst, got[IPv6].src, got[ICMPv6PacketTooBig].mtu) == (B, A, "fd00::2", 1432)
+    assert weir.drops()["packet_too_big"] == 2
+
+
+def test_resets_on_a_wire(lab, appliances, start_weir, ends):
+    start_wire(lab, start_weir, listener="send_tcp_reset.on_idle_timeout.enabled = true\n")
+    stray = Ether(src=A, dst=B) / IP(src="10.9.0.1", dst="10.9.1.1") / TCP(sport=7, dport=80, flags="A", seq=1, ack=99)
+    got = ends[0].ask(stray, lambda f: TCP in f and f[TCP].dport == 7)
+    assert got is not None and (got.src, got.dst, got[IP].src, got[TCP].seq) == (B, A, "10.9.1.1", 99)
+    assert "R" in got[TCP].flags
 
 
 def test_a_wire_and_a_routed_endpoint_on_one_box(lab, appliances, start_weir):
