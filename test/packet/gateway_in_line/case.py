@@ -31,7 +31,7 @@ front = [
     Ether(src=EAST, dst=WEST) / Dot1Q(vlan=8) / IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=1, dport=2),
 ]
 
-UDP_COOKIE, TCP_COOKIE = 0x85880946, 0x53ed3064  # of the secret of these tests
+UDP_COOKIE, TCP_COOKIE = 0x858809c5, 0x53ed3031  # of the secret of these tests
 back = [geneve(UDP_COOKIE, udp), geneve(UDP_COOKIE, answer), geneve(TCP_COOKIE, syn),
         geneve(TCP_COOKIE, IP(src="192.0.2.1", dst="192.0.2.2", id=9) / TCP(sport=22, dport=40001, flags="RA")),
         geneve(TCP_COOKIE, udp)]
