@@ -426,7 +426,11 @@ def main() -> int:
     if not (ROOT / "build/build.ninja").exists():
         subprocess.run(["meson", "setup", "build"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", "build", "--quiet"], cwd=ROOT, check=True)
-    result = bench(L4 if options.what == "l4" else GWLB, options)
+    subprocess.run([ROOT / "tools/hugepages", "reserve", "bench", "1024"])
+    try:
+        result = bench(L4 if options.what == "l4" else GWLB, options)
+    finally:
+        subprocess.run([ROOT / "tools/hugepages", "restore", "bench"])
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
     return 0

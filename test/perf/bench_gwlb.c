@@ -60,6 +60,7 @@ turn_round(struct packet *p)
 	memcpy(swap, ip + IPV4_SRC, 4);
 	memcpy(ip + IPV4_SRC, ip + IPV4_DST, 4);
 	memcpy(ip + IPV4_DST, swap, 4);
+	p->interface = 1; /* the appliances' */
 	if (packet_parse(&frame, &link, p) != DROP_NONE)
 		return false;
 	p->flags |= PACKET_GENEVE;
