@@ -43,6 +43,16 @@ enum snapshot_forwarding {
 	FORWARDING_GENEVE,   /* encapsulated by a gateway load balancer */
 };
 
+/**
+ * What a service has made of a listener's configuration: rules, attributes.  Immutable; it lives as
+ * long as a snapshot names it, which the management core counts.  Each service's struct begins with
+ * this.
+ */
+struct snapshot_service {
+	uint32_t references;
+	void (*free)(struct snapshot_service *service);
+};
+
 /** A listener on one address of its load balancer. */
 struct snapshot_frontend {
 	struct ip_addr vip;
@@ -51,6 +61,7 @@ struct snapshot_frontend {
 	uint8_t protocols;   /* SNAPSHOT_TCP, SNAPSHOT_UDP or both */
 	uint16_t generation; /* 0: index not in use */
 	uint8_t draining;    /* removed from the configuration: existing flows only */
+	uint8_t terminates;  /* connections end here: `service` serves them */
 	uint8_t forwards_n;
 	uint32_t tcp_idle_ms; /* established */
 	uint32_t udp_idle_ms;
@@ -60,6 +71,7 @@ struct snapshot_frontend {
 		uint32_t weight;
 	} forwards[SNAPSHOT_FORWARDS_MAX];
 	uint64_t listener_id;
+	struct snapshot_service *service; /* of listeners that terminate, else NULL */
 };
 
 /** Why the target of a gateway flow is to be thought over when its next packet comes. */

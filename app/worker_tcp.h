@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker's own TCP connections: the engine, its buffers, and the proxy on top of it.
+ *
+ * Segments for listeners that terminate, and answers to connections that weir opened, come here
+ * from the burst; what the engine sends leaves like any other packet.  After the bursts of a turn
+ * worker_tcp_turn() lets time pass, hands events to the proxy and flushes.
+ */
+#ifndef WORKER_TCP_H
+#define WORKER_TCP_H
+
+#include "dataplane.h"
+#include "packet.h"
+
+struct worker;
+struct worker_tcp;
+
+/** @return  NULL without memory. */
+struct worker_tcp *worker_tcp_create(struct worker *w, const struct dataplane_settings *settings);
+
+/** Forget every connection; buffers and source ports are given back. */
+void worker_tcp_free(struct worker_tcp *t);
+
+/** A packet that is, or whose quoted packet is, of a connection of weir's own, or that opens one.
+ */
+void worker_tcp_input(struct worker *w, struct packet *p);
+
+/** @return  whether there was anything to do. */
+bool worker_tcp_turn(struct worker *w);
+
+#endif
