@@ -8,10 +8,11 @@
  * in (chain.h): received segments are queued by reference, what is sent is kept by reference until
  * it is acknowledged.
  *
- * The caller's turn: tcp_input() for each burst of segments, tcp_advance() once, then take events
- * with tcp_next_event() until there are none, answering with tcp_take(), tcp_send(), tcp_close()
- * ..., then tcp_flush(), which transmits what all of that made sendable: one ACK and one burst of
- * segments per connection and turn.  Nothing but `emit` and `released` calls back.
+ * The caller's turn: tcp_set_time(), tcp_input() for each segment of a burst, tcp_advance() once
+ * (so that what has arrived is seen before timers find it missing), then events with
+ * tcp_next_event() until there are none, answering with tcp_take(), tcp_send(), tcp_close() ...,
+ * then tcp_flush(), which transmits what all of that made sendable: one ACK and one burst of
+ * segments per connection and turn.  Nothing but tcp_ops calls back.
  *
  * One engine per worker, called by that worker alone.  Addresses and ports are in wire order,
  * times in microseconds of the worker's clock unless the name says otherwise.
@@ -106,6 +107,12 @@ struct tcp_config {
 	uint8_t secret[32];     /* keys ISNs, cookies, timestamps and the table */
 	bool checksum_offload;  /* emit with checksum_pending */
 	uint32_t tso_max;       /* longest payload of one emit; 0: the MSS */
+	/*
+	 * Memory of the buffers that arrive, 0: no limit.  When chains of the pool charge 35 % of
+	 * it, windows stop opening; from 50 % payload is dropped unacknowledged, what is out of
+	 * order first, then the connection that holds most without progress is reset.
+	 */
+	uint64_t buffer_bytes;
 };
 
 /** @return  NULL without memory. */
@@ -113,6 +120,9 @@ struct tcp *tcp_create(const struct tcp_config *config, uint64_t now_us);
 
 /** Forgets every connection without a segment; all references are given back. */
 void tcp_free(struct tcp *tcp);
+
+/** The time of what follows, never before that of the last call; fires nothing. */
+void tcp_set_time(struct tcp *tcp, uint64_t now_us);
 
 enum tcp_input_result {
 	TCP_INPUT_TAKEN,   /* of a connection, or answered: the caller frees its reference */
@@ -205,9 +215,9 @@ void tcp_shutdown(struct tcp *tcp, struct tcp_connection *connection);
 
 /**
  * The caller is done with it, from now on no event names it.  What is queued and a FIN are still
- * sent.  Bytes that were not taken, or that arrive later, end it with RST, the latter only after
- * `linger_ms` or when the peer has everything (RFC 9112 section 9.6: the last response must reach a
- * client that still sends).
+ * sent.  Bytes that were not taken, or that arrive later, end it with RST: at once when `linger_ms`
+ * is 0, else they are thrown away and the RST comes when that time is over without the peer's FIN
+ * (RFC 9112 section 9.6: the last response must reach a client that still sends).
  */
 void tcp_close(struct tcp *tcp, struct tcp_connection *connection, uint32_t linger_ms);
 
