@@ -17,7 +17,9 @@
  *   cwnd 14600, ssthresh 700, mss 1460, queued 0, reason 2
  *   establish                 handshake without options, 20 ms round trip, ends at @20
  *   establish ts              with timestamps, SACK and scale 7: peer's clock 1000 + ms
- *   ours FIELD VALUE          before the handshake: a setting (see set_field())
+ *   ignore_out 1              from here on nobody looks at what is sent
+ *   answer EVERY UNTIL        the last ACK again every so many ms: what a live peer without room
+ * does ours FIELD VALUE          before the handshake: a setting (see set_field())
  */
 #ifndef TCP_SCRIPT_H
 #define TCP_SCRIPT_H
@@ -42,7 +44,7 @@ struct script {
 	struct span *spans;
 	struct tcp_listener listener;
 	struct tcp_connection *c;
-	bool v6, given_back, ours_known, ts;
+	bool v6, given_back, ours_known, ts, ignore_out;
 	uint32_t ours, theirs; /* first sequence numbers */
 	uint32_t ts_ours;      /* our first TSval */
 	uint64_t now_us;
@@ -64,6 +66,10 @@ script_emit(void *arg, const struct tcp_segment *segment)
 {
 	struct script *s = arg;
 
+	if (s->ignore_out) {
+		buffer_unref(buffer_of_segment(segment));
+		return;
+	}
 	CHECK(s->out_n < SCRIPT_OUT_MAX);
 	s->out[s->out_n++] = (struct script_out){buffer_of_segment(segment), s->now_us};
 }
@@ -568,8 +574,21 @@ script_act(struct script *s, char *word)
 }
 
 static inline void
+script_answer(struct script *s, const struct script_segment *last)
+{
+	uint64_t every_us = script_number() * UINT64_C(1000);
+	uint64_t until_us = SCRIPT_BEGIN_US + script_number() * UINT64_C(1000);
+
+	while (s->now_us < until_us && tcp_counters(s->tcp)->connections > 0) {
+		script_go(s, s->now_us + every_us);
+		script_inject(s, last);
+	}
+}
+
+static inline void
 script_line(struct script *s, char *line)
 {
+	static struct script_segment last;
 	char *remark = strchr(line, '#'), *word;
 	struct script_segment g;
 	struct tcp_info info;
@@ -584,6 +603,11 @@ script_line(struct script *s, char *line)
 	} else if (strcmp(word, "<") == 0) {
 		script_read_segment(&g, strtok(NULL, " "));
 		script_inject(s, &g);
+		last = g;
+	} else if (strcmp(word, "answer") == 0) {
+		script_answer(s, &last);
+	} else if (strcmp(word, "ignore_out") == 0) {
+		s->ignore_out = true;
 	} else if (strcmp(word, ">") == 0) {
 		script_read_segment(&g, strtok(NULL, " "));
 		script_expect(s, &g);
