@@ -69,6 +69,7 @@ struct dataplane {
 	_Atomic(const struct rss_replies *) replies[SNAPSHOT_INTERFACES];
 
 	uint32_t mbufs;
+	uint32_t max_half_open; /* per listener and worker */
 	uint16_t workers_n;
 	struct worker *workers[WORKER_MAX];
 	struct rte_ring *between[WORKER_MAX][WORKER_MAX]; /* SP/SC of mbufs; [i][i] is NULL */
@@ -79,6 +80,8 @@ struct dataplane_settings {
 	bool adaptive;
 	bool hugepages;
 	uint32_t max_flows; /* of all workers together */
+	uint32_t max_connections; /* terminated TCP connections, of all workers together */
+	uint32_t max_half_open;   /* per listener and worker, then SYN cookies */
 	uint32_t mbufs;
 	uint16_t mbuf_data_room;            /* bytes of a frame that fit in one buffer */
 	uint16_t frontends_n, interfaces_n; /* sizes of counter arrays */

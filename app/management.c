@@ -44,6 +44,40 @@ update_clock(struct management *m)
 
 /* Health checks: a command to a worker, a verdict back. */
 
+static void
+free_command(struct worker_command *command)
+{
+	free(command->path);
+	free(command);
+}
+
+/* What an HTTP check asks for. @return false without memory. */
+static bool
+ask_by_http(const struct management *m, struct worker_command *command)
+{
+	const struct snapshot *s = atomic_load_explicit(&m->dp->snapshot, memory_order_relaxed);
+	const struct snapshot_target *t = snapshot_target(s, command->target);
+	const struct model_target_group *tg =
+		t == NULL ? NULL : model_target_group_by_id(m->model, s->groups[t->group].id);
+
+	if (tg == NULL || tg->health_check.protocol != ELB_HTTP)
+		return true;
+	command->path = strdup(tg->health_check.path);
+	return command->path != NULL &&
+	       http_matcher_parse(&command->matcher, tg->health_check.matcher);
+}
+
+static enum target_reason
+reason_of(const struct worker_command *command)
+{
+	if (command->path == NULL)
+		return TARGET_REASON_FAILED_HEALTH_CHECKS;
+	if (command->result == PROBE_STATUS_MISMATCH)
+		return TARGET_REASON_RESPONSE_CODE_MISMATCH;
+	return command->result == PROBE_TIMEOUT ? TARGET_REASON_TIMEOUT
+						: TARGET_REASON_FAILED_HEALTH_CHECKS;
+}
+
 void
 management_check_target(void *arg, uint64_t target, const struct health_settings *settings)
 {
@@ -62,8 +96,8 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	command->target = registry_find(&m->registries.targets, target);
 	command->port_be = settings->port_be;
 	command->timeout_ms = settings->timeout_ms;
-	if (rte_ring_sp_enqueue(w->commands, command) != 0) {
-		free(command);
+	if (!ask_by_http(m, command) || rte_ring_sp_enqueue(w->commands, command) != 0) {
+		free_command(command);
 		health_on_not_checked(m->health, target);
 		return;
 	}
@@ -79,8 +113,8 @@ take_verdict(struct management *m, struct worker_command *command)
 	else
 		health_on_verdict(m->health, command->cookie, HEALTH_OWN_CHECK,
 				  command->result == PROBE_CONNECTED,
-				  TARGET_REASON_FAILED_HEALTH_CHECKS, management_wall_s());
-	free(command);
+				  reason_of(command), management_wall_s());
+	free_command(command);
 }
 
 static void

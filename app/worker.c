@@ -20,6 +20,7 @@
 #include "wire.h"
 #include "worker_gateway.h"
 #include "worker_io.h"
+#include "worker_tcp.h"
 
 #define BURST         PORT_BURST
 #define PROBE_TICK_MS 10
@@ -386,12 +387,12 @@ parse(struct worker *w, struct ingress *in, struct rte_mbuf *m, struct packet *p
 	return packet_parse(&frame, &link, p);
 }
 
-/* Probes are the worker's only own connections. */
+/* Of a connection of the worker's own: a TCP health check's, or the engine's. */
 static void
-offer_to_prober(struct worker *w, struct packet *p)
+take_in(struct worker *w, struct packet *p)
 {
 	if (!prober_input(w->prober, p)) {
-		drop(w, p->buf, DROP_HOST_UNWANTED);
+		worker_tcp_input(w, p);
 		return;
 	}
 	rte_pktmbuf_free(p->buf);
@@ -412,7 +413,7 @@ finish(struct worker *w, struct packet *p)
 		drop(w, p->buf, (enum drop_reason)p->drop);
 		break;
 	case PACKET_ENDPOINT:
-		offer_to_prober(w, p);
+		take_in(w, p);
 		break;
 	case PACKET_LINK:
 		worker_gateway_link(w, p);
@@ -532,6 +533,16 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 		else
 			finish(w, p);
 	}
+}
+
+void
+worker_send(struct worker *w, struct packet *p)
+{
+	struct capture *capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
+
+	if (unlikely(capture != NULL))
+		capture_sent(capture, w, p);
+	forward(w, p);
 }
 
 static bool
@@ -654,6 +665,15 @@ random32(struct worker *w)
 	return (uint32_t)(hash_words(&w->nlb->seed, w->probe_random, 0, 0, 0) >> 16);
 }
 
+void
+worker_probe_done(struct worker *w, struct worker_command *command, enum probe_result result,
+		  uint16_t status)
+{
+	command->result = result;
+	command->status = status;
+	command_done(w, command);
+}
+
 static void
 start_probe(struct worker *w, struct worker_command *command)
 {
@@ -677,7 +697,7 @@ start_probe(struct worker *w, struct worker_command *command)
 	request.src = local->addr;
 	request.dst = target->addr;
 	if (!nlb_endpoint_open(w->nlb, w->snapshot, reference, &target->addr, command->port_be,
-			       (uint8_t)w->probe_slot, w->now_ms, &request.sport_be)) {
+			       worker_own_slot(w), w->now_ms, &request.sport_be)) {
 		command_done(w, command);
 		return;
 	}
@@ -715,7 +735,10 @@ poll_commands(struct worker *w)
 
 		switch (command->kind) {
 		case WORKER_PROBE:
-			start_probe(w, command);
+			if (command->path != NULL)
+				worker_tcp_probe(w, command);
+			else
+				start_probe(w, command);
 			break;
 		case WORKER_FLOWS:
 			flow_page_fill(&w->nlb->flows, w->snapshot, &command->flows, describe_flow,
@@ -790,6 +813,7 @@ worker_poll(struct worker *w, uint64_t tick)
 	w->now_ms = clock_us_to_ms(w->now_us);
 	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
 
+	worker_tcp_begin(w);
 	busy = poll_peers(w);
 	busy |= poll_ports(w);
 	process_released(w);
@@ -801,6 +825,7 @@ worker_poll(struct worker *w, uint64_t tick)
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
 	worker_gateway_sweep(w);
+	busy |= worker_tcp_turn(w);
 	flush(w);
 	wake_management(w);
 

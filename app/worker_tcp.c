@@ -17,11 +17,14 @@
 
 #define RECEIVE_BUFFER (256u << 10)
 #define SEND_BUFFER    (256u << 10)
+#define SYN_RETRIES    3
+#define SPANS_PER_MBUF 2
 
 struct worker_tcp {
 	struct worker *worker;
 	struct tcp *tcp;
 	struct proxy *proxy;
+	struct http_prober *prober;
 	struct chain_pool chains;
 	struct span *spans;
 	struct tcp_listener *listeners; /* [SNAPSHOT_FRONTENDS], by index */
@@ -104,40 +107,101 @@ release_port(void *arg, const struct tcp_tuple *tuple)
 			   tuple->remote_port_be);
 }
 
-/* What the proxy asks for. */
-
+/*
+ * A source port towards a target.  Local addresses take turns, so that the ports of all are used.
+ */
 static bool
-reserve_port(void *arg, uint32_t target_reference, struct tcp_tuple *tuple,
-	     struct tcp_settings *settings)
+reserve(struct worker_tcp *t, const struct snapshot_target *target, uint16_t port_be,
+	struct tcp_tuple *tuple, struct tcp_settings *settings)
 {
-	struct worker_tcp *t = arg;
 	struct worker *w = t->worker;
 	const struct snapshot *s = w->snapshot;
-	const struct snapshot_target *target = snapshot_target(s, target_reference);
 
-	if (target == NULL)
-		return false;
-	/* The local addresses in turn, so that ports of all are used. */
 	for (uint32_t i = 0; i < target->local_n; i++) {
-		uint32_t k = (w->local_turn++ & UINT32_MAX) % target->local_n;
-		uint32_t reference = s->local_refs[target->local_first + k];
-		const struct snapshot_local *local = snapshot_local(s, reference);
+		uint32_t reference;
+		const struct snapshot_local *local;
 
-		if (local == NULL ||
-		    !nlb_endpoint_open(w->nlb, s, reference, &target->addr, target->port_be,
-				       worker_own_slot(w), w->now_ms, &tuple->local_port_be))
+		if (++w->local_turn >= target->local_n)
+			w->local_turn = 0;
+		reference = s->local_refs[target->local_first + w->local_turn];
+		local = snapshot_local(s, reference);
+		if (local == NULL || !nlb_endpoint_open(w->nlb, s, reference, &target->addr, port_be,
+							worker_own_slot(w), w->now_ms,
+							&tuple->local_port_be))
 			continue;
 		tuple->local = local->addr;
 		tuple->remote = target->addr;
-		tuple->remote_port_be = target->port_be;
+		tuple->remote_port_be = port_be;
 		tuple->af = target->af;
 		*settings = (struct tcp_settings){.mtu = s->interfaces[target->interface].mtu,
 						  .congestion = TCP_CUBIC,
 						  .receive_buffer = RECEIVE_BUFFER,
-						  .send_buffer = SEND_BUFFER};
+						  .send_buffer = SEND_BUFFER,
+						  .syn_retries = SYN_RETRIES};
 		return true;
 	}
 	return false;
+}
+
+/* What the proxy asks for. */
+
+static bool
+reserve_for_proxy(void *arg, uint32_t reference, struct tcp_tuple *tuple,
+		  struct tcp_settings *settings)
+{
+	struct worker_tcp *t = arg;
+	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
+
+	return target != NULL && reserve(t, target, target->port_be, tuple, settings);
+}
+
+/* A connection counts as a flow of its target, which is not forgotten before the last has ended. */
+
+static void
+count_connected(void *arg, uint32_t target)
+{
+	struct worker_tcp *t = arg;
+
+	t->worker->counters.targets[ref_index(target)].new_flows++;
+}
+
+static void
+count_disconnected(void *arg, uint32_t target)
+{
+	struct worker_tcp *t = arg;
+
+	t->worker->counters.targets[ref_index(target)].closed_flows++;
+}
+
+/* Health checks. */
+
+static void
+probe_done(void *arg, uint64_t cookie, enum probe_result result, uint16_t status)
+{
+	struct worker_tcp *t = arg;
+
+	worker_probe_done(t->worker, (struct worker_command *)(uintptr_t)cookie, result, status);
+}
+
+void
+worker_tcp_probe(struct worker *w, struct worker_command *command)
+{
+	struct worker_tcp *t = w->tcp;
+	const struct snapshot_target *target = snapshot_target(w->snapshot, command->target);
+	struct http_probe_request request = {.cookie = (uintptr_t)command,
+					     .path = command->path,
+					     .matcher = command->matcher,
+					     .timeout_ms = command->timeout_ms};
+
+	if (target == NULL ||
+	    !reserve(t, target, command->port_be, &request.tuple, &request.settings)) {
+		worker_probe_done(w, command, PROBE_NOT_SENT, 0);
+		return;
+	}
+	if (!http_prober_start(t->prober, &request, w->now_ms)) {
+		release_port(t, &request.tuple);
+		worker_probe_done(w, command, PROBE_NOT_SENT, 0);
+	}
 }
 
 /* In. */
@@ -200,6 +264,12 @@ worker_tcp_input(struct worker *w, struct packet *p)
 	rte_pktmbuf_free(p->buf);
 }
 
+void
+worker_tcp_begin(struct worker *w)
+{
+	tcp_set_time(w->tcp->tcp, w->now_us);
+}
+
 bool
 worker_tcp_turn(struct worker *w)
 {
@@ -207,7 +277,72 @@ worker_tcp_turn(struct worker *w)
 	bool busy;
 
 	tcp_advance(t->tcp, w->now_us);
+	http_prober_advance(t->prober, w->now_ms);
 	busy = proxy_turn(t->proxy, w->snapshot, w->now_us);
 	tcp_flush(t->tcp);
 	return busy;
+}
+
+/* Start and end. */
+
+struct worker_tcp *
+worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
+{
+	struct worker_tcp *t = calloc(1, sizeof(*t));
+	uint32_t connections = settings->max_connections / settings->workers_n;
+	uint32_t spans = settings->mbufs * SPANS_PER_MBUF / settings->workers_n;
+	struct chain_ops ops = port_chain_ops(w->dp->pool);
+	struct tcp_config tcp = {.ops = {.emit = emit, .listen = listen_for, .released = release_port},
+				 .arg = t,
+				 .connections_max = connections,
+				 .time_wait_max = connections,
+				 .half_open_max = connections / 4 + 1};
+	struct proxy_config proxy = {.ops = {.reserve = reserve_for_proxy,
+					     .release = release_port,
+					     .connected = count_connected,
+					     .disconnected = count_disconnected},
+				     .ops_arg = t,
+				     .connections_max = connections,
+				     .exchanges_max = connections};
+
+	if (t == NULL)
+		return NULL;
+	t->worker = w;
+	t->spans = calloc(spans, sizeof(*t->spans));
+	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
+	if (t->spans == NULL || t->listeners == NULL || !secret_random(tcp.secret, sizeof(tcp.secret)))
+		goto fail;
+	chain_pool_init(&t->chains, &ops, t->spans, spans, port_chain_charge(w->dp->pool));
+	tcp.pool = &t->chains;
+	tcp.buffer_bytes = (uint64_t)settings->mbufs / settings->workers_n *
+			   port_chain_charge(w->dp->pool);
+	t->tcp = tcp_create(&tcp, w->now_us);
+	if (t->tcp == NULL)
+		goto fail;
+	t->service = worker_alb_create(w, &proxy);
+	proxy.tcp = t->tcp;
+	proxy.pool = &t->chains;
+	t->proxy = proxy_create(&proxy, w->now_ms);
+	t->prober = http_prober_create(t->tcp, &t->chains, probe_done, t, w->now_ms);
+	if (t->service != NULL && t->proxy != NULL && t->prober != NULL)
+		return t;
+
+fail:
+	worker_tcp_free(t);
+	return NULL;
+}
+
+void
+worker_tcp_free(struct worker_tcp *t)
+{
+	if (t == NULL)
+		return;
+	if (t->tcp != NULL) {
+		http_prober_free(t->prober);
+		proxy_free(t->proxy);
+		tcp_free(t->tcp);
+	}
+	free(t->spans);
+	free(t->listeners);
+	free(t);
 }

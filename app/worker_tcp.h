@@ -13,6 +13,7 @@
 #include "packet.h"
 
 struct worker;
+struct worker_command;
 struct worker_tcp;
 
 /** @return  NULL without memory. */
@@ -25,7 +26,13 @@ void worker_tcp_free(struct worker_tcp *t);
  */
 void worker_tcp_input(struct worker *w, struct packet *p);
 
+/** Begin a turn: segments that come from now on came at w->now_us. */
+void worker_tcp_begin(struct worker *w);
+
 /** @return  whether there was anything to do. */
 bool worker_tcp_turn(struct worker *w);
+
+/** Begin an HTTP health check; it ends in worker_probe_done(). */
+void worker_tcp_probe(struct worker *w, struct worker_command *command);
 
 #endif

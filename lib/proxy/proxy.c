@@ -87,7 +87,7 @@ proxy_take_session(struct proxy *p)
 		s = &p->sessions[p->sessions_used++];
 	else
 		return NULL;
-	*s = (struct session){.side.kind = SIDE_SESSION};
+	*s = (struct session){.proxy = p};
 	p->sessions_n++;
 	return s;
 }
@@ -115,7 +115,7 @@ proxy_take_upstream(struct proxy *p)
 		u = &p->upstreams[p->upstreams_used++];
 	else
 		return NULL;
-	*u = (struct upstream){.side.kind = SIDE_UPSTREAM};
+	*u = (struct upstream){.proxy = p};
 	p->upstreams_n++;
 	return u;
 }
@@ -200,17 +200,14 @@ bury(struct proxy *p)
 static void
 dispatch(struct proxy *p, struct tcp_connection *connection, uint32_t events)
 {
-	struct side *side;
+	struct proxy_side *side;
 
 	if ((events & TCP_EVENT_ACCEPTED) != 0 && !session_accepted(p, connection)) {
 		tcp_abort(p->config.tcp, connection);
 		return;
 	}
 	side = tcp_user(connection);
-	if (side->kind == SIDE_SESSION)
-		session_event(p, (struct session *)side, events);
-	else
-		upstream_event(p, (struct upstream *)side, events);
+	side->on_event(side, connection, events);
 }
 
 static void

@@ -21,6 +21,7 @@
 
 #include "chain.h"
 #include "http.h"
+#include "http_write.h"
 #include "proxy_exchange.h"
 #include "snapshot.h"
 #include "tcp.h"
@@ -42,13 +43,24 @@ struct proxy_service {
 	void (*closed)(void *arg, const struct proxy_session_info *session);
 	/**
 	 * A request's head is complete and may be forwarded as far as HTTP is concerned.  Fill
-	 * `decision`.  Called again, with `retry`, when the target it named could not be reached.
+	 * `decision`.
 	 */
 	void (*decide)(void *arg, struct proxy_exchange *exchange,
 		       const struct http_request *request, struct proxy_decision *decision);
+	/**
+	 * `failed` could not be reached or died unanswered, and the request may be sent again.
+	 * @return  whom to, 0: nobody.
+	 */
+	uint32_t (*again)(void *arg, struct proxy_exchange *exchange, uint32_t failed);
+	/** A connection to the target could not be made. */
+	void (*unreachable)(void *arg, uint32_t target, enum tcp_close_reason reason);
 	/** A response's head is complete: add to the edits. */
 	void (*response)(void *arg, struct proxy_exchange *exchange,
 			 const struct http_response *response, struct http_response_edits *edits);
+	/** The policy of a listener, by its reference; valid during the turn.  NULL: it is gone. */
+	const struct http_policy *(*policy)(void *arg, uint32_t frontend, bool *draining);
+	/** Seconds since 1970. */
+	uint64_t (*wall_s)(void *arg);
 	/** The exchange is over and has been answered, or not: see exchange->record. */
 	void (*done)(void *arg, const struct proxy_exchange *exchange);
 };
@@ -62,6 +74,11 @@ struct proxy_ops {
 			struct tcp_settings *settings);
 	/** The port was not used after all. */
 	void (*release)(void *arg, const struct tcp_tuple *tuple);
+	/** A connection to the target begins, or is over. */
+	void (*connected)(void *arg, uint32_t target);
+	void (*disconnected)(void *arg, uint32_t target);
+	/** Whether an idle connection to the target is worth keeping. */
+	bool (*may_reuse)(void *arg, uint32_t target);
 };
 
 struct proxy_config {

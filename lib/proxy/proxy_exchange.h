@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "http_write.h"
 #include "tcp.h"
 
 #define PROXY_TEXT_MAX 2048
@@ -75,6 +76,26 @@ struct proxy_exchange {
 };
 
 enum proxy_verdict { PROXY_FORWARD, PROXY_ANSWER };
+
+/** A response of weir's own. */
+struct proxy_answer {
+	uint16_t status;
+	bool close;               /* the connection ends behind it */
+	const char *content_type; /* NULL: text/html, with a body that says the status */
+	const char *body;
+	uint32_t body_len;
+	const char *location; /* of redirects, else NULL */
+	uint32_t location_len;
+};
+
+/** What the service wants of a request. */
+struct proxy_decision {
+	enum proxy_verdict verdict;
+	uint32_t target;            /* PROXY_FORWARD: reference */
+	bool close;                 /* the connection ends behind the response */
+	struct proxy_answer answer; /* PROXY_ANSWER */
+	struct http_request_edits edits;
+};
 
 /** Keep a string. @return where. */
 struct proxy_text proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len);

@@ -15,7 +15,9 @@
 #define PROXY_PRIVATE_H
 
 #include "head.h"
+#include "http_body.h"
 #include "proxy.h"
+#include "proxy_side.h"
 #include "timer_wheel.h"
 
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
@@ -25,12 +27,13 @@
 #define PROXY_DISCARD_BYTES      65536  /* of a request's body, behind an own answer */
 #define PROXY_RETRIES            1
 
-/* What a side of the proxy is: a TCP connection's user pointer points at one. */
-enum side_kind { SIDE_SESSION = 1, SIDE_UPSTREAM };
-
-struct side {
-	uint8_t kind; /* enum side_kind */
+/** A body, or one direction of a tunnel, on its way. */
+struct relay {
+	struct http_body body;
+	bool chunk_out; /* it leaves in the chunked coding */
 };
+
+enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY };
 
 enum session_state {
 	SESSION_IDLE,     /* between requests */
@@ -41,7 +44,8 @@ enum session_state {
 };
 
 struct session {
-	struct side side;
+	struct proxy_side side; /* first */
+	struct proxy *proxy;
 	uint8_t state;       /* enum session_state */
 	bool client_ended;   /* FIN of the client */
 	bool close_after;    /* the response under way is the last */
@@ -78,7 +82,8 @@ struct exchange {
 enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_CLOSED };
 
 struct upstream {
-	struct side side;
+	struct proxy_side side; /* first */
+	struct proxy *proxy;
 	uint8_t state;   /* enum upstream_state */
 	bool reused;     /* had an exchange before */
 	bool got_bytes;  /* of the answer under way */
@@ -120,7 +125,6 @@ void proxy_postpone(struct proxy *proxy, struct session *session);
 /* session.c */
 /** @return  false: refused; the connection is the caller's to abort. */
 bool session_accepted(struct proxy *proxy, struct tcp_connection *connection);
-void session_event(struct proxy *proxy, struct session *session, uint32_t events);
 /** Do all that can be done with what has come. */
 void session_run(struct proxy *proxy, struct session *session);
 /** Bytes have moved, or a message has ended. */
@@ -129,7 +133,6 @@ void session_progress(struct proxy *proxy, struct session *session);
 void session_fail(struct proxy *proxy, struct session *session, uint16_t status);
 
 /* upstream.c */
-void upstream_event(struct proxy *proxy, struct upstream *upstream, uint32_t events);
 /** Send the exchange's request to `target`: by an idle connection, or a new one. */
 void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
 /** The exchange lets go of its upstream: back to the pool, or closed. */
@@ -138,6 +141,8 @@ void upstream_release(struct proxy *proxy, struct upstream *upstream, bool reuse
 bool upstream_read_head(struct proxy *proxy, struct upstream *upstream);
 
 /* relay.c */
+/** Bytes of a body that are still to come, UINT64_MAX: nobody knows. */
+uint64_t relay_left(const struct relay *relay);
 /** Move the exchange's bodies, both ways, as far as they go. */
 void relay(struct proxy *proxy, struct exchange *exchange);
 

@@ -5,6 +5,14 @@
 
 #include "check.h"
 
+uint64_t
+relay_left(const struct relay *r)
+{
+	if (r->body.ended)
+		return 0;
+	return r->body.kind == HTTP_BODY_LENGTH ? r->body.left : UINT64_MAX;
+}
+
 /* Chunks of a body that leaves in the chunked coding: one for what is there, whatever came. */
 static bool
 frame_chunk(struct proxy *p, struct chain *out, struct chain *payload)
@@ -25,9 +33,9 @@ take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, stru
 {
 	const struct chain *in = tcp_received(from);
 
-	while (!r->ended && payload->len < room && in->len > 0) {
+	while (!r->body.ended && payload->len < room && in->len > 0) {
 		const struct span *span = in->first;
-		struct body_step step = body_next(r, span->data, span->len);
+		struct http_body_step step = http_body_next(&r->body, span->data, span->len);
 
 		if (step.bad)
 			return RELAY_BAD;
@@ -48,7 +56,7 @@ move_body(struct proxy *p, struct tcp_connection *from, struct tcp_connection *t
 	uint32_t queued = to == NULL ? 0 : tcp_queued(to);
 	enum relay_result result;
 
-	if (r->ended || queued >= PROXY_RELAY_BYTES)
+	if (r->body.ended || queued >= PROXY_RELAY_BYTES)
 		return RELAY_OK;
 	result = take_payload(p, from, r, &payload, PROXY_RELAY_BYTES - queued);
 	if (to == NULL) {
@@ -58,7 +66,7 @@ move_body(struct proxy *p, struct tcp_connection *from, struct tcp_connection *t
 	if (!r->chunk_out)
 		chain_move_all(&out, &payload);
 	else if ((!chain_is_empty(&payload) && !frame_chunk(p, &out, &payload)) ||
-		 (r->ended && result == RELAY_OK &&
+		 (r->body.ended && result == RELAY_OK &&
 		  !chain_append(p->config.pool, &out, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0)))
 		result = RELAY_MEMORY;
 	chain_free(p->config.pool, &payload);
@@ -78,18 +86,34 @@ relay_request(struct proxy *p, struct exchange *x)
 	uint64_t ignored = 0;
 	enum relay_result result;
 
-	if (x->request.ended || (!x->own_answer && (u == NULL || u->state != UPSTREAM_BUSY)))
+	if (x->request.body.ended || (!x->own_answer && (u == NULL || u->state != UPSTREAM_BUSY)))
 		return true;
 	result = move_body(p, s->connection, x->own_answer ? NULL : u->connection, &x->request,
 			   &ignored);
 	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
 	if (result == RELAY_OK &&
-	    (x->request.ended || !s->client_ended || tcp_received(s->connection)->len > 0))
+	    (x->request.body.ended || !s->client_ended || tcp_received(s->connection)->len > 0))
 		return true;
 	/* A body that is malformed, or that the client gave up. */
 	s->close_after = true;
 	session_fail(p, s, result == RELAY_MEMORY ? 503 : 400);
 	return false;
+}
+
+/* The target has closed behind a body that only this ends. */
+static enum relay_result
+end_by_close(struct proxy *p, struct exchange *x)
+{
+	struct chain end = {0};
+
+	x->response.body.ended = true;
+	if (!x->response.chunk_out)
+		return RELAY_OK;
+	if (!chain_append(p->config.pool, &end, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0))
+		return RELAY_MEMORY;
+	x->x.record.sent_bytes += end.len;
+	tcp_send(p->config.tcp, x->session->connection, &end);
+	return RELAY_OK;
 }
 
 static bool
@@ -108,13 +132,15 @@ relay_response(struct proxy *p, struct exchange *x)
 			session_fail(p, s, 502);
 		return !u->ended;
 	}
-	if (s->state == SESSION_TUNNEL)
+	if (s->state == SESSION_TUNNEL) {
+		s->again = true; /* what has come already goes on as bytes */
 		return true;
+	}
 	result = move_body(p, u->connection, s->connection, &x->response, &x->x.record.sent_bytes);
-	if (result == RELAY_OK && !x->response.ended && u->ended &&
+	if (result == RELAY_OK && !x->response.body.ended && u->ended &&
 	    tcp_received(u->connection)->len == 0) {
-		if (x->response.until_close)
-			x->response.ended = true;
+		if (x->response.body.kind == HTTP_BODY_UNTIL_CLOSE)
+			result = end_by_close(p, x);
 		else
 			result = RELAY_BAD;
 	}
@@ -136,12 +162,12 @@ relay_tunnel(struct proxy *p, struct exchange *x)
 	move_body(p, s->connection, u->connection, &x->request, &to_target);
 	move_body(p, u->connection, s->connection, &x->response, &x->x.record.sent_bytes);
 	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
-	if (s->client_ended && !x->request.ended && tcp_received(s->connection)->len == 0) {
-		x->request.ended = true;
+	if (s->client_ended && !x->request.body.ended && tcp_received(s->connection)->len == 0) {
+		x->request.body.ended = true;
 		tcp_shutdown(p->config.tcp, u->connection);
 	}
-	if (u->ended && !x->response.ended && tcp_received(u->connection)->len == 0) {
-		x->response.ended = true;
+	if (u->ended && !x->response.body.ended && tcp_received(u->connection)->len == 0) {
+		x->response.body.ended = true;
 		tcp_shutdown(p->config.tcp, s->connection);
 	}
 }
@@ -153,7 +179,7 @@ relay(struct proxy *p, struct exchange *x)
 
 	if (s->state == SESSION_TUNNEL) {
 		relay_tunnel(p, x);
-		if (!x->request.ended || !x->response.ended)
+		if (!x->request.body.ended || !x->response.body.ended)
 			return;
 	} else if (!relay_request(p, x) || !relay_response(p, x)) {
 		return;

@@ -59,9 +59,9 @@ static void
 exchange_complete(struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
-	bool close = s->close_after || !x->request.ended;
+	bool close = s->close_after || !x->request.body.ended;
 
-	exchange_end(p, x, x->request.ended && x->may_reuse);
+	exchange_end(p, x, x->request.body.ended && x->may_reuse);
 	if (close)
 		session_end(p, s, false);
 	else
@@ -82,12 +82,12 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	}
 	chain_free(p->config.pool, &x->head);
 	/* A body of unknown or great length that nobody wants: the connection ends instead. */
-	if (a->close || (!x->request.ended && relay_left(&x->request) > PROXY_DISCARD_BYTES))
+	if (a->close || (!x->request.body.ended && relay_left(&x->request) > PROXY_DISCARD_BYTES))
 		s->close_after = true;
 	x->x.record.elb_status = a->status;
 	x->x.record.answered_us = p->now_us;
 	x->answer_begun = true;
-	x->response.ended = true;
+	x->response.body.ended = true;
 	x->own_answer = true;
 	if (!head_write_answer(p, x, a, s->close_after, &bytes)) {
 		cut(p, s, PROXY_END_SHUTDOWN);
@@ -95,7 +95,7 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	}
 	x->x.record.sent_bytes += bytes.len;
 	tcp_send(p->config.tcp, s->connection, &bytes);
-	if (x->request.ended || s->close_after)
+	if (x->request.body.ended || s->close_after)
 		exchange_complete(p, s);
 }
 
@@ -137,7 +137,7 @@ refuse(struct proxy *p, struct session *s, uint16_t status)
 	if (x == NULL)
 		return;
 	x->x.record.received_bytes = tcp_received(s->connection)->len;
-	x->request.ended = true;
+	x->request.body.ended = true;
 	answer(p, s, &(struct proxy_answer){.status = status, .close = true});
 }
 
@@ -189,10 +189,10 @@ begin_request(struct proxy *p, struct session *s)
 	    p->now_us - s->begun_us >= s->settings.client_keep_alive_ms * UINT64_C(1000))
 		s->close_after = true;
 	if (verdict.status != 0) {
-		x->request.ended = true;
+		x->request.body.ended = true;
 		answer(p, s, &(struct proxy_answer){.status = verdict.status, .close = true});
 	} else {
-		if (verdict.expects_continue && !x->request.ended)
+		if (verdict.expects_continue && !x->request.body.ended)
 			continue_request(p, s);
 		session_decide(p, s);
 	}
@@ -257,7 +257,7 @@ session_timeout(struct proxy *p, struct session *s)
 	case SESSION_EXCHANGE:
 		if (!x->answer_begun)
 			answer(p, s,
-			       &(struct proxy_answer){.status = x->request.ended ? 504 : 408,
+			       &(struct proxy_answer){.status = x->request.body.ended ? 504 : 408,
 						      .close = true});
 		else
 			cut(p, s,
@@ -320,7 +320,7 @@ session_progress(struct proxy *p, struct session *s)
 	struct exchange *x = s->exchange;
 
 	s->active_ms = p->now_ms;
-	if (x->response.ended)
+	if (x->response.body.ended)
 		exchange_complete(p, s);
 }
 
@@ -338,9 +338,13 @@ client_gone(struct proxy *p, struct session *s)
 	session_end(p, s, true);
 }
 
-void
-session_event(struct proxy *p, struct session *s, uint32_t events)
+static void
+session_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
 {
+	struct session *s = (struct session *)side;
+	struct proxy *p = s->proxy;
+
+	(void)connection;
 	if ((events & TCP_EVENT_CLOSED) != 0) {
 		client_gone(p, s);
 		return;
@@ -359,6 +363,7 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 
 	if (s == NULL)
 		return false;
+	s->side.on_event = session_event;
 	s->connection = connection;
 	s->info = (struct proxy_session_info){.tuple = tcp_tuple_of(connection),
 					      .frontend = (uint32_t)(uintptr_t)listener->user,

@@ -88,6 +88,9 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 
 /* Sending a request. */
 
+static void upstream_event(struct proxy_side *side, struct tcp_connection *connection,
+			   uint32_t events);
+
 static void
 send_request(struct proxy *p, struct upstream *u)
 {
@@ -163,6 +166,7 @@ upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
 		session_fail(p, x->session, 503);
 		return;
 	}
+	u->side.on_event = upstream_event;
 	u->connection = tcp_connect(p->config.tcp, &tuple, &settings, u);
 	if (u->connection == NULL) {
 		p->config.ops.release(p->config.ops_arg, &tuple);
@@ -256,9 +260,13 @@ upstream_gone(struct proxy *p, struct upstream *u)
 		session_fail(p, x->session, 502);
 }
 
-void
-upstream_event(struct proxy *p, struct upstream *u, uint32_t events)
+static void
+upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
 {
+	struct upstream *u = (struct upstream *)side;
+	struct proxy *p = u->proxy;
+
+	(void)connection;
 	if ((events & TCP_EVENT_CLOSED) != 0) {
 		/* What came before the RST still counts. */
 		if (u->state == UPSTREAM_BUSY && u->exchange->x.record.end == 0 &&
