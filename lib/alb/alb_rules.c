@@ -361,9 +361,10 @@ try_block(struct lookup *l, uint32_t block, enum alb_outcome *outcome, uint32_t 
 
 			*rule = block * BLOCK_RULES + i * 64 + (uint32_t)__builtin_ctzll(all.w[i]);
 			result = match_regexps(l, &l->rules->rules[*rule]);
+			if (result == REGEXP_NO_MATCH)
+				continue;
 			*outcome = result == REGEXP_MATCH ? ALB_MATCHED : ALB_BUDGET;
-			if (result != REGEXP_NO_MATCH)
-				return true;
+			return true;
 		}
 	}
 	return false;

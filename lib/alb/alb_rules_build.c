@@ -384,7 +384,25 @@ build_header_slots(struct builder *b)
 	}
 }
 
-/* Sources: intervals, each with the set of all prefixes it lies in. */
+/*
+ * Sources: intervals, each with the set of all prefixes it lies in.  IPv4 lies among the IPv6
+ * addresses (ip_addr.h) as a prefix of its own, in which nothing of IPv6 counts.
+ */
+
+static bool
+is_all_of_v4(const struct ip_prefix *p)
+{
+	return ip_addr_is_v4(&p->addr) && p->len == IP_ADDR_V4_PREFIX;
+}
+
+static void
+add_all_of_v4(struct builder *b)
+{
+	static const uint8_t zero[4];
+
+	b->prefixes[b->prefixes_n++] = (struct prefix_entry){
+		.prefix = {ip_addr_from_v4(zero), IP_ADDR_V4_PREFIX}, .rule = UINT32_MAX};
+}
 
 static uint64_t
 number(const struct ip_addr *a, uint32_t word)
@@ -496,6 +514,7 @@ build_sources(struct builder *b)
 
 	if (b->prefixes_n == 0)
 		return;
+	add_all_of_v4(b);
 	qsort(b->prefixes, b->prefixes_n, sizeof(*b->prefixes), compare_prefixes);
 	r->sources = take_memory(b, 2 * (size_t)b->prefixes_n + 1, sizeof(*r->sources));
 	if (b->failed)
@@ -511,8 +530,11 @@ build_sources(struct builder *b)
 		       !ip_prefix_contains(&around.items[around.n - 1].prefix, &p->prefix.addr))
 			leave(r, &around);
 		around.items[around.n].prefix = p->prefix;
-		around.items[around.n].value = value_of_prefix(
-			b, i, end, around.n == 0 ? UINT32_MAX : around.items[around.n - 1].value);
+		around.items[around.n].value =
+			value_of_prefix(b, i, end,
+					around.n == 0 || is_all_of_v4(&p->prefix)
+						? UINT32_MAX
+						: around.items[around.n - 1].value);
 		source_add(r, number(&p->prefix.addr, 0), number(&p->prefix.addr, 1),
 			   around.items[around.n].value);
 		around.n++;
@@ -599,7 +621,7 @@ collect(struct builder *b, const struct model *m, const struct model_listener *l
 	b->r->rules = take_memory(b, b->r->rules_n, sizeof(*b->r->rules));
 	b->r->regex_conditions = take_memory(b, regexes, sizeof(*b->r->regex_conditions));
 	b->entries = take_memory(b, values, sizeof(*b->entries));
-	b->prefixes = take_memory(b, values, sizeof(*b->prefixes));
+	b->prefixes = take_memory(b, values + 1, sizeof(*b->prefixes)); /* and all of IPv4 */
 }
 
 static void
