@@ -63,8 +63,8 @@ ask_by_http(const struct management *m, struct worker_command *command)
 	if (tg == NULL || tg->health_check.protocol != ELB_HTTP)
 		return true;
 	command->path = strdup(tg->health_check.path);
-	return command->path != NULL &&
-	       http_matcher_parse(&command->matcher, tg->health_check.matcher);
+	memcpy(command->matcher.bits, tg->health_check.codes, sizeof(command->matcher.bits));
+	return command->path != NULL;
 }
 
 static enum target_reason

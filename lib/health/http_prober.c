@@ -31,47 +31,6 @@ struct http_prober {
 	struct http_probe probes[HTTP_PROBER_PROBES];
 };
 
-static bool
-parse_status(const char **at, uint32_t *status)
-{
-	char *end;
-	unsigned long value = strtoul(*at, &end, 10);
-
-	if (end - *at != 3 || **at < '0' || **at > '9' || value < HTTP_MATCHER_FIRST ||
-	    value > HTTP_MATCHER_LAST)
-		return false;
-	*status = (uint32_t)value;
-	*at = end;
-	return true;
-}
-
-bool
-http_matcher_parse(struct http_matcher *matcher, const char *text)
-{
-	memset(matcher, 0, sizeof(*matcher));
-	for (;;) {
-		uint32_t first, last;
-
-		if (!parse_status(&text, &first))
-			return false;
-		last = first;
-		if (*text == '-') {
-			text++;
-			if (!parse_status(&text, &last) || last < first)
-				return false;
-		}
-		for (uint32_t bit = first - HTTP_MATCHER_FIRST; bit <= last - HTTP_MATCHER_FIRST;
-		     bit++)
-			matcher->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
-		if (*text == '\0')
-			return true;
-		if (*text++ != ',')
-			return false;
-		while (*text == ' ')
-			text++;
-	}
-}
-
 struct http_prober *
 http_prober_create(struct tcp *tcp, struct chain_pool *pool,
 		   void (*done)(void *arg, uint64_t cookie, enum probe_result result,

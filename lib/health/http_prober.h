@@ -26,9 +26,6 @@ struct http_matcher {
 	uint64_t bits[5];
 };
 
-/** Parse `200`, `200,202` or `200-299`. @return false when it is none of these. */
-bool http_matcher_parse(struct http_matcher *matcher, const char *text);
-
 static inline bool
 http_matcher_has(const struct http_matcher *matcher, uint32_t status)
 {
