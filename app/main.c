@@ -281,6 +281,7 @@ plan_dataplane(const struct model *model, const struct eal_result *eal, const st
 					 .hugepages = eal->hugepages,
 					 .max_flows = model->dataplane.max_flows,
 					 .mbufs = mbufs_wanted(model, workers),
+					 .max_connections = model->dataplane.max_connections,
 					 .mbuf_data_room = data_room(model),
 					 .frontends_n = SNAPSHOT_FRONTENDS,
 					 .targets_n = SNAPSHOT_TARGETS,

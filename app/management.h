@@ -51,6 +51,7 @@ struct managed_group {
 /** A target set under way. */
 struct set_build {
 	struct maglev_job *job; /* NULL: none */
+	struct target_set *set; /* of a group that is balanced by request; NULL: none */
 	uint64_t group_id;
 	uint32_t index; /* of the group */
 	uint64_t inputs;

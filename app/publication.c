@@ -8,9 +8,11 @@
 
 #include <rte_cycles.h>
 
+#include "alb.h"
 #include "clock.h"
 #include "log.h"
 #include "maglev.h"
+#include "target_list.h"
 
 #define SLICE_US   2000  /* target sets are built in slices of this */
 #define STEP_STEPS 20000 /* of a set's, between two looks at the clock: about 100 us */
@@ -193,20 +195,37 @@ begin_set(struct management *m, const struct model *model, const struct model_ta
 	build->inputs = digest_inputs(m, targets, n);
 	if (set_in_force(m, build->index, tg->id) == NULL ||
 	    m->groups[build->index].inputs != build->inputs) {
-		build->job = maglev_begin(&m->maglev_seed, targets, n);
+		if (tg->protocol == ELB_HTTP)
+			build->set = target_list_build(targets, n);
+		else
+			build->job = maglev_begin(&m->maglev_seed, targets, n);
 		free(targets);
-		return build->job != NULL;
+		return build->set != NULL || build->job != NULL;
 	}
 	free(targets);
 	return true;
 }
 
+static bool
+is_building(const struct set_build *build)
+{
+	return build->job != NULL || build->set != NULL;
+}
+
+/* @return  whether the set is finished: a list is at once. */
+static bool
+step_set(struct set_build *build)
+{
+	return build->set != NULL || maglev_step(build->job, STEP_STEPS);
+}
+
 static struct target_set *
 end_set(struct set_build *build)
 {
-	struct target_set *set = maglev_end(build->job);
+	struct target_set *set = build->set != NULL ? build->set : maglev_end(build->job);
 
 	build->job = NULL;
+	build->set = NULL;
 	return set;
 }
 
@@ -259,7 +278,7 @@ end_update(struct management *m)
 static void
 abandon_update(struct management *m)
 {
-	if (m->update.job == NULL)
+	if (!is_building(&m->update))
 		return;
 	free(end_set(&m->update));
 	m->groups[m->update.index].dirty = true;
@@ -269,10 +288,10 @@ abandon_update(struct management *m)
 static void
 update_sets(struct management *m, uint64_t end_us)
 {
-	while ((m->sets_dirty || m->update.job != NULL) && now_us() < end_us) {
-		if (m->update.job == NULL && !begin_update(m))
+	while ((m->sets_dirty || is_building(&m->update)) && now_us() < end_us) {
+		if (!is_building(&m->update) && !begin_update(m))
 			return;
-		if (m->update.job != NULL && maglev_step(m->update.job, STEP_STEPS))
+		if (is_building(&m->update) && step_set(&m->update))
 			end_update(m);
 	}
 }
@@ -479,6 +498,7 @@ build(struct management *m, const struct model *model, uint64_t revision, bool r
       char *why, size_t why_len)
 {
 	struct snapshot_input input = {.model = model,
+				       .service = alb_listener_create,
 				       .previous = in_force(m),
 				       .interface_ids = m->interface_ids,
 				       .interfaces = m->interfaces,
@@ -570,12 +590,12 @@ build_sets(struct management *m, struct publication *p, uint64_t end_us, bool *s
 	while (p->at < p->model->target_groups_n && now_us() < end_us) {
 		const struct model_target_group *tg = &p->model->target_groups[p->at];
 
-		if (p->build.job == NULL && !begin_set(m, p->model, tg, &p->build)) {
+		if (!is_building(&p->build) && !begin_set(m, p->model, tg, &p->build)) {
 			*starved = true;
 			return false;
 		}
-		if (p->build.job != NULL) {
-			if (!maglev_step(p->build.job, STEP_STEPS))
+		if (is_building(&p->build)) {
+			if (!step_set(&p->build))
 				continue;
 			p->inputs[p->at] = p->build.inputs;
 			p->sets[p->at] = end_set(&p->build);
@@ -846,7 +866,7 @@ end_publication(struct management *m, bool done, const char *why_not)
 bool
 publication_has_work(const struct management *m)
 {
-	return m->publication != NULL || m->sets_dirty || m->update.job != NULL;
+	return m->publication != NULL || m->sets_dirty || is_building(&m->update);
 }
 
 void

@@ -3,12 +3,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <netinet/in.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
+#include "alb.h"
 #include "checksum.h"
+#include "clock.h"
+#include "http_prober.h"
 #include "port_chain.h"
 #include "proxy.h"
 #include "tcp.h"
@@ -19,12 +24,17 @@
 #define SEND_BUFFER    (256u << 10)
 #define SYN_RETRIES    3
 #define SPANS_PER_MBUF 2
+#define LOG_RING_BYTES (4u << 20)
 
 struct worker_tcp {
 	struct worker *worker;
 	struct tcp *tcp;
 	struct proxy *proxy;
 	struct http_prober *prober;
+	struct alb *alb;
+	struct http_counters counters;
+	struct log_ring log;
+	void *log_bytes;
 	struct chain_pool chains;
 	struct span *spans;
 	struct tcp_listener *listeners; /* [SNAPSHOT_FRONTENDS], by index */
@@ -155,6 +165,15 @@ reserve_for_proxy(void *arg, uint32_t reference, struct tcp_tuple *tuple,
 	return target != NULL && reserve(t, target, target->port_be, tuple, settings);
 }
 
+static bool
+may_reuse(void *arg, uint32_t reference)
+{
+	const struct worker_tcp *t = arg;
+	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
+
+	return target != NULL && !target->closing;
+}
+
 /* A connection counts as a flow of its target, which is not forgotten before the last has ended. */
 
 static void
@@ -276,6 +295,7 @@ worker_tcp_turn(struct worker *w)
 	struct worker_tcp *t = w->tcp;
 	bool busy;
 
+	alb_begin(t->alb, w->snapshot, w->now_us);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
 	busy = proxy_turn(t->proxy, w->snapshot, w->now_us);
@@ -284,6 +304,30 @@ worker_tcp_turn(struct worker *w)
 }
 
 /* Start and end. */
+
+static uint64_t
+wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static bool
+make_counters(struct worker_tcp *t)
+{
+	struct http_counters *c = &t->counters;
+
+	c->frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*c->frontends));
+	c->targets = calloc(SNAPSHOT_TARGETS, sizeof(*c->targets));
+	c->groups = calloc(SNAPSHOT_GROUPS, sizeof(*c->groups));
+	t->log_bytes = aligned_alloc(64, LOG_RING_BYTES);
+	if (t->log_bytes != NULL)
+		log_ring_init(&t->log, t->log_bytes, LOG_RING_BYTES);
+	return c->frontends != NULL && c->targets != NULL && c->groups != NULL &&
+	       t->log_bytes != NULL;
+}
 
 struct worker_tcp *
 worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
@@ -300,14 +344,22 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	struct proxy_config proxy = {.ops = {.reserve = reserve_for_proxy,
 					     .release = release_port,
 					     .connected = count_connected,
-					     .disconnected = count_disconnected},
+					     .disconnected = count_disconnected,
+					     .may_reuse = may_reuse},
 				     .ops_arg = t,
 				     .connections_max = connections,
 				     .exchanges_max = connections};
 
+	struct alb_settings alb = {.flows = &w->counters};
+
 	if (t == NULL)
 		return NULL;
 	t->worker = w;
+	if (!make_counters(t) || !secret_random(&alb.seed, sizeof(alb.seed)))
+		goto fail;
+	alb.counters = &t->counters;
+	alb.log = &t->log;
+	alb.wall_us = wall_us() - clock_us(&w->dp->clock, rte_rdtsc());
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
 	if (t->spans == NULL || t->listeners == NULL || !secret_random(tcp.secret, sizeof(tcp.secret)))
@@ -319,12 +371,14 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	t->tcp = tcp_create(&tcp, w->now_us);
 	if (t->tcp == NULL)
 		goto fail;
-	t->service = worker_alb_create(w, &proxy);
+	t->alb = alb_create(&alb, &proxy);
+	if (t->alb == NULL)
+		goto fail;
 	proxy.tcp = t->tcp;
 	proxy.pool = &t->chains;
 	t->proxy = proxy_create(&proxy, w->now_ms);
 	t->prober = http_prober_create(t->tcp, &t->chains, probe_done, t, w->now_ms);
-	if (t->service != NULL && t->proxy != NULL && t->prober != NULL)
+	if (t->proxy != NULL && t->prober != NULL)
 		return t;
 
 fail:
@@ -342,7 +396,36 @@ worker_tcp_free(struct worker_tcp *t)
 		proxy_free(t->proxy);
 		tcp_free(t->tcp);
 	}
+	alb_free(t->alb);
 	free(t->spans);
 	free(t->listeners);
+	free(t->counters.frontends);
+	free(t->counters.targets);
+	free(t->counters.groups);
+	free(t->log_bytes);
 	free(t);
+}
+
+const struct http_counters *
+worker_tcp_counters(const struct worker_tcp *t)
+{
+	return &t->counters;
+}
+
+struct log_ring *
+worker_tcp_log(struct worker_tcp *t)
+{
+	return &t->log;
+}
+
+const struct tcp_counters *
+worker_tcp_engine(const struct worker_tcp *t)
+{
+	return tcp_counters(t->tcp);
+}
+
+void
+worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges)
+{
+	proxy_gauges(t->proxy, gauges);
 }

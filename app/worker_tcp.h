@@ -10,6 +10,8 @@
 #define WORKER_TCP_H
 
 #include "dataplane.h"
+#include "http_counters.h"
+#include "log_ring.h"
 #include "packet.h"
 
 struct worker;
@@ -25,6 +27,18 @@ void worker_tcp_free(struct worker_tcp *t);
 /** A packet that is, or whose quoted packet is, of a connection of weir's own, or that opens one.
  */
 void worker_tcp_input(struct worker *w, struct packet *p);
+
+/** What this worker's HTTP has counted; the management core reads it. */
+const struct http_counters *worker_tcp_counters(const struct worker_tcp *t);
+
+/** Records of requests, for the logger. */
+struct log_ring *worker_tcp_log(struct worker_tcp *t);
+
+/** Gauges: read while the worker writes. */
+struct proxy_gauges;
+struct tcp_counters;
+const struct tcp_counters *worker_tcp_engine(const struct worker_tcp *t);
+void worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges);
 
 /** Begin a turn: segments that come from now on came at w->now_us. */
 void worker_tcp_begin(struct worker *w);

@@ -10,6 +10,8 @@
 #ifndef ALB_H
 #define ALB_H
 
+#include "alb_rules.h"
+#include "counters.h"
 #include "http_counters.h"
 #include "log_ring.h"
 #include "model.h"
@@ -23,12 +25,11 @@ struct alb;
 struct alb_listener {
 	struct snapshot_service service; /* first */
 	struct proxy_listener_settings settings;
+	struct http_policy policy;
+	struct alb_rules *rules;
 	uint64_t load_balancer_id;
-	uint16_t port;
 	bool log_access;
-	struct http_policy policy; /* attributes about headers and desync */
-	struct model_action default_action;
-	uint32_t groups[MODEL_FORWARDS_MAX]; /* of the default action, indexes */
+	char default_host[256];
 };
 
 /**
@@ -41,17 +42,26 @@ struct snapshot_service *alb_listener_create(void *arg, const struct snapshot_in
 					     size_t why_len);
 
 struct alb_settings {
-	struct http_counters *counters; /* this worker's */
-	struct log_ring *log;
-	uint16_t worker;
-	uint64_t random; /* seed */
+	struct worker_counters *flows; /* connections count as flows of their frontend */
+	struct http_counters *counters;
+	struct log_ring *log; /* NULL: nothing is logged */
+	uint64_t seed;        /* random */
+	uint64_t wall_us;     /* microseconds since 1970 at time 0 of the worker's clock */
 };
 
 /** @return  NULL without memory.  Fills what of `proxy` is the service's. */
 struct alb *alb_create(const struct alb_settings *settings, struct proxy_config *proxy);
 void alb_free(struct alb *alb);
 
-/** Begin a turn: the snapshot that decisions are made by, and the times of records. */
+/** Begin a turn: what decisions are made by. */
 void alb_begin(struct alb *alb, const struct snapshot *snapshot, uint64_t now_us);
+
+/* What happened to a request, for the log: bits of proxy_record.actions. */
+enum alb_actions {
+	ALB_ACTION_FORWARD = 1 << 0,
+	ALB_ACTION_REDIRECT = 1 << 1,
+	ALB_ACTION_FIXED_RESPONSE = 1 << 2,
+	ALB_ACTION_REWRITE = 1 << 3,
+};
 
 #endif

@@ -206,9 +206,8 @@ hash_model(struct model *m)
 	return ok;
 }
 
-static struct model *
-load(const struct config_source *sources, size_t sources_n, bool serve,
-     struct config_errors *errors)
+struct model *
+config_load(const struct config_source *sources, size_t sources_n, struct config_errors *errors)
 {
 	static const struct ini_events events = {
 		.section = on_section, .key = on_key, .error = on_error};
@@ -232,8 +231,6 @@ load(const struct config_source *sources, size_t sources_n, bool serve,
 		m->system.origin.file = l->file;
 	/* Checks of the whole model run even after errors: the operator sees all at once. */
 	model_check(m, on_finding, l);
-	if (serve)
-		model_check_data_paths(m, on_finding, l);
 	model_sort_given(m);
 	free(l);
 	if (errors->n > 0 || !hash_model(m)) {
@@ -241,18 +238,6 @@ load(const struct config_source *sources, size_t sources_n, bool serve,
 		return NULL;
 	}
 	return m;
-}
-
-struct model *
-config_load(const struct config_source *sources, size_t sources_n, struct config_errors *errors)
-{
-	return load(sources, sources_n, true, errors);
-}
-
-struct model *
-config_parse(const struct config_source *sources, size_t sources_n, struct config_errors *errors)
-{
-	return load(sources, sources_n, false, errors);
 }
 
 /* Files. */

@@ -35,10 +35,6 @@ void config_errors_free(struct config_errors *errors);
 struct model *config_load(const struct config_source *sources, size_t sources_n,
 			  struct config_errors *errors);
 
-/** The same, without asking whether this version has a data path for what is configured. */
-struct model *config_parse(const struct config_source *sources, size_t sources_n,
-			   struct config_errors *errors);
-
 /**
  * Read a file, or every *.ini of a directory in name order, into sources (free with
  * config_sources_free()).

@@ -387,7 +387,7 @@ check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type
 static void
 fault_no_data_path(struct checker *c, const struct model_load_balancer *lb)
 {
-	model_fault(c, lb, "type", NULL, "network, gateway",
+	model_fault(c, lb, "type", NULL, "application, network, gateway",
 		    "load balancers of type %s have no data path in this version",
 		    load_balancer_type_name(lb->type));
 }
@@ -771,18 +771,5 @@ model_check(struct model *model, model_report report, void *arg)
 		check_listener(&c, &model->listeners[i]);
 	model_check_rules(&c);
 	model_check_endpoints(&c);
-	return c.clean;
-}
-
-bool
-model_check_data_paths(struct model *model, model_report report, void *arg)
-{
-	struct checker c = {.m = model, .report = report, .arg = arg, .clean = true};
-
-	for (uint32_t i = 0; i < model->load_balancers_n; i++) {
-		if (model->load_balancers[i].type == LB_APPLICATION &&
-		    model_given((const void *)&model->load_balancers[i], "type") != NULL)
-			fault_no_data_path(&c, &model->load_balancers[i]);
-	}
 	return c.clean;
 }

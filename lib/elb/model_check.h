@@ -21,7 +21,4 @@ typedef void (*model_report)(void *arg, const struct model_object *object, const
  */
 bool model_check(struct model *model, model_report report, void *arg);
 
-/** Report load balancers of types that can be configured but not yet served. */
-bool model_check_data_paths(struct model *model, model_report report, void *arg);
-
 #endif

@@ -120,10 +120,18 @@ struct target_set {
 	uint32_t entries[]; /* target references */
 };
 
+/** How requests are balanced; flows are by Maglev. */
+enum snapshot_algorithm {
+	SNAPSHOT_ROUND_ROBIN,
+	SNAPSHOT_LEAST_OUTSTANDING_REQUESTS,
+	SNAPSHOT_WEIGHTED_RANDOM,
+};
+
 struct snapshot_group {
 	_Atomic(struct target_set *) set; /* never NULL while the group is in use */
 	uint64_t id;
 	uint8_t in_use;
+	uint8_t algorithm; /* enum snapshot_algorithm */
 };
 
 enum snapshot_flow_key { FLOW_KEY_5_TUPLE, FLOW_KEY_3_TUPLE, FLOW_KEY_2_TUPLE };

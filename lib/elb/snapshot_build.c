@@ -366,7 +366,8 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 			      "[target_group %s] target: %s is an address of weir itself; a target "
 			      "is another machine",
 			      tg->name, ip_addr_format(&mt->addr, text));
-	if (tg->full_nat && b->local_n[route->interface][family] == 0)
+	if ((tg->full_nat || tg->protocol == ELB_HTTP) &&
+	    b->local_n[route->interface][family] == 0)
 		return refuse(b, &mt->origin,
 			      "[target_group %s] target: the interface towards %s has no IPv%d "
 			      "address to be the source; give it an `address` or `local_address`",
@@ -385,6 +386,20 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	return true;
 }
 
+static uint8_t
+algorithm_of(const struct model_target_group *tg)
+{
+	switch (tg->algorithm) {
+	case ALGORITHM_LEAST_OUTSTANDING_REQUESTS:
+		return SNAPSHOT_LEAST_OUTSTANDING_REQUESTS;
+	case ALGORITHM_WEIGHTED_RANDOM:
+		return SNAPSHOT_WEIGHTED_RANDOM;
+	case ALGORITHM_ROUND_ROBIN:
+		break;
+	}
+	return SNAPSHOT_ROUND_ROBIN;
+}
+
 static bool
 build_groups(struct builder *b)
 {
@@ -398,6 +413,7 @@ build_groups(struct builder *b)
 
 		g->id = tg->id;
 		g->in_use = 1;
+		g->algorithm = algorithm_of(tg);
 		if (previous != NULL && index < previous->groups_n &&
 		    previous->groups[index].id == tg->id)
 			atomic_init(&g->set, atomic_load(&previous->groups[index].set));

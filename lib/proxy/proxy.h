@@ -31,7 +31,7 @@ struct proxy;
 /** What a session takes over from its listener when it is accepted. */
 struct proxy_listener_settings {
 	uint32_t idle_timeout_ms;
-	uint32_t client_keep_alive_ms;
+	uint32_t client_keep_alive_s;
 	uint32_t header_timeout_ms; /* a request head, from its first byte on */
 };
 

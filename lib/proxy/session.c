@@ -143,8 +143,8 @@ refuse(struct proxy *p, struct session *s, uint16_t status)
 
 /* Requests. */
 
-void
-session_decide(struct proxy *p, struct session *s)
+static void
+decide(struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
 	struct proxy_decision decision = {0};
@@ -186,7 +186,7 @@ begin_request(struct proxy *p, struct session *s)
 	x->x.record.received_bytes = head.len;
 	verdict = head_classify_request(p, x);
 	if (verdict.close ||
-	    p->now_us - s->begun_us >= s->settings.client_keep_alive_ms * UINT64_C(1000))
+	    p->now_us - s->begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
 		s->close_after = true;
 	if (verdict.status != 0) {
 		x->request.body.ended = true;
@@ -194,7 +194,7 @@ begin_request(struct proxy *p, struct session *s)
 	} else {
 		if (verdict.expects_continue && !x->request.body.ended)
 			continue_request(p, s);
-		session_decide(p, s);
+		decide(p, s);
 	}
 	chain_free(p->config.pool, &head);
 	if (s->state != SESSION_CLOSED)

@@ -31,14 +31,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len, len_again;
 	char *text, *text_again;
 
-	m = config_parse(&source, 1, &errors);
+	m = config_load(&source, 1, &errors);
 	CHECK((m == NULL) == (errors.n > 0));
 	config_errors_free(&errors);
 	if (m == NULL)
 		return 0;
 	text = write_model(m, &len);
 	source = (struct config_source){"canonical.ini", text, len};
-	again = config_parse(&source, 1, &errors);
+	again = config_load(&source, 1, &errors);
 	CHECK(again != NULL);
 	text_again = write_model(again, &len_again);
 	CHECK(len == len_again && memcmp(text, text_again, len) == 0);

@@ -14,7 +14,7 @@ load(const struct text *t)
 {
 	struct config_source source = {"random.ini", t->bytes, t->len};
 	struct config_errors errors = {0};
-	struct model *m = config_parse(&source, 1, &errors);
+	struct model *m = config_load(&source, 1, &errors);
 
 	for (uint32_t i = 0; i < errors.n; i++)
 		printf("%s\n", errors.items[i].text);

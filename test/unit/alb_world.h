@@ -75,7 +75,7 @@ world_model(const char *text, size_t len)
 	struct config_source sources[] = {{"head.ini", WORLD_HEAD, strlen(WORLD_HEAD)},
 					  {"rules.ini", text, len}};
 	struct config_errors errors = {0};
-	struct model *m = config_parse(sources, 2, &errors);
+	struct model *m = config_load(sources, 2, &errors);
 
 	for (uint32_t i = 0; i < errors.n; i++)
 		printf("%s\n", errors.items[i].text);

@@ -20,7 +20,7 @@ parse(const char *text, struct config_errors *errors)
 {
 	struct config_source source = {"t.ini", text, strlen(text)};
 
-	return config_parse(&source, 1, errors);
+	return config_load(&source, 1, errors);
 }
 
 static void

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "alb.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alb_record.h"
+#include "check.h"
+#include "hash.h"
+#include "http_desync.h"
+#include "target_list.h"
+
+#define SCRATCH_BYTES 32768
+
+struct alb {
+	struct alb_settings settings;
+	const struct snapshot *snapshot; /* of this turn */
+	uint64_t now_us;
+	uint64_t random;
+	struct alb_scratch *scratch;
+	uint32_t *turn;        /* [SNAPSHOT_GROUPS]: round robin */
+	uint32_t *outstanding; /* [SNAPSHOT_TARGETS]: requests under way */
+	char text[SCRATCH_BYTES]; /* what is rewritten, a Location */
+	char trace_id[512];
+};
+
+static uint64_t
+next_random(struct alb *alb)
+{
+	uint64_t z = alb->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static uint64_t
+wall_us(const struct alb *alb)
+{
+	return alb->settings.wall_us + alb->now_us;
+}
+
+static const struct alb_listener *
+listener_of(const struct alb *alb, uint32_t frontend)
+{
+	const struct snapshot_frontend *f = snapshot_frontend(alb->snapshot, frontend);
+
+	return f == NULL ? NULL : (const struct alb_listener *)f->service;
+}
+
+static struct http_frontend_counters *
+counters_of(const struct alb *alb, uint32_t frontend)
+{
+	return &alb->settings.counters->frontends[ref_index(frontend)];
+}
+
+/* Sessions. */
+
+static bool
+on_accepted(void *arg, const struct proxy_session_info *session,
+	    struct proxy_listener_settings *settings)
+{
+	struct alb *alb = arg;
+	const struct alb_listener *l = listener_of(alb, session->frontend);
+
+	if (l == NULL) {
+		counters_of(alb, session->frontend)->rejected_connections++;
+		return false;
+	}
+	*settings = l->settings;
+	counters_of(alb, session->frontend)->new_connections++;
+	alb->settings.flows->frontends[ref_index(session->frontend)].new_flows++;
+	return true;
+}
+
+static void
+on_closed(void *arg, const struct proxy_session_info *session)
+{
+	struct alb *alb = arg;
+
+	counters_of(alb, session->frontend)->closed_connections++;
+	alb->settings.flows->frontends[ref_index(session->frontend)].closed_flows++;
+}
+
+static const struct http_policy *
+on_policy(void *arg, uint32_t frontend, bool *draining)
+{
+	struct alb *alb = arg;
+	const struct snapshot_frontend *f = snapshot_frontend(alb->snapshot, frontend);
+
+	*draining = f == NULL || f->draining;
+	return f == NULL ? NULL : &((const struct alb_listener *)f->service)->policy;
+}
+
+static uint64_t
+on_wall_s(void *arg)
+{
+	return wall_us(arg) / 1000000;
+}
+
+/* Choosing a target. */
+
+static uint32_t
+least_outstanding(const struct alb *alb, const struct target_set *set, uint32_t begin)
+{
+	uint32_t best = begin;
+
+	for (uint32_t i = 0; i < set->entries_n; i++) {
+		uint32_t at = begin + i < set->entries_n ? begin + i : begin + i - set->entries_n;
+
+		if (alb->outstanding[ref_index(set->entries[at])] <
+		    alb->outstanding[ref_index(set->entries[best])])
+			best = at;
+	}
+	return best;
+}
+
+/* @return  a target of the group, other than `not` if there is one; 0: the group has none. */
+static uint32_t
+choose_target(struct alb *alb, uint32_t group, uint32_t not)
+{
+	const struct snapshot_group *g = &alb->snapshot->groups[group];
+	const struct target_set *set;
+	uint32_t at;
+
+	if (group == 0 || !g->in_use)
+		return 0;
+	set = atomic_load_explicit(&g->set, memory_order_acquire);
+	if (set->entries_n == 0)
+		return 0;
+	for (uint32_t tries = 0; tries < 2; tries++) {
+		at = alb->turn[group];
+		if (at >= set->entries_n)
+			at = 0;
+		if (g->algorithm == SNAPSHOT_LEAST_OUTSTANDING_REQUESTS)
+			at = least_outstanding(alb, set, at);
+		alb->turn[group] = at + 1;
+		if (set->entries[at] != not)
+			break;
+	}
+	return set->entries[at];
+}
+
+/* Requests. */
+
+static void
+field_of(const void *arg, uint32_t i, struct alb_text *name, struct alb_text *value)
+{
+	const struct http_field *f = &((const struct http_request *)arg)->fields.at[i];
+
+	*name = (struct alb_text){(const char *)f->name.at, f->name.len};
+	*value = (struct alb_text){(const char *)f->value.at, f->value.len};
+}
+
+static struct alb_text
+text_of(struct http_text t)
+{
+	return (struct alb_text){(const char *)t.at, t.len};
+}
+
+static struct http_text
+http_text_of(struct alb_text t)
+{
+	return (struct http_text){(const uint8_t *)t.at, t.len};
+}
+
+static void
+answer_status(struct proxy_decision *decision, uint16_t status)
+{
+	decision->verdict = PROXY_ANSWER;
+	decision->answer.status = status;
+}
+
+static void
+forward(struct alb *alb, struct proxy_exchange *x, const struct alb_action *action,
+	struct proxy_decision *decision)
+{
+	uint32_t choice = alb_forward_choose(action, (uint32_t)next_random(alb));
+	uint32_t target = 0;
+
+	x->record.actions |= ALB_ACTION_FORWARD;
+	if (choice < action->forwards_n) {
+		x->record.group = action->forwards[choice].group;
+		target = choose_target(alb, x->record.group, 0);
+	}
+	if (target == 0) {
+		answer_status(decision, 503);
+		return;
+	}
+	decision->verdict = PROXY_FORWARD;
+	decision->target = target;
+	x->service[0] = target; /* its outstanding request */
+	alb->outstanding[ref_index(target)]++;
+}
+
+static void
+redirect(struct alb *alb, struct proxy_exchange *x, const struct alb_action *action,
+	 const struct alb_request *request, const struct alb_listener *l,
+	 struct proxy_decision *decision)
+{
+	struct http_frontend_counters *c = counters_of(alb, x->record.frontend);
+	uint32_t len = alb_redirect_url(action->redirect, request, l->policy.https, l->policy.port,
+					alb->text, ALB_REDIRECT_MAX);
+
+	x->record.actions |= ALB_ACTION_REDIRECT;
+	if (len == 0) {
+		c->redirects_too_long++;
+		answer_status(decision, 507);
+		return;
+	}
+	c->redirects++;
+	x->record.redirect_url = proxy_keep(x, alb->text, len < 512 ? len : 512);
+	answer_status(decision, (uint16_t)action->redirect->status);
+	decision->answer.location = alb->text;
+	decision->answer.location_len = len;
+}
+
+static void
+fixed_response(struct alb *alb, struct proxy_exchange *x, const struct alb_action *action,
+	       struct proxy_decision *decision)
+{
+	const struct model_fixed_response *f = action->fixed_response;
+
+	x->record.actions |= ALB_ACTION_FIXED_RESPONSE;
+	counters_of(alb, x->record.frontend)->fixed_responses++;
+	answer_status(decision, (uint16_t)f->status);
+	decision->answer.content_type = f->content_type[0] != '\0' ? f->content_type : "text/plain";
+	decision->answer.body = f->body;
+	decision->answer.body_len = (uint32_t)strlen(f->body);
+}
+
+/* @return  false: the request is answered with 500. */
+static bool
+rewrite(struct alb *alb, struct proxy_exchange *x, const struct alb_action *action,
+	const struct alb_request *request, struct proxy_decision *decision)
+{
+	struct alb_rewritten rewritten;
+	enum alb_transform_status status;
+
+	if (action->host_rewrite == NULL && action->url_rewrite == NULL)
+		return true;
+	status = alb_transform(action, alb->scratch, request, alb->text, sizeof(alb->text),
+			       &rewritten);
+	x->record.transform_status = (uint8_t)status;
+	if (status > ALB_TRANSFORM_SUCCESS)
+		return false;
+	if (status == ALB_TRANSFORM_NONE)
+		return true;
+	x->record.actions |= ALB_ACTION_REWRITE;
+	decision->edits.host = http_text_of(rewritten.host);
+	decision->edits.target = http_text_of(rewritten.url);
+	if (rewritten.host.at != NULL)
+		x->record.transformed_host = proxy_keep(x, rewritten.host.at, rewritten.host.len);
+	if (rewritten.url.at != NULL)
+		x->record.transformed_uri = proxy_keep(x, rewritten.url.at, rewritten.url.len);
+	return true;
+}
+
+/*
+ * A23:load-balancer-request-tracing.  Without one: Root; with a Root: Self in front, the rest kept;
+ * with a Self too: that is replaced.
+ */
+static const char *
+trace_id(struct alb *alb, struct proxy_exchange *x, const struct http_request *request)
+{
+	struct http_text given = {0};
+	uint64_t a = next_random(alb), b = next_random(alb);
+	size_t at = 0;
+	bool root = false;
+
+	for (uint32_t i = 0; i < request->fields.n; i++) {
+		if (request->fields.at[i].id == HTTP_X_AMZN_TRACE_ID && given.at == NULL)
+			given = request->fields.at[i].value;
+	}
+	for (uint32_t i = 0; i + 5 <= given.len && given.len < 256; i++)
+		root |= memcmp(given.at + i, "Root=", 5) == 0;
+	at = (size_t)snprintf(alb->trace_id, sizeof(alb->trace_id), "%s=1-%08x-%08x%016llx",
+			      root ? "Self" : "Root", (uint32_t)(wall_us(alb) / 1000000),
+			      (uint32_t)a, (unsigned long long)b);
+	for (uint32_t i = 0; given.len < 256 && i < given.len;) {
+		const uint8_t *end = memchr(given.at + i, ';', given.len - i);
+		uint32_t n = end == NULL ? given.len - i : (uint32_t)(end - given.at) - i;
+
+		if (n > 0 && !(n >= 5 && memcmp(given.at + i, "Self=", 5) == 0))
+			at += (size_t)snprintf(alb->trace_id + at, sizeof(alb->trace_id) - at,
+					       ";%.*s", (int)n, (const char *)given.at + i);
+		i += n + 1;
+	}
+	x->record.trace_id = proxy_keep(x, alb->trace_id, at);
+	return alb->trace_id;
+}
+
+static void
+on_decide(void *arg, struct proxy_exchange *x, const struct http_request *request,
+	  struct proxy_decision *decision)
+{
+	struct alb *alb = arg;
+	const struct alb_listener *l = listener_of(alb, x->record.frontend);
+	struct alb_request r = {.method = text_of(request->method),
+				.host = text_of(request->host),
+				.path = text_of(request->path),
+				.query = text_of(request->query),
+				.client = x->session->tuple->remote,
+				.fields_n = request->fields.n,
+				.field = field_of,
+				.fields = request};
+	const struct alb_action *action;
+	uint32_t rule;
+
+	if (l == NULL) {
+		answer_status(decision, 503);
+		decision->close = true;
+		return;
+	}
+	counters_of(alb, x->record.frontend)->rule_evaluations += alb_rules_n(l->rules);
+	if (alb_rules_match(l->rules, alb->scratch, &r, &rule) == ALB_BUDGET) {
+		answer_status(decision, 500);
+		return;
+	}
+	x->record.rule_priority = (int32_t)alb_rules_priority(l->rules, rule);
+	action = alb_rules_action(l->rules, rule);
+	decision->edits.trace_id = trace_id(alb, x, request);
+	switch (action->action_kind) {
+	case ACTION_FORWARD:
+		if (rewrite(alb, x, action, &r, decision))
+			forward(alb, x, action, decision);
+		else
+			answer_status(decision, 500);
+		break;
+	case ACTION_REDIRECT:
+		redirect(alb, x, action, &r, l, decision);
+		break;
+	case ACTION_FIXED_RESPONSE:
+		fixed_response(alb, x, action, decision);
+		break;
+	}
+}
+
+static void
+let_go(struct alb *alb, struct proxy_exchange *x)
+{
+	uint32_t target = (uint32_t)x->service[0];
+
+	if (target != 0)
+		alb->outstanding[ref_index(target)]--;
+	x->service[0] = 0;
+}
+
+static uint32_t
+on_again(void *arg, struct proxy_exchange *x, uint32_t failed)
+{
+	struct alb *alb = arg;
+	uint32_t target;
+
+	let_go(alb, x);
+	counters_of(alb, x->record.frontend)->retries++;
+	target = choose_target(alb, x->record.group, failed);
+	if (target != 0) {
+		x->service[0] = target;
+		alb->outstanding[ref_index(target)]++;
+	}
+	return target;
+}
+
+static void
+on_unreachable(void *arg, uint32_t target, enum tcp_close_reason reason)
+{
+	struct alb *alb = arg;
+
+	(void)reason;
+	alb->settings.counters->targets[ref_index(target)].connection_errors++;
+}
+
+static void
+on_response(void *arg, struct proxy_exchange *x, const struct http_response *response,
+	    struct http_response_edits *edits)
+{
+	(void)arg;
+	(void)x;
+	(void)response;
+	(void)edits;
+}
+
+/* Counting what is over. */
+
+static void
+count_own(struct http_frontend_counters *c, uint16_t status)
+{
+	if (status >= 500)
+		c->elb_5xx++;
+	else if (status >= 400)
+		c->elb_4xx++;
+	else if (status >= 300)
+		c->elb_3xx++;
+	c->elb_460 += status == 460;
+	c->elb_500 += status == 500;
+	c->elb_502 += status == 502;
+	c->elb_503 += status == 503;
+	c->elb_504 += status == 504;
+}
+
+static void
+count(struct alb *alb, const struct proxy_exchange *x)
+{
+	const struct proxy_record *r = &x->record;
+	struct http_frontend_counters *c = counters_of(alb, r->frontend);
+	struct http_target_counters *t = &alb->settings.counters->targets[ref_index(r->target)];
+	bool v6 = x->session->tuple->af == 6;
+
+	c->processed_bytes += r->received_bytes + r->sent_bytes;
+	if (v6)
+		c->ipv6_processed_bytes += r->received_bytes + r->sent_bytes;
+	c->desync_non_compliant += r->classification != HTTP_COMPLIANT;
+	if (r->target != 0) {
+		c->requests++;
+		c->ipv6_requests += v6;
+		t->requests++;
+	}
+	if (r->target_status >= 200)
+		t->status[r->target_status / 100 - 2]++;
+	if (r->target_status == 0 || r->target_status != r->elb_status)
+		count_own(c, r->elb_status);
+	if (r->answered_us != 0 && r->sent_us != 0 && r->target_status != 0)
+		histogram_add(&alb->settings.counters->groups[r->group],
+			      r->answered_us - r->sent_us);
+}
+
+static void
+on_done(void *arg, const struct proxy_exchange *x)
+{
+	struct alb *alb = arg;
+	const struct alb_listener *l = listener_of(alb, x->record.frontend);
+
+	let_go(alb, (struct proxy_exchange *)(uintptr_t)x);
+	count(alb, x);
+	if (l != NULL && l->log_access && alb->settings.log != NULL &&
+	    !alb_record_write(alb->settings.log, l, x, wall_us(alb) - alb->now_us, alb->snapshot))
+		counters_of(alb, x->record.frontend)->log_lost++;
+}
+
+static const struct proxy_service service = {.accepted = on_accepted,
+					     .closed = on_closed,
+					     .decide = on_decide,
+					     .again = on_again,
+					     .unreachable = on_unreachable,
+					     .response = on_response,
+					     .policy = on_policy,
+					     .wall_s = on_wall_s,
+					     .done = on_done};
+
+struct alb *
+alb_create(const struct alb_settings *settings, struct proxy_config *proxy)
+{
+	struct alb *alb = calloc(1, sizeof(*alb));
+
+	if (alb == NULL)
+		return NULL;
+	alb->settings = *settings;
+	alb->random = settings->seed;
+	alb->scratch = alb_scratch_create();
+	alb->turn = calloc(SNAPSHOT_GROUPS, sizeof(*alb->turn));
+	alb->outstanding = calloc(SNAPSHOT_TARGETS, sizeof(*alb->outstanding));
+	if (alb->scratch == NULL || alb->turn == NULL || alb->outstanding == NULL) {
+		alb_free(alb);
+		return NULL;
+	}
+	proxy->service = &service;
+	proxy->service_arg = alb;
+	return alb;
+}
+
+void
+alb_free(struct alb *alb)
+{
+	if (alb == NULL)
+		return;
+	alb_scratch_free(alb->scratch);
+	free(alb->turn);
+	free(alb->outstanding);
+	free(alb);
+}
+
+void
+alb_begin(struct alb *alb, const struct snapshot *snapshot, uint64_t now_us)
+{
+	alb->snapshot = snapshot;
+	alb->now_us = now_us;
+}

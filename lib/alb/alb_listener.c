@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alb.h"
+#include "check.h"
+
+static void
+free_listener(struct snapshot_service *service)
+{
+	struct alb_listener *l = (struct alb_listener *)service;
+
+	for (uint32_t i = 0; i < l->policy.inserts_n; i++)
+		free((char *)(uintptr_t)l->policy.inserts[i].value);
+	alb_rules_free(l->rules);
+	free(l);
+}
+
+static uint32_t
+group_index(const void *arg, uint64_t id)
+{
+	const struct snapshot_registries *registries = arg;
+
+	return ref_index(registry_find(&registries->groups, id));
+}
+
+/* A:header-modification: fields that a listener adds to every response. */
+static bool
+read_inserts(struct http_policy *policy, const struct model_listener *ml)
+{
+	static const struct {
+		const char *key, *name;
+	} inserts[] = {
+		{"strict_transport_security", "Strict-Transport-Security"},
+		{"access_control_allow_origin", "Access-Control-Allow-Origin"},
+		{"access_control_allow_methods", "Access-Control-Allow-Methods"},
+		{"access_control_allow_headers", "Access-Control-Allow-Headers"},
+		{"access_control_allow_credentials", "Access-Control-Allow-Credentials"},
+		{"access_control_expose_headers", "Access-Control-Expose-Headers"},
+		{"access_control_max_age", "Access-Control-Max-Age"},
+		{"content_security_policy", "Content-Security-Policy"},
+		{"x_content_type_options", "X-Content-Type-Options"},
+		{"x_frame_options", "X-Frame-Options"},
+	};
+	char key[128];
+
+	for (uint32_t i = 0; i < ARRAY_N(inserts); i++) {
+		const char *value;
+
+		snprintf(key, sizeof(key), "routing.http.response.%s.header_value", inserts[i].key);
+		value = model_given((const void *)ml, key);
+		if (value == NULL || *value == '\0')
+			continue;
+		policy->inserts[policy->inserts_n].name = inserts[i].name;
+		policy->inserts[policy->inserts_n].value = strdup(value);
+		if (policy->inserts[policy->inserts_n].value == NULL)
+			return false;
+		policy->inserts_n++;
+	}
+	return true;
+}
+
+static void
+read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
+		const struct model_listener *ml)
+{
+	static const uint8_t xff_modes[] = {[XFF_APPEND] = HTTP_XFF_APPEND,
+					    [XFF_PRESERVE] = HTTP_XFF_PRESERVE,
+					    [XFF_REMOVE] = HTTP_XFF_REMOVE};
+	static const uint8_t desync_modes[] = {[DESYNC_MONITOR] = HTTP_DESYNC_MONITOR,
+					       [DESYNC_DEFENSIVE] = HTTP_DESYNC_DEFENSIVE,
+					       [DESYNC_STRICTEST] = HTTP_DESYNC_STRICTEST};
+	char address[IP_ADDR_TEXT_MAX] = "";
+
+	l->settings = (struct proxy_listener_settings){
+		.idle_timeout_ms = lb->idle_timeout_s * 1000,
+		.client_keep_alive_s = lb->client_keep_alive_s,
+		.header_timeout_ms = lb->header_timeout_s * 1000};
+	l->load_balancer_id = lb->id;
+	l->log_access = lb->access_log.enabled;
+	if (lb->addresses_n > 0)
+		ip_addr_format(&lb->addresses[0].addr, address);
+	/* ELB names its own DNS name; weir has an address. */
+	snprintf(l->default_host, sizeof(l->default_host),
+		 strchr(address, ':') != NULL ? "[%s]" : "%s", address);
+	l->policy = (struct http_policy){
+		.desync_mode = desync_modes[lb->desync_mode],
+		.xff_mode = xff_modes[lb->xff_mode],
+		.xff_client_port = lb->xff_client_port,
+		.drop_invalid_header_fields = lb->drop_invalid_header_fields,
+		.preserve_host_header = lb->preserve_host_header,
+		.response_server = ml->server_header,
+		.port = ml->port,
+		.default_host = l->default_host};
+}
+
+struct snapshot_service *
+alb_listener_create(void *arg, const struct snapshot_input *input,
+		    const struct snapshot_registries *registries, const struct model_listener *ml,
+		    char *why, size_t why_len)
+{
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(input->model, ml->load_balancer_id);
+	struct alb_group_indexes indexes = {group_index, registries};
+	struct alb_listener *l = calloc(1, sizeof(*l));
+	char reason[REGEXP_WHY_MAX] = "no memory";
+
+	(void)arg;
+	if (l == NULL) {
+		snprintf(why, why_len, "no memory for a listener");
+		return NULL;
+	}
+	l->service.free = free_listener;
+	read_attributes(l, lb, ml);
+	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
+	if (l->rules == NULL || !read_inserts(&l->policy, ml)) {
+		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,
+			 ml->name, reason);
+		free_listener(&l->service);
+		return NULL;
+	}
+	return &l->service;
+}
