@@ -58,6 +58,8 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 	dp->workers_n = s->workers_n;
 	dp->adaptive = s->adaptive;
 	dp->mbufs = s->mbufs;
+	dp->max_half_open = s->max_half_open;
+	dp->syn_cookies = s->syn_cookies;
 	clock_init(&dp->clock, rte_get_tsc_hz(), rte_rdtsc(), 0);
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	h->rcu_mem =

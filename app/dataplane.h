@@ -70,6 +70,7 @@ struct dataplane {
 
 	uint32_t mbufs;
 	uint32_t max_half_open; /* per listener and worker */
+	uint8_t syn_cookies;    /* enum tcp_syn_cookies */
 	uint16_t workers_n;
 	struct worker *workers[WORKER_MAX];
 	struct rte_ring *between[WORKER_MAX][WORKER_MAX]; /* SP/SC of mbufs; [i][i] is NULL */
@@ -82,6 +83,7 @@ struct dataplane_settings {
 	uint32_t max_flows; /* of all workers together */
 	uint32_t max_connections; /* terminated TCP connections, of all workers together */
 	uint32_t max_half_open;   /* per listener and worker, then SYN cookies */
+	uint8_t syn_cookies;      /* enum tcp_syn_cookies */
 	uint32_t mbufs;
 	uint16_t mbuf_data_room;            /* bytes of a frame that fit in one buffer */
 	uint16_t frontends_n, interfaces_n; /* sizes of counter arrays */

@@ -282,6 +282,8 @@ plan_dataplane(const struct model *model, const struct eal_result *eal, const st
 					 .max_flows = model->dataplane.max_flows,
 					 .mbufs = mbufs_wanted(model, workers),
 					 .max_connections = model->dataplane.max_connections,
+					 .max_half_open = model->dataplane.max_half_open,
+					 .syn_cookies = (uint8_t)model->dataplane.syn_cookies,
 					 .mbuf_data_room = data_room(model),
 					 .frontends_n = SNAPSHOT_FRONTENDS,
 					 .targets_n = SNAPSHOT_TARGETS,

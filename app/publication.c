@@ -702,10 +702,14 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 	    new_model->dataplane.hugepages != old->dataplane.hugepages ||
 	    new_model->dataplane.max_flows != old->dataplane.max_flows ||
 	    new_model->dataplane.mbufs != old->dataplane.mbufs ||
+	    new_model->dataplane.max_connections != old->dataplane.max_connections ||
+	    new_model->dataplane.max_half_open != old->dataplane.max_half_open ||
+	    new_model->dataplane.syn_cookies != old->dataplane.syn_cookies ||
 	    strcmp(new_model->system.instance, old->system.instance) != 0) {
 		snprintf(why, why_len,
 			 "[dataplane] workers, lcores, management_lcore, idle, hugepages, "
-			 "max_flows, mbufs and [system] instance change only by a restart of weir");
+			 "max_flows, max_connections, max_half_open, syn_cookies, mbufs and [system] "
+			 "instance change only by a restart of weir");
 		return false;
 	}
 	if (strcmp(new_model->management.address, old->management.address) != 0 ||

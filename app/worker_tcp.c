@@ -103,6 +103,7 @@ listen_for(void *arg, const struct packet *p)
 					    .receive_buffer = RECEIVE_BUFFER,
 					    .send_buffer = SEND_BUFFER};
 	l->max_half_open = t->worker->dp->max_half_open;
+	l->syn_cookies = t->worker->dp->syn_cookies;
 	l->closed = f->draining;
 	l->user = (void *)(uintptr_t)p->frontend;
 	return l;

@@ -140,6 +140,8 @@ struct model_dataplane {
 	bool hugepages; /* false: off */
 	uint32_t max_flows;
 	uint32_t max_connections;
+	uint32_t max_half_open; /* per listener and worker */
+	uint32_t syn_cookies;   /* 0: auto, 1: always, 2: off */
 	uint32_t mbufs; /* 0: auto */
 };
 

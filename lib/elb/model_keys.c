@@ -82,10 +82,10 @@ const struct model_key model_keys[] = {
 	CHOICE(DP, "idle", "adaptive", 0, FIELD(model_dataplane, adaptive), "poll spins; adaptive sleeps up to 40 us at a time when nothing arrives.", "poll", "adaptive"),
 	CHOICE(DP, "hugepages", "auto", 0, FIELD(model_dataplane, hugepages), "auto uses free huge pages and says when there are none; off never does.", "off", "auto"),
 	UINT(DP, "max_flows", 1024, 67108864, "1048576", 0, FIELD(model_dataplane, max_flows), "Flows of the whole box; memory is reserved at start."),
-	UINT(DP, "max_connections", 1024, 16777216, "131072", DEFAULT_ONLY, FIELD(model_dataplane, max_connections), "Terminated TCP connections, both sides together."),
+	UINT(DP, "max_connections", 1024, 16777216, "131072", 0, FIELD(model_dataplane, max_connections), "Terminated TCP connections, both sides together."),
 	WORD_UINT(DP, "mbufs", "auto", 4096, 8388608, "auto", FIELD(model_dataplane, mbufs), "Packet buffers; auto sizes them for ports, queues and workers."),
-	UINT(DP, "max_half_open", 0, 16777216, "0", DEFAULT_ONLY, NO_FIELD, "Half-open terminated connections before SYN cookies."),
-	CHOICE(DP, "syn_cookies", "auto", DEFAULT_ONLY, NO_FIELD, "SYN cookies for terminated connections.", "auto", "always", "off"),
+	UINT(DP, "max_half_open", 1, 16777216, "1024", 0, FIELD(model_dataplane, max_half_open), "Half-open connections of a listener, for each worker, from which on SYN cookies are used."),
+	CHOICE(DP, "syn_cookies", "auto", 0, FIELD(model_dataplane, syn_cookies), "SYN cookies for terminated connections: from max_half_open on, always, or never.", "auto", "always", "off"),
 
 	/* [cluster], [management] */
 	TEXT(BIT(MODEL_CLUSTER), "secret_file", 255, "", 0, FIELD(model_cluster, secret_file), "an absolute path", "File with the cluster's secret (64 hexadecimal digits, mode 0600); default: one of this box's own in state_directory."),
