@@ -80,7 +80,7 @@ struct dataplane_settings {
 	uint16_t workers_n;
 	bool adaptive;
 	bool hugepages;
-	uint32_t max_flows; /* of all workers together */
+	uint32_t max_flows;       /* of all workers together */
 	uint32_t max_connections; /* terminated TCP connections, of all workers together */
 	uint32_t max_half_open;   /* per listener and worker, then SYN cookies */
 	uint8_t syn_cookies;      /* enum tcp_syn_cookies */

@@ -112,8 +112,8 @@ take_verdict(struct management *m, struct worker_command *command)
 		health_on_not_checked(m->health, command->cookie);
 	else
 		health_on_verdict(m->health, command->cookie, HEALTH_OWN_CHECK,
-				  command->result == PROBE_CONNECTED,
-				  reason_of(command), management_wall_s());
+				  command->result == PROBE_CONNECTED, reason_of(command),
+				  management_wall_s());
 	free_command(command);
 }
 

@@ -708,7 +708,8 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 	    strcmp(new_model->system.instance, old->system.instance) != 0) {
 		snprintf(why, why_len,
 			 "[dataplane] workers, lcores, management_lcore, idle, hugepages, "
-			 "max_flows, max_connections, max_half_open, syn_cookies, mbufs and [system] "
+			 "max_flows, max_connections, max_half_open, syn_cookies, mbufs and "
+			 "[system] "
 			 "instance change only by a restart of weir");
 		return false;
 	}

@@ -40,7 +40,7 @@ struct worker_command {
 	char *path; /* WORKER_PROBE by HTTP: malloc'ed; NULL: by TCP */
 	struct http_matcher matcher;
 	enum probe_result result;
-	uint16_t status; /* of the HTTP answer, 0: none */
+	uint16_t status;         /* of the HTTP answer, 0: none */
 	struct flow_page flows;  /* WORKER_FLOWS; WORKER_LOOK: one or none */
 	struct flow_tuple tuple; /* WORKER_LOOK */
 };

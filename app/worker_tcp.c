@@ -136,9 +136,9 @@ reserve(struct worker_tcp *t, const struct snapshot_target *target, uint16_t por
 			w->local_turn = 0;
 		reference = s->local_refs[target->local_first + w->local_turn];
 		local = snapshot_local(s, reference);
-		if (local == NULL || !nlb_endpoint_open(w->nlb, s, reference, &target->addr, port_be,
-							worker_own_slot(w), w->now_ms,
-							&tuple->local_port_be))
+		if (local == NULL ||
+		    !nlb_endpoint_open(w->nlb, s, reference, &target->addr, port_be,
+				       worker_own_slot(w), w->now_ms, &tuple->local_port_be))
 			continue;
 		tuple->local = local->addr;
 		tuple->remote = target->addr;
@@ -337,11 +337,12 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	uint32_t connections = settings->max_connections / settings->workers_n;
 	uint32_t spans = settings->mbufs * SPANS_PER_MBUF / settings->workers_n;
 	struct chain_ops ops = port_chain_ops(w->dp->pool);
-	struct tcp_config tcp = {.ops = {.emit = emit, .listen = listen_for, .released = release_port},
-				 .arg = t,
-				 .connections_max = connections,
-				 .time_wait_max = connections,
-				 .half_open_max = connections / 4 + 1};
+	struct tcp_config tcp = {
+		.ops = {.emit = emit, .listen = listen_for, .released = release_port},
+		.arg = t,
+		.connections_max = connections,
+		.time_wait_max = connections,
+		.half_open_max = connections / 4 + 1};
 	struct proxy_config proxy = {.ops = {.reserve = reserve_for_proxy,
 					     .release = release_port,
 					     .connected = count_connected,
@@ -363,12 +364,13 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	alb.wall_us = wall_us() - clock_us(&w->dp->clock, rte_rdtsc());
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
-	if (t->spans == NULL || t->listeners == NULL || !secret_random(tcp.secret, sizeof(tcp.secret)))
+	if (t->spans == NULL || t->listeners == NULL ||
+	    !secret_random(tcp.secret, sizeof(tcp.secret)))
 		goto fail;
 	chain_pool_init(&t->chains, &ops, t->spans, spans, port_chain_charge(w->dp->pool));
 	tcp.pool = &t->chains;
-	tcp.buffer_bytes = (uint64_t)settings->mbufs / settings->workers_n *
-			   port_chain_charge(w->dp->pool);
+	tcp.buffer_bytes =
+		(uint64_t)settings->mbufs / settings->workers_n * port_chain_charge(w->dp->pool);
 	t->tcp = tcp_create(&tcp, w->now_us);
 	if (t->tcp == NULL)
 		goto fail;

@@ -19,8 +19,8 @@ struct alb {
 	uint64_t now_us;
 	uint64_t random;
 	struct alb_scratch *scratch;
-	uint32_t *turn;        /* [SNAPSHOT_GROUPS]: round robin */
-	uint32_t *outstanding; /* [SNAPSHOT_TARGETS]: requests under way */
+	uint32_t *turn;           /* [SNAPSHOT_GROUPS]: round robin */
+	uint32_t *outstanding;    /* [SNAPSHOT_TARGETS]: requests under way */
 	char text[SCRATCH_BYTES]; /* what is rewritten, a Location */
 	char trace_id[512];
 };
@@ -118,7 +118,7 @@ least_outstanding(const struct alb *alb, const struct target_set *set, uint32_t 
 
 /* @return  a target of the group, other than `not` if there is one; 0: the group has none. */
 static uint32_t
-choose_target(struct alb *alb, uint32_t group, uint32_t not)
+choose_target(struct alb *alb, uint32_t group, uint32_t not )
 {
 	const struct snapshot_group *g = &alb->snapshot->groups[group];
 	const struct target_set *set;
@@ -136,7 +136,7 @@ choose_target(struct alb *alb, uint32_t group, uint32_t not)
 		if (g->algorithm == SNAPSHOT_LEAST_OUTSTANDING_REQUESTS)
 			at = least_outstanding(alb, set, at);
 		alb->turn[group] = at + 1;
-		if (set->entries[at] != not)
+		if (set->entries[at] != not )
 			break;
 	}
 	return set->entries[at];

@@ -73,10 +73,10 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 					       [DESYNC_STRICTEST] = HTTP_DESYNC_STRICTEST};
 	char address[IP_ADDR_TEXT_MAX] = "";
 
-	l->settings = (struct proxy_listener_settings){
-		.idle_timeout_ms = lb->idle_timeout_s * 1000,
-		.client_keep_alive_s = lb->client_keep_alive_s,
-		.header_timeout_ms = lb->header_timeout_s * 1000};
+	l->settings =
+		(struct proxy_listener_settings){.idle_timeout_ms = lb->idle_timeout_s * 1000,
+						 .client_keep_alive_s = lb->client_keep_alive_s,
+						 .header_timeout_ms = lb->header_timeout_s * 1000};
 	l->load_balancer_id = lb->id;
 	l->log_access = lb->access_log.enabled;
 	if (lb->addresses_n > 0)
@@ -84,15 +84,15 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 	/* ELB names its own DNS name; weir has an address. */
 	snprintf(l->default_host, sizeof(l->default_host),
 		 strchr(address, ':') != NULL ? "[%s]" : "%s", address);
-	l->policy = (struct http_policy){
-		.desync_mode = desync_modes[lb->desync_mode],
-		.xff_mode = xff_modes[lb->xff_mode],
-		.xff_client_port = lb->xff_client_port,
-		.drop_invalid_header_fields = lb->drop_invalid_header_fields,
-		.preserve_host_header = lb->preserve_host_header,
-		.response_server = ml->server_header,
-		.port = ml->port,
-		.default_host = l->default_host};
+	l->policy =
+		(struct http_policy){.desync_mode = desync_modes[lb->desync_mode],
+				     .xff_mode = xff_modes[lb->xff_mode],
+				     .xff_client_port = lb->xff_client_port,
+				     .drop_invalid_header_fields = lb->drop_invalid_header_fields,
+				     .preserve_host_header = lb->preserve_host_header,
+				     .response_server = ml->server_header,
+				     .port = ml->port,
+				     .default_host = l->default_host};
 }
 
 struct snapshot_service *

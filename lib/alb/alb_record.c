@@ -15,8 +15,7 @@ alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
 {
 	const struct snapshot_target *target = snapshot_target(snapshot, x->record.target);
 	const struct tcp_tuple *t = x->session->tuple;
-	struct alb_record *r =
-		log_ring_reserve(ring, (uint32_t)(sizeof(*r) + x->text_len));
+	struct alb_record *r = log_ring_reserve(ring, (uint32_t)(sizeof(*r) + x->text_len));
 
 	if (r == NULL)
 		return false;

@@ -142,7 +142,7 @@ struct model_dataplane {
 	uint32_t max_connections;
 	uint32_t max_half_open; /* per listener and worker */
 	uint32_t syn_cookies;   /* 0: auto, 1: always, 2: off */
-	uint32_t mbufs; /* 0: auto */
+	uint32_t mbufs;         /* 0: auto */
 };
 
 struct model_route {

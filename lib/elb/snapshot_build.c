@@ -366,8 +366,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 			      "[target_group %s] target: %s is an address of weir itself; a target "
 			      "is another machine",
 			      tg->name, ip_addr_format(&mt->addr, text));
-	if ((tg->full_nat || tg->protocol == ELB_HTTP) &&
-	    b->local_n[route->interface][family] == 0)
+	if ((tg->full_nat || tg->protocol == ELB_HTTP) && b->local_n[route->interface][family] == 0)
 		return refuse(b, &mt->origin,
 			      "[target_group %s] target: the interface towards %s has no IPv%d "
 			      "address to be the source; give it an `address` or `local_address`",

@@ -51,14 +51,14 @@ struct proxy_record {
 	uint8_t error_reason; /* the service's */
 	uint8_t actions;      /* the service's: bits */
 	uint8_t retries;
-	uint8_t upgraded;      /* to a WebSocket */
-	uint8_t http_version;  /* 9, 10, 11 */
+	uint8_t upgraded;         /* to a WebSocket */
+	uint8_t http_version;     /* 9, 10, 11 */
 	uint8_t transform_status; /* the service's */
-	int32_t rule_priority; /* 0: the default rule; -1: error before rules; -2: none needed */
-	uint64_t created_us;   /* first byte of the request */
-	uint64_t received_us;  /* its head was complete */
-	uint64_t sent_us;      /* the request began to leave to the target; 0: never */
-	uint64_t answered_us;  /* first byte of the response */
+	int32_t rule_priority;    /* 0: the default rule; -1: error before rules; -2: none needed */
+	uint64_t created_us;      /* first byte of the request */
+	uint64_t received_us;     /* its head was complete */
+	uint64_t sent_us;         /* the request began to leave to the target; 0: never */
+	uint64_t answered_us;     /* first byte of the response */
 	uint64_t ended_us;
 	uint64_t received_bytes, sent_bytes; /* of the client's side, heads and bodies */
 	struct proxy_text method, target_uri, host, user_agent, trace_id, redirect_url;

@@ -76,7 +76,7 @@ struct exchange {
 	bool own_answer;   /* weir's */
 	bool may_reuse;    /* the target's connection, as far as framing says */
 	bool upgrade;      /* the request asks for one */
-	uint8_t version; /* of the request: 9, 10, 11 */
+	uint8_t version;   /* of the request: 9, 10, 11 */
 	struct exchange *next;
 };
 

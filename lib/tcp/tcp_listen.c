@@ -253,7 +253,8 @@ take_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a
 {
 	struct tcp_half_open h;
 
-	if (l->closed || l->last_cookie_ms == 0 || (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS)
+	if (l->closed || l->last_cookie_ms == 0 ||
+	    (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS)
 		return false;
 	read_syn(tcp, &h, l, a, tuple, hash);
 	h.irs = a->seq - 1;

@@ -160,7 +160,7 @@ static const char *const hosts[] = {"a.example.com", "b.example.com", "A.b.examp
 				    "example.com",   "x.org",         "abc.example.org"};
 static const char *const host_patterns[] = {"a.example.com",  "*.example.com", "?.example.com",
 					    "A.*.com",        "*example*.com", "x.org",
-					    "*.org",          "*.?.com",           "b.EXAMPLE.com",
+					    "*.org",          "*.?.com",       "b.EXAMPLE.com",
 					    "a*.example.org", "*b.example.com"};
 static const char *const path_patterns[] = {
 	"/",       "/a",      "/a/*",   "/a/b/*", "*/b",  "*.png", "/?",      "/*/c",     "*",
