@@ -539,7 +539,6 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 	}
 }
 
-<<<<<<< HEAD
 void
 worker_send(struct worker *w, struct packet *p)
 {
@@ -548,7 +547,8 @@ worker_send(struct worker *w, struct packet *p)
 	if (unlikely(capture != NULL))
 		capture_sent(capture, w, p);
 	forward(w, p);
-=======
+}
+
 /* @return  whether the frame may be served the short way: it is for us, in one piece, IP. */
 static inline bool
 may_be_plain(struct worker *w, struct ingress *in, const struct rte_mbuf *m, struct nlb_plain *p)
@@ -687,7 +687,6 @@ process_all(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 		n = process_plain(w, bufs, n);
 	if (n > 0)
 		process(w, bufs, n, mine);
->>>>>>> fast
 }
 
 static bool
