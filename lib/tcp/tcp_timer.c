@@ -10,7 +10,7 @@
 #include "tcp_output.h"
 
 #define TAIL_PROBE_MIN_US  1000u
-#define TAIL_PROBE_LONE_US 200000u /* a lone segment's ACK may be delayed */
+#define TAIL_PROBE_LONE_US 100000u /* a lone segment's ACK may be delayed: what peers do */
 
 static void on_due(struct timer *timer, void *arg);
 

@@ -585,6 +585,25 @@ script_answer(struct script *s, const struct script_segment *last)
 	}
 }
 
+/* Every other byte of what the window takes, in segments of one. */
+static inline void
+script_crumbs(struct script *s, uint32_t n)
+{
+	for (uint32_t i = 1; i <= n; i++) {
+		struct script_segment g = {.flags = TCP_FLAG_ACK,
+					   .seq = 1 + 2 * i,
+					   .len = 1,
+					   .ack = 1,
+					   .has_ack = true,
+					   .win = 65535,
+					   .has_ts = s->ts,
+					   .tsval = 2000,
+					   .tsecr = 1};
+
+		script_inject(s, &g);
+	}
+}
+
 static inline void
 script_line(struct script *s, char *line)
 {
@@ -606,6 +625,11 @@ script_line(struct script *s, char *line)
 		last = g;
 	} else if (strcmp(word, "answer") == 0) {
 		script_answer(s, &last);
+	} else if (strcmp(word, "crumbs") == 0) {
+		script_crumbs(s, script_number());
+	} else if (strcmp(word, "leap") == 0) {
+		s->now_us += script_number() * UINT64_C(1000);
+		script_turn(s);
 	} else if (strcmp(word, "ignore_out") == 0) {
 		s->ignore_out = true;
 	} else if (strcmp(word, ">") == 0) {
@@ -639,6 +663,8 @@ script_line(struct script *s, char *line)
 			script_fail(s, tcp_state_name(info.state));
 	} else if (strcmp(word, "connections") == 0) {
 		script_see(s, word, tcp_counters(s->tcp)->connections);
+	} else if (strcmp(word, "spans") == 0) {
+		script_see(s, word, SCRIPT_SPANS - s->pool.free_n);
 	} else if (strcmp(word, "half_open") == 0) {
 		script_see(s, word, tcp_counters(s->tcp)->half_open);
 	} else if (strcmp(word, "time_wait") == 0) {
