@@ -213,7 +213,7 @@ bool tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *w, const struct 
 void tcp_time_wait_expire(struct tcp *tcp);
 
 /* tcp_pmtu.c */
-/** Twice no answer: large packets may vanish on the way (RFC 8899). */
+/** Three times no answer: large packets may vanish on the way (RFC 8899). */
 void tcp_pmtu_suspect(struct tcp_connection *c);
 void tcp_pmtu_lower(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu);
 

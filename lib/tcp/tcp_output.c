@@ -7,6 +7,7 @@
 
 /* RFC 6928 */
 #define INITIAL_WINDOW_SEGMENTS 10u
+#define WINDOW_LOW              32768u
 
 uint32_t
 tcp_timestamp(const struct tcp *tcp, const struct tcp_connection *c)
@@ -43,7 +44,9 @@ tcp_window_update_due(const struct tcp *tcp, const struct tcp_connection *c)
 
 	if ((c->is & TCP_IS_FIN_RECEIVED) != 0 || can == now)
 		return false;
-	return can - now >= c->settings.receive_buffer / 2 || now < 2 * c->rcv_mss;
+	/* Who has room left hears of more with the next ACK anyway. */
+	return now < 2 * c->rcv_mss ||
+	       (can - now >= c->settings.receive_buffer / 2 && now < WINDOW_LOW);
 }
 
 static uint16_t

@@ -135,7 +135,7 @@ retransmission_timeout(struct tcp *tcp, struct tcp_connection *c)
 	c->probes++;
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
-	if (c->backoff == 2)
+	if (c->backoff == 3)
 		tcp_pmtu_suspect(c);
 	tcp_retransmission_timeout(tcp, c);
 	tcp_timer_set_wait(tcp, c, TCP_WAIT_RTO, backed_off(c));
