@@ -8,6 +8,8 @@
 #include "clock.h"
 #include "tcp_engine.h"
 
+#define PREFETCH_BURST 64u
+
 static const char *const state_names[] = {
 	[TCP_STATE_CLOSED] = "CLOSED",
 	[TCP_STATE_SYN_SENT] = "SYN-SENT",
@@ -89,15 +91,44 @@ tcp_advance(struct tcp *tcp, uint64_t now_us)
 	tcp_time_wait_expire(tcp);
 }
 
+/* Two passes: the buckets, then what they point to. */
+void
+tcp_prefetch(const struct tcp *tcp, const struct packet *const *packets, uint32_t n)
+{
+	struct tcp_endpoint **buckets[PREFETCH_BURST];
+
+	for (uint32_t done = 0; done < n; done += PREFETCH_BURST) {
+		uint32_t some = n - done < PREFETCH_BURST ? n - done : PREFETCH_BURST;
+
+		for (uint32_t i = 0; i < some; i++) {
+			struct tcp_tuple tuple = tcp_tuple_of_packet(packets[done + i]);
+
+			buckets[i] = &tcp->buckets[tcp_tuple_hash(tcp, &tuple) & tcp->bucket_mask];
+			__builtin_prefetch(buckets[i]);
+		}
+		for (uint32_t i = 0; i < some; i++) {
+			const uint8_t *c = (const uint8_t *)*buckets[i];
+
+			if (c == NULL)
+				continue;
+			for (uint32_t at = 0; at < sizeof(struct tcp_connection); at += 64)
+				__builtin_prefetch(c + at, 1);
+		}
+	}
+}
+
 enum tcp_input_result
 tcp_input(struct tcp *tcp, const struct packet *p, uint32_t charge, bool only_known)
 {
 	struct tcp_tuple tuple = tcp_tuple_of_packet(p);
 	uint32_t hash = tcp_tuple_hash(tcp, &tuple), iss_above = 0;
-	struct tcp_endpoint *e = tcp_table_find(tcp, &tuple, hash);
+	struct tcp_endpoint *e;
 	struct tcp_arrival a;
 
 	tcp->counters.segments_in++;
+	if (unlikely(tcp->pool->charged >= tcp->refuse_charge))
+		tcp_relieve(tcp);
+	e = tcp_table_find(tcp, &tuple, hash);
 	if (!tcp_arrival_read(&a, p, charge))
 		return TCP_INPUT_BAD;
 	if (unlikely(e == NULL))

@@ -151,7 +151,7 @@ struct tcp_connection {
 	uint32_t tail_room;    /* bytes writable behind the last span of `received` */
 	uint32_t dsack_from, dsack_to;
 	uint32_t fin_at;
-	uint32_t last_challenge_ms, last_heard_ms, last_sent_ms, progress_ms;
+	uint32_t last_challenge_ms, last_heard_ms, last_sent_ms, progress_ms, taken_ms;
 
 	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us, min_rtt_ms;
 	uint8_t backoff; /* of RTO or persist */
