@@ -338,10 +338,48 @@ synchronized_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_a
 		ack_now(tcp, c);
 }
 
+/*
+ * Nearly every segment that carries payload is the next one, acknowledges nothing new and has
+ * nothing special (Jacobson's header prediction): in short what synchronized_input() does.
+ * @return  false: it is not of that kind, nothing was done.
+ */
+static bool
+expected_payload(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
+{
+	bool timestamps = (c->is & TCP_IS_TIMESTAMPS) != 0;
+
+	if ((a->flags & (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK)) !=
+		    TCP_FLAG_ACK ||
+	    a->len == 0 || a->seq != c->rcv_nxt || a->ack != c->snd_una || a->sacks_n != 0 ||
+	    c->endpoint.state < TCP_STATE_ESTABLISHED ||
+	    (c->is & (TCP_IS_APP_CLOSED | TCP_IS_FIN_RECEIVED | TCP_IS_FIN_KNOWN)) != 0 ||
+	    c->ranges != NULL || a->len > c->rcv_edge - c->rcv_nxt ||
+	    timestamps != ((a->has & TCP_HAS_TIMESTAMPS) != 0) ||
+	    (uint32_t)a->window << c->snd_scale != c->snd_wnd)
+		return false;
+	if (timestamps) {
+		if (seq_lt(a->tsval, c->ts_recent))
+			return false;
+		if (c->rcv_acked == a->seq || a->tsval == c->ts_recent) {
+			c->ts_recent = a->tsval;
+			c->ts_recent_ms = tcp->now_ms;
+		}
+	}
+	c->probes = 0;
+	c->snd_wl1 = a->seq;
+	c->snd_wl2 = a->ack;
+	tcp->counters.bytes_in += a->len;
+	tcp_receive_payload(tcp, c, a, a->seq, a->data, a->len);
+	schedule_ack(tcp, c, a->len);
+	return true;
+}
+
 void
 tcp_connection_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
 {
 	c->last_heard_ms = tcp->now_ms;
+	if (likely(expected_payload(tcp, c, a)))
+		return;
 	if (unlikely(c->endpoint.state == TCP_STATE_SYN_SENT))
 		syn_sent_input(tcp, c, a);
 	else

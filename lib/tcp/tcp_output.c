@@ -40,11 +40,14 @@ tcp_receive_window(const struct tcp *tcp, const struct tcp_connection *c)
 bool
 tcp_window_update_due(const struct tcp *tcp, const struct tcp_connection *c)
 {
-	uint32_t now = offered(c), can = tcp_receive_window(tcp, c);
+	uint32_t now = offered(c), can;
 
+	/* Who has room left hears of more with the next ACK anyway. */
+	if (likely(now >= WINDOW_LOW && now >= 2 * c->rcv_mss))
+		return false;
+	can = tcp_receive_window(tcp, c);
 	if ((c->is & TCP_IS_FIN_RECEIVED) != 0 || can == now)
 		return false;
-	/* Who has room left hears of more with the next ACK anyway. */
 	return now < 2 * c->rcv_mss ||
 	       (can - now >= c->settings.receive_buffer / 2 && now < WINDOW_LOW);
 }
