@@ -91,11 +91,23 @@ tcp_advance(struct tcp *tcp, uint64_t now_us)
 	tcp_time_wait_expire(tcp);
 }
 
-/* Two passes: the buckets, then what they point to. */
+static inline void
+prefetch_endpoint(const struct tcp_endpoint *e, uint32_t hash)
+{
+	while (e != NULL && e->hash != hash)
+		e = e->next;
+	if (e == NULL)
+		return;
+	for (uint32_t at = 0; at < sizeof(struct tcp_connection); at += 64)
+		__builtin_prefetch((const uint8_t *)e + at, 1);
+}
+
+/* Three passes: the buckets, the first in each, then the one that is meant. */
 void
 tcp_prefetch(const struct tcp *tcp, const struct packet *const *packets, uint32_t n)
 {
 	struct tcp_endpoint **buckets[PREFETCH_BURST];
+	uint32_t hashes[PREFETCH_BURST];
 
 	for (uint32_t done = 0; done < n; done += PREFETCH_BURST) {
 		uint32_t some = n - done < PREFETCH_BURST ? n - done : PREFETCH_BURST;
@@ -103,17 +115,16 @@ tcp_prefetch(const struct tcp *tcp, const struct packet *const *packets, uint32_
 		for (uint32_t i = 0; i < some; i++) {
 			struct tcp_tuple tuple = tcp_tuple_of_packet(packets[done + i]);
 
-			buckets[i] = &tcp->buckets[tcp_tuple_hash(tcp, &tuple) & tcp->bucket_mask];
+			hashes[i] = tcp_tuple_hash(tcp, &tuple);
+			buckets[i] = &tcp->buckets[hashes[i] & tcp->bucket_mask];
 			__builtin_prefetch(buckets[i]);
 		}
 		for (uint32_t i = 0; i < some; i++) {
-			const uint8_t *c = (const uint8_t *)*buckets[i];
-
-			if (c == NULL)
-				continue;
-			for (uint32_t at = 0; at < sizeof(struct tcp_connection); at += 64)
-				__builtin_prefetch(c + at, 1);
+			if (*buckets[i] != NULL)
+				__builtin_prefetch(*buckets[i], 1);
 		}
+		for (uint32_t i = 0; i < some; i++)
+			prefetch_endpoint(*buckets[i], hashes[i]);
 	}
 }
 
@@ -227,5 +238,5 @@ tcp_memory_in_use(const struct tcp *tcp)
 	return tcp->connections_in_use * sizeof(struct tcp_connection) +
 	       n->half_open * sizeof(struct tcp_half_open) +
 	       n->time_wait * sizeof(struct tcp_time_wait) + tcp->sent_n * sizeof(struct tcp_sent) +
-	       tcp->ranges_n * sizeof(struct tcp_range) + entries * 2 * sizeof(void *);
+	       tcp->ranges_n * sizeof(struct tcp_range) + entries * 4 * sizeof(void *);
 }

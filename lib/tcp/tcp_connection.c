@@ -7,7 +7,7 @@
 #include "tcp_engine.h"
 #include "tcp_output.h"
 
-_Static_assert(sizeof(struct tcp_connection) <= 496, "512 bytes with 16 of the table");
+_Static_assert(sizeof(struct tcp_connection) <= 480, "512 bytes with 32 of the table");
 
 uint16_t
 tcp_own_mss(const struct tcp_settings *settings, uint8_t af)

@@ -7,7 +7,7 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* Whatever kinds it holds, a bucket has one endpoint on average at most. */
+/* Whatever kinds it holds, a bucket has half an endpoint on average at most. */
 static uint32_t
 buckets_for(const struct tcp_config *config)
 {

@@ -192,18 +192,18 @@ keepalive(struct tcp *tcp, struct tcp_connection *c)
 	uint32_t idle_ms = c->settings.keepalive_idle_ms;
 
 	if (quiet_ms < idle_ms)
-		c->keepalives = 0;
+		c->probes = 0;
 	if (c->sent_first != NULL || c->wait == TCP_WAIT_PERSIST || quiet_ms < idle_ms) {
 		/* What is in flight asks already. */
 		tcp_timer_set(tcp, c, TCP_DUE_IDLE,
 			      tcp->now_ms + (quiet_ms < idle_ms ? idle_ms - quiet_ms : idle_ms));
 		return;
 	}
-	if (c->keepalives >= c->settings.keepalive_count) {
+	if (c->probes >= c->settings.keepalive_count) {
 		tcp_connection_reset(tcp, c, TCP_CLOSE_TIMEOUT);
 		return;
 	}
-	c->keepalives++;
+	c->probes++;
 	tcp_send_probe(tcp, c);
 	tcp_timer_set(tcp, c, TCP_DUE_IDLE, tcp->now_ms + c->settings.keepalive_interval_ms);
 }
