@@ -8,6 +8,10 @@
 #include "clock.h"
 #include "tcp_engine.h"
 
+#define PREFETCH_BURST   64u
+#define PREFETCH_ACK_MAX 100 /* longest of segments taken for bare ACKs */
+#define RECEIVING_BYTES  offsetof(struct tcp_connection, user)
+
 static const char *const state_names[] = {
 	[TCP_STATE_CLOSED] = "CLOSED",
 	[TCP_STATE_SYN_SENT] = "SYN-SENT",
@@ -89,15 +93,79 @@ tcp_advance(struct tcp *tcp, uint64_t now_us)
 	tcp_time_wait_expire(tcp);
 }
 
+/* Payload touches half of a connection, an ACK all of it. */
+static inline const struct tcp_endpoint *
+prefetch_endpoint(const struct tcp_endpoint *e, uint32_t hash, const struct packet *p)
+{
+	uint32_t bytes = p->len > p->l4_off + PREFETCH_ACK_MAX ? RECEIVING_BYTES
+							       : sizeof(struct tcp_connection);
+
+	while (e != NULL && e->hash != hash)
+		e = e->next;
+	if (e == NULL)
+		return NULL;
+	for (uint32_t at = 0; at < bytes; at += 64)
+		__builtin_prefetch((const uint8_t *)e + at, 1);
+	return bytes == RECEIVING_BYTES ? NULL : e;
+}
+
+/* What an ACK gives back. */
+static inline void
+prefetch_sent(const struct tcp_endpoint *e)
+{
+	const struct tcp_connection *c = (const struct tcp_connection *)(const void *)e;
+
+	if (e == NULL || e->kind != TCP_KIND_CONNECTION)
+		return;
+	__builtin_prefetch(c->sent_first, 1);
+	__builtin_prefetch(c->send.first, 1);
+}
+
+static inline void
+prefetch_burst(const struct tcp *tcp, const struct packet *const *packets, uint32_t n)
+{
+	struct tcp_endpoint **buckets[PREFETCH_BURST];
+	const struct tcp_endpoint *found[PREFETCH_BURST];
+	uint32_t hashes[PREFETCH_BURST];
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct tcp_tuple tuple = tcp_tuple_of_packet(packets[i]);
+
+		hashes[i] = tcp_tuple_hash(tcp, &tuple);
+		buckets[i] = &tcp->buckets[hashes[i] & tcp->bucket_mask];
+		__builtin_prefetch(buckets[i]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (*buckets[i] != NULL)
+			__builtin_prefetch(*buckets[i], 1);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		found[i] = prefetch_endpoint(*buckets[i], hashes[i], packets[i]);
+	for (uint32_t i = 0; i < n; i++)
+		prefetch_sent(found[i]);
+}
+
+/* In passes: the buckets, the first in each, the one that is meant, what hangs on it. */
+void
+tcp_prefetch(const struct tcp *tcp, const struct packet *const *packets, uint32_t n)
+{
+	for (uint32_t done = 0; done < n; done += PREFETCH_BURST)
+		prefetch_burst(tcp, packets + done,
+			       n - done < PREFETCH_BURST ? n - done : PREFETCH_BURST);
+}
+
 enum tcp_input_result
 tcp_input(struct tcp *tcp, const struct packet *p, uint32_t charge, bool only_known)
 {
 	struct tcp_tuple tuple = tcp_tuple_of_packet(p);
 	uint32_t hash = tcp_tuple_hash(tcp, &tuple), iss_above = 0;
-	struct tcp_endpoint *e = tcp_table_find(tcp, &tuple, hash);
+	struct tcp_endpoint *e;
 	struct tcp_arrival a;
 
 	tcp->counters.segments_in++;
+	if (unlikely(tcp->pool->charged >= tcp->refuse_charge))
+		tcp_relieve(tcp);
+	e = tcp_table_find(tcp, &tuple, hash);
 	if (!tcp_arrival_read(&a, p, charge))
 		return TCP_INPUT_BAD;
 	if (unlikely(e == NULL))
@@ -196,5 +264,5 @@ tcp_memory_in_use(const struct tcp *tcp)
 	return tcp->connections_in_use * sizeof(struct tcp_connection) +
 	       n->half_open * sizeof(struct tcp_half_open) +
 	       n->time_wait * sizeof(struct tcp_time_wait) + tcp->sent_n * sizeof(struct tcp_sent) +
-	       tcp->ranges_n * sizeof(struct tcp_range) + entries * 2 * sizeof(void *);
+	       tcp->ranges_n * sizeof(struct tcp_range) + entries * 4 * sizeof(void *);
 }

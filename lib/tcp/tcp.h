@@ -139,6 +139,9 @@ enum tcp_input_result {
 enum tcp_input_result tcp_input(struct tcp *tcp, const struct packet *p, uint32_t charge,
 				bool only_known);
 
+/** Before tcp_input() of each: fetch what these packets will need, all at once. */
+void tcp_prefetch(const struct tcp *tcp, const struct packet *const *packets, uint32_t n);
+
 /** ICMP error: path MTU of a connection, or a destination not reached.  `quote` is its packet. */
 void tcp_input_icmp(struct tcp *tcp, const struct packet *p, const struct packet_quote *quote);
 
@@ -244,6 +247,7 @@ struct tcp_counters {
 	uint64_t segments_in, segments_out, bytes_in, bytes_out;
 	uint64_t out_of_order, duplicate, challenge_acks, out_of_window;
 	uint64_t no_connection; /* refused: table full */
+	uint64_t no_memory;     /* payload dropped unacknowledged */
 	uint64_t memory_resets;
 };
 

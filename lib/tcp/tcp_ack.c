@@ -58,9 +58,10 @@ tcp_rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint32_t rtt_us)
 	rto = c->srtt_us + (rto < TCP_RTO_MIN_US ? TCP_RTO_MIN_US : rto);
 	c->rto_us = rto > TCP_RTO_MAX_US ? TCP_RTO_MAX_US : rto;
 	/* A minimum of the last five minutes (RFC 8985 section 6.2). */
-	if (c->min_rtt_us == 0 || rtt_us <= c->min_rtt_us || tcp->now_ms - c->min_rtt_ms > 300000) {
+	if (c->min_rtt_us == 0 || rtt_us <= c->min_rtt_us ||
+	    (uint8_t)(tcp->now_ms / 60000 - c->min_rtt_minute) > 5) {
 		c->min_rtt_us = rtt_us;
-		c->min_rtt_ms = tcp->now_ms;
+		c->min_rtt_minute = (uint8_t)(tcp->now_ms / 60000);
 	}
 }
 
@@ -222,10 +223,10 @@ update_window(struct tcp_connection *c, const struct tcp_arrival *a)
 {
 	uint32_t window = (uint32_t)a->window << c->snd_scale;
 
-	if (!seq_lt(c->snd_wl1, a->seq) && (c->snd_wl1 != a->seq || seq_lt(a->ack, c->snd_wl2)))
+	/* Of two with the same number, older ACKs have been refused: SND.WL2 is SND.UNA. */
+	if (seq_lt(a->seq, c->snd_wl1))
 		return;
 	c->snd_wl1 = a->seq;
-	c->snd_wl2 = a->ack;
 	if (c->snd_wnd == window)
 		return;
 	c->snd_wnd = window;

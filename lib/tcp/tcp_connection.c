@@ -7,7 +7,7 @@
 #include "tcp_engine.h"
 #include "tcp_output.h"
 
-_Static_assert(sizeof(struct tcp_connection) <= 496, "512 bytes with 16 of the table");
+_Static_assert(sizeof(struct tcp_connection) <= 480, "512 bytes with 32 of the table");
 
 uint16_t
 tcp_own_mss(const struct tcp_settings *settings, uint8_t af)
@@ -66,6 +66,7 @@ tcp_connection_new(struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t hash
 	c->last_heard_ms = tcp->now_ms;
 	c->last_sent_ms = tcp->now_ms;
 	c->progress_ms = tcp->now_ms;
+	c->taken_ms = tcp->now_ms;
 	c->last_challenge_ms = tcp->now_ms - 60000;
 	tcp_table_add(tcp, &c->endpoint);
 	tcp->connections_in_use++;
@@ -254,6 +255,7 @@ tcp_take(struct tcp *tcp, struct tcp_connection *c, struct chain *to, uint32_t l
 		return false;
 	if (chain_is_empty(&c->received))
 		c->tail_room = 0;
+	c->taken_ms = tcp->now_ms;
 	if (c->endpoint.state != TCP_STATE_CLOSED && tcp_window_update_due(tcp, c))
 		tcp_touch(tcp, c);
 	return true;

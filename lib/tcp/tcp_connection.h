@@ -116,59 +116,71 @@ struct tcp_cubic {
 	uint32_t pending;  /* fraction of growth, in bytes times bytes / cwnd */
 };
 
+/** In the order of what a segment in sequence touches: its first 192 bytes, and the timer's. */
 struct tcp_connection {
 	struct tcp_endpoint endpoint;
-	/* Of every segment that arrives. */
-	uint32_t rcv_nxt, rcv_edge; /* RCV.NXT + RCV.WND as advertised: never moves left */
-	uint32_t rcv_acked;         /* the last ACK sent */
-	uint32_t ts_recent, ts_recent_ms, ts_offset;
 	uint32_t is; /* TCP_IS_* */
-	uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
-	uint32_t snd_wnd_max;
-	uint8_t snd_scale, rcv_scale;
-	uint8_t due;    /* TCP_DUE_* */
-	uint8_t wait;   /* enum tcp_wait */
-	uint8_t events; /* enum tcp_event, not yet taken */
-	uint8_t ranges_n;
-	uint8_t recovery; /* enum tcp_recovery_state */
-	uint8_t close_reason;
-	uint32_t retransmit_ms, ack_ms, idle_ms; /* deadlines */
-	struct chain received;
-	struct chain send; /* from SND.UNA on */
-	struct tcp_range *ranges;
-	struct tcp_sent *sent_first, *sent_last;
-	struct span *unsent; /* where SND.NXT is in `send`; NULL: all was sent */
-	uint8_t *unsent_data;
-	struct tcp_connection *next_event, *next_flush;
-	void *user;
-	struct tcp_listener *listener;
-	struct timer timer; /* the earliest deadline, or earlier */
+	uint32_t rcv_nxt;
 
-	struct tcp_settings settings;
-	uint32_t held;         /* tcp_hold() */
+	uint32_t rcv_edge;  /* RCV.NXT + RCV.WND as advertised: never moves left */
+	uint32_t rcv_acked; /* the last ACK sent */
+	uint32_t ts_recent;
+	uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1;
+	uint32_t last_heard_ms;
 	uint32_t unacked_rcvd; /* bytes since the last ACK */
 	uint32_t rcv_mss;      /* the largest segment seen */
 	uint32_t tail_room;    /* bytes writable behind the last span of `received` */
-	uint32_t dsack_from, dsack_to;
-	uint32_t fin_at;
-	uint32_t last_challenge_ms, last_heard_ms, last_sent_ms, progress_ms;
+	uint32_t ack_ms;       /* deadline */
+	uint8_t snd_scale, rcv_scale;
+	uint8_t due;      /* TCP_DUE_* */
+	uint8_t wait;     /* enum tcp_wait */
+	uint8_t events;   /* enum tcp_event, not yet taken */
+	uint8_t probes;   /* keepalive or window probes, timeouts: in a row, unanswered */
+	uint8_t recovery; /* enum tcp_recovery_state */
+	uint8_t ranges_n;
 
-	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us, min_rtt_ms;
-	uint8_t backoff; /* of RTO or persist */
-	uint8_t probes;  /* keepalive probes, or timeouts in a row, unanswered */
-	uint8_t dupacks; /* without SACK */
-	uint8_t reorder_steps, reorder_left; /* RFC 8985: reo_wnd_mult, reo_wnd_persist */
-	uint8_t keepalives;                  /* unanswered */
-	uint16_t sent_n;                     /* records in flight */
+	struct chain received;
+	struct tcp_range *ranges;
+	struct tcp_connection *next_event, *next_flush;
+	uint64_t bytes_received;
+	uint32_t taken_ms, ts_offset;
+
+	struct timer timer; /* the earliest deadline, or earlier */
+	uint32_t retransmit_ms, idle_ms;
+	uint32_t held; /* tcp_hold() */
+	struct tcp_settings settings;
+	void *user;
+	struct tcp_listener *listener;
+
+	struct chain send; /* from SND.UNA on */
+	struct tcp_sent *sent_first, *sent_last;
+	struct span *unsent; /* where SND.NXT is in `send`; NULL: all was sent */
+	uint8_t *unsent_data;
+	uint64_t bytes_acked;
+	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
 	uint32_t cwnd, ssthresh;
 	uint32_t sacked, lost; /* bytes of records so marked */
-	uint32_t recovery_end; /* SND.NXT when recovery began */
-	uint32_t prr_delivered, prr_out, prr_flight;
+	uint32_t last_sent_ms, progress_ms;
 	uint32_t rack_us, rack_rtt_us, rack_end, rack_fack;
-	uint32_t tlp_end, dsack_round;
+	uint32_t snd_wnd_max;
+	uint32_t recovery_end; /* SND.NXT when recovery began */
+	uint32_t prr_out, prr_flight;
+	__extension__ union {
+		uint32_t prr_delivered; /* in recovery */
+		uint32_t tlp_end;       /* outside */
+	};
+	uint32_t dsack_round;
 	uint32_t cwnd_before, ssthresh_before, spurious_ts;
 	struct tcp_cubic cubic;
+	uint32_t dsack_from, dsack_to;
+	uint32_t fin_at;
+	uint32_t last_challenge_ms;
 	uint32_t retransmitted_n;
-	uint64_t bytes_received, bytes_acked;
+	uint16_t sent_n; /* records in flight */
+	uint8_t close_reason;
+	uint8_t backoff;                     /* of RTO or persist */
+	uint8_t dupacks;                     /* without SACK */
+	uint8_t reorder_steps, reorder_left; /* RFC 8985: reo_wnd_mult, reo_wnd_persist */
+	uint8_t min_rtt_minute;
 };
 #endif

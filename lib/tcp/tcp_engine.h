@@ -53,6 +53,13 @@ struct tcp_time_wait {
 	bool timestamps, active;
 };
 
+/** One round of tcp_relieve(). */
+struct tcp_pressure {
+	uint32_t hand;
+	uint32_t most_held;
+	struct tcp_connection *most; /* holds that much, without progress */
+};
+
 struct tcp {
 	struct tcp_ops ops;
 	void *arg;
@@ -81,6 +88,7 @@ struct tcp {
 	uint64_t random;
 
 	uint64_t window_charge, refuse_charge; /* thresholds of pool->charged */
+	struct tcp_pressure pressure;
 	struct tcp_config config;
 	struct tcp_connection *connections;
 	struct tcp_half_open *half_opens;
@@ -198,6 +206,9 @@ tcp_timer_clear(struct tcp_connection *c, uint8_t due)
 void tcp_timer_rearm(struct tcp *tcp, struct tcp_connection *c, bool progress);
 void tcp_timer_keepalive(struct tcp *tcp, struct tcp_connection *c);
 
+/* tcp_memory.c */
+void tcp_relieve(struct tcp *tcp);
+
 /* tcp_listen.c */
 enum tcp_input_result tcp_listen_input(struct tcp *tcp, const struct tcp_arrival *a,
 				       const struct tcp_tuple *tuple, uint32_t hash,
@@ -213,7 +224,7 @@ bool tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *w, const struct 
 void tcp_time_wait_expire(struct tcp *tcp);
 
 /* tcp_pmtu.c */
-/** Twice no answer: large packets may vanish on the way (RFC 8899). */
+/** Three times no answer: large packets may vanish on the way (RFC 8899). */
 void tcp_pmtu_suspect(struct tcp_connection *c);
 void tcp_pmtu_lower(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu);
 

@@ -43,7 +43,7 @@ ack_now(struct tcp *tcp, struct tcp_connection *c)
 static bool
 is_old(const struct tcp *tcp, const struct tcp_connection *c, const struct tcp_arrival *a)
 {
-	return seq_lt(a->tsval, c->ts_recent) && tcp->now_ms - c->ts_recent_ms <= TCP_PAWS_IDLE_MS;
+	return seq_lt(a->tsval, c->ts_recent) && tcp->now_ms - c->last_heard_ms <= TCP_PAWS_IDLE_MS;
 }
 
 /* Timestamps and window. @return  false: dropped, and answered where that is due. */
@@ -83,7 +83,6 @@ become_established(struct tcp *tcp, struct tcp_connection *c, const struct tcp_a
 	c->snd_wnd = (uint32_t)a->window << ((a->flags & TCP_FLAG_SYN) != 0 ? 0 : c->snd_scale);
 	c->snd_wnd_max = c->snd_wnd;
 	c->snd_wl1 = a->seq;
-	c->snd_wl2 = a->ack;
 	if ((c->is & TCP_IS_SYN_AGAIN) == 0)
 		tcp_rtt_sample(tcp, c, (uint32_t)tcp->now_us - c->rack_us);
 	else
@@ -93,7 +92,7 @@ become_established(struct tcp *tcp, struct tcp_connection *c, const struct tcp_a
 
 /* Its SYN tells what it can. */
 static void
-take_syn(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
+take_syn(struct tcp_connection *c, const struct tcp_arrival *a)
 {
 	c->rcv_nxt = a->seq + 1;
 	c->rcv_acked = c->rcv_nxt;
@@ -105,7 +104,6 @@ take_syn(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
 	if ((a->has & TCP_HAS_TIMESTAMPS) != 0) {
 		c->is |= TCP_IS_TIMESTAMPS;
 		c->ts_recent = a->tsval;
-		c->ts_recent_ms = tcp->now_ms;
 	}
 	c->snd_scale = 0;
 	c->rcv_scale = 0;
@@ -135,7 +133,7 @@ syn_sent_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arriv
 	}
 	if ((a->flags & TCP_FLAG_SYN) == 0)
 		return;
-	take_syn(tcp, c, a);
+	take_syn(c, a);
 	if (has_ack) {
 		become_established(tcp, c, a);
 		ack_now(tcp, c);
@@ -176,7 +174,6 @@ take_ack(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
 	if ((c->is & TCP_IS_TIMESTAMPS) != 0 && (a->has & TCP_HAS_TIMESTAMPS) != 0 &&
 	    !seq_lt(c->rcv_acked, a->seq) && !seq_lt(a->tsval, c->ts_recent)) {
 		c->ts_recent = a->tsval;
-		c->ts_recent_ms = tcp->now_ms;
 	}
 	tcp_ack_arrived(tcp, c, a);
 	return true;
@@ -305,6 +302,7 @@ synchronized_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_a
 
 	if (!is_acceptable(tcp, c, a))
 		return;
+	c->last_heard_ms = tcp->now_ms;
 	if (unlikely((a->flags & TCP_FLAG_RST) != 0)) {
 		reset_input(tcp, c, a);
 		return;
@@ -338,10 +336,46 @@ synchronized_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_a
 		ack_now(tcp, c);
 }
 
+/*
+ * Nearly every segment that carries payload is the next one, acknowledges nothing new and has
+ * nothing special (Jacobson's header prediction): in short what synchronized_input() does.
+ * @return  false: it is not of that kind, nothing was done.
+ */
+static bool
+expected_payload(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
+{
+	bool timestamps = (c->is & TCP_IS_TIMESTAMPS) != 0;
+
+	if ((a->flags & (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK)) !=
+		    TCP_FLAG_ACK ||
+	    a->len == 0 || a->seq != c->rcv_nxt || a->ack != c->snd_una || a->sacks_n != 0 ||
+	    c->endpoint.state < TCP_STATE_ESTABLISHED ||
+	    (c->is & (TCP_IS_APP_CLOSED | TCP_IS_FIN_RECEIVED | TCP_IS_FIN_KNOWN)) != 0 ||
+	    c->ranges != NULL || a->len > c->rcv_edge - c->rcv_nxt ||
+	    timestamps != ((a->has & TCP_HAS_TIMESTAMPS) != 0) ||
+	    (uint32_t)a->window << c->snd_scale != c->snd_wnd)
+		return false;
+	if (timestamps) {
+		if (seq_lt(a->tsval, c->ts_recent))
+			return false;
+		if (c->rcv_acked == a->seq) {
+			c->ts_recent = a->tsval;
+		}
+	}
+	c->last_heard_ms = tcp->now_ms;
+	c->probes = 0;
+	c->snd_wl1 = a->seq;
+	tcp->counters.bytes_in += a->len;
+	tcp_receive_payload(tcp, c, a, a->seq, a->data, a->len);
+	schedule_ack(tcp, c, a->len);
+	return true;
+}
+
 void
 tcp_connection_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
 {
-	c->last_heard_ms = tcp->now_ms;
+	if (likely(expected_payload(tcp, c, a)))
+		return;
 	if (unlikely(c->endpoint.state == TCP_STATE_SYN_SENT))
 		syn_sent_input(tcp, c, a);
 	else

@@ -174,7 +174,6 @@ promote(struct tcp *tcp, const struct tcp_half_open *h)
 	c->user = l->user;
 	c->ts_offset = h->ts_offset;
 	c->ts_recent = h->ts_recent;
-	c->ts_recent_ms = tcp->now_ms;
 	c->is |= ((h->has & TCP_HAS_SACK_PERMITTED) != 0 ? TCP_IS_SACK : 0u) |
 		 ((h->has & TCP_HAS_TIMESTAMPS) != 0 ? TCP_IS_TIMESTAMPS : 0u) |
 		 (h->retries > 0 ? TCP_IS_SYN_AGAIN : 0u);

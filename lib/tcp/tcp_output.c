@@ -7,6 +7,7 @@
 
 /* RFC 6928 */
 #define INITIAL_WINDOW_SEGMENTS 10u
+#define WINDOW_LOW              32768u
 
 uint32_t
 tcp_timestamp(const struct tcp *tcp, const struct tcp_connection *c)
@@ -39,11 +40,16 @@ tcp_receive_window(const struct tcp *tcp, const struct tcp_connection *c)
 bool
 tcp_window_update_due(const struct tcp *tcp, const struct tcp_connection *c)
 {
-	uint32_t now = offered(c), can = tcp_receive_window(tcp, c);
+	uint32_t now = offered(c), can;
 
+	/* Who has room left hears of more with the next ACK anyway. */
+	if (likely(now >= WINDOW_LOW && now >= 2 * c->rcv_mss))
+		return false;
+	can = tcp_receive_window(tcp, c);
 	if ((c->is & TCP_IS_FIN_RECEIVED) != 0 || can == now)
 		return false;
-	return can - now >= c->settings.receive_buffer / 2 || now < 2 * c->rcv_mss;
+	return now < 2 * c->rcv_mss ||
+	       (can - now >= c->settings.receive_buffer / 2 && now < WINDOW_LOW);
 }
 
 static uint16_t

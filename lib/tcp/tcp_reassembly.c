@@ -167,14 +167,16 @@ void
 tcp_receive_payload(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a,
 		    uint32_t seq, const uint8_t *data, uint32_t len)
 {
-	if (seq != c->rcv_nxt) {
+	if (unlikely(seq != c->rcv_nxt)) {
 		if (tcp->pool->charged < tcp->refuse_charge)
 			keep_out_of_order(tcp, c, a, seq, data, len);
 		c->is |= TCP_IS_ACK_NOW;
 		return;
 	}
-	if (!queue(tcp, &c->received, &c->tail_room, a, data, len)) {
-		c->is |= TCP_IS_ACK_NOW;
+	/* What is dropped here isn't acknowledged: it comes again. */
+	if (unlikely(tcp->pool->charged >= tcp->refuse_charge) ||
+	    !queue(tcp, &c->received, &c->tail_room, a, data, len)) {
+		tcp->counters.no_memory++;
 		return;
 	}
 	c->rcv_nxt += len;

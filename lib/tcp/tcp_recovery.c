@@ -209,8 +209,9 @@ reduce_proportionally(struct tcp_connection *c, const struct tcp_delivery *d, bo
 			limit = (limit > d->delivered ? limit : d->delivered) + mss;
 		may = c->ssthresh - flight < limit ? c->ssthresh - flight : limit;
 	}
-	if (may < mss && c->prr_out == 0)
-		may = mss; /* the first retransmission doesn't wait */
+	/* The first retransmission doesn't wait, nor does that of a partial ACK (RFC 6582). */
+	if (may < mss && (c->prr_out == 0 || (new_loss && (c->is & TCP_IS_SACK) == 0)))
+		may = mss;
 	c->cwnd = flight + may;
 }
 
@@ -257,13 +258,16 @@ tcp_recover(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival 
 	    const struct tcp_delivery *d)
 {
 	uint32_t lost = c->lost, wait_us = 0;
+	bool left = false;
 
 	if (d->progress && c->recovery != TCP_OPEN)
 		undo_if_spurious(c, a);
 	judge_tail_probe(c, d);
 	adapt_reordering(c, d);
-	if (c->recovery != TCP_OPEN && seq_le(c->recovery_end, c->snd_una))
+	if (c->recovery != TCP_OPEN && seq_le(c->recovery_end, c->snd_una)) {
+		left = c->recovery == TCP_RECOVERY;
 		leave_recovery(c);
+	}
 	if ((c->is & TCP_IS_SACK) != 0)
 		wait_us = tcp_rack_detect(tcp, c);
 	else
@@ -272,7 +276,7 @@ tcp_recover(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival 
 		tcp_enter_recovery(tcp, c);
 	if (c->recovery == TCP_RECOVERY)
 		reduce_proportionally(c, d, c->lost > lost);
-	else
+	else if (d->progress && !left)
 		grow(tcp, c, d);
 	if (wait_us > 0)
 		tcp_timer_set_wait(tcp, c, TCP_WAIT_REORDER, wait_us);

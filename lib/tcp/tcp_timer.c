@@ -10,7 +10,7 @@
 #include "tcp_output.h"
 
 #define TAIL_PROBE_MIN_US  1000u
-#define TAIL_PROBE_LONE_US 200000u /* a lone segment's ACK may be delayed */
+#define TAIL_PROBE_LONE_US 100000u /* a lone segment's ACK may be delayed: what peers do */
 
 static void on_due(struct timer *timer, void *arg);
 
@@ -135,7 +135,7 @@ retransmission_timeout(struct tcp *tcp, struct tcp_connection *c)
 	c->probes++;
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
-	if (c->backoff == 2)
+	if (c->backoff == 3)
 		tcp_pmtu_suspect(c);
 	tcp_retransmission_timeout(tcp, c);
 	tcp_timer_set_wait(tcp, c, TCP_WAIT_RTO, backed_off(c));
@@ -192,18 +192,18 @@ keepalive(struct tcp *tcp, struct tcp_connection *c)
 	uint32_t idle_ms = c->settings.keepalive_idle_ms;
 
 	if (quiet_ms < idle_ms)
-		c->keepalives = 0;
+		c->probes = 0;
 	if (c->sent_first != NULL || c->wait == TCP_WAIT_PERSIST || quiet_ms < idle_ms) {
 		/* What is in flight asks already. */
 		tcp_timer_set(tcp, c, TCP_DUE_IDLE,
 			      tcp->now_ms + (quiet_ms < idle_ms ? idle_ms - quiet_ms : idle_ms));
 		return;
 	}
-	if (c->keepalives >= c->settings.keepalive_count) {
+	if (c->probes >= c->settings.keepalive_count) {
 		tcp_connection_reset(tcp, c, TCP_CLOSE_TIMEOUT);
 		return;
 	}
-	c->keepalives++;
+	c->probes++;
 	tcp_send_probe(tcp, c);
 	tcp_timer_set(tcp, c, TCP_DUE_IDLE, tcp->now_ms + c->settings.keepalive_interval_ms);
 }

@@ -44,7 +44,8 @@ struct script {
 	struct span *spans;
 	struct tcp_listener listener;
 	struct tcp_connection *c;
-	bool v6, given_back, ours_known, ts, ignore_out;
+	uint16_t from;
+	bool v6, given_back, ours_known, ts, ignore_out, active;
 	uint32_t ours, theirs; /* first sequence numbers */
 	uint32_t ts_ours;      /* our first TSval */
 	uint64_t now_us;
@@ -111,6 +112,7 @@ script_open(struct script *s, const char *name)
 							 .syn_retries = 5},
 					    .max_half_open = 4};
 	s->now_us = SCRIPT_BEGIN_US;
+	s->from = 4000;
 	s->theirs = 0xfffff000; /* wraps soon */
 	s->tcp = tcp_create(&config, s->now_us);
 	CHECK(s->tcp != NULL);
@@ -279,8 +281,8 @@ script_inject(struct script *s, const struct script_segment *g)
 		bytes_store16(ip + 10, checksum(ip, 20));
 	}
 	bytes_store_be16(b->data + 12, s->v6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
-	bytes_store_be16(tcp, s->c != NULL && tcp_listener_of(s->c) == NULL ? 8080 : 4000);
-	bytes_store_be16(tcp + 2, s->c != NULL && tcp_listener_of(s->c) == NULL ? 5000 : 80);
+	bytes_store_be16(tcp, s->active ? 8080 : s->from);
+	bytes_store_be16(tcp + 2, s->active ? 5000 : 80);
 	bytes_store_be32(tcp + 4, s->theirs + g->seq);
 	bytes_store_be32(tcp + 8, g->has_ack ? s->ours + g->ack : 0);
 	tcp[12] = (uint8_t)((20 + options) / 4 << 4);
@@ -460,6 +462,7 @@ script_connect(struct script *s)
 
 	s->c = tcp_connect(s->tcp, &tuple, &s->listener.settings, s);
 	CHECK(s->c != NULL);
+	s->active = true;
 }
 
 static inline void script_line(struct script *s, char *line);
@@ -470,7 +473,7 @@ script_establish(struct script *s, const char *how)
 	char with[][96] = {"< S 0 win 65535 mss 1460 sackok ts 1000 0 scale 7",
 			   "> S. 0 ack 1 sackok ts 1 1000", "@20", "< . 1 ack 1 ts 1020 1 win 512",
 			   "event accepted"};
-	char without[][96] = {"< S 0 win 65535 mss 1460", "> S. 0 ack 1 mss 1460 nots", "@20",
+	char without[][96] = {"< S 0 win 65535 mss 1460", "> S. 0 ack 1 nots", "@20",
 			      "< . 1 ack 1 win 65535", "event accepted"};
 
 	s->ts = how != NULL;
@@ -518,6 +521,8 @@ script_see_info(struct script *s, const char *what)
 		script_see(s, what, tcp_queued(s->c));
 	else if (strcmp(what, "received") == 0)
 		script_see(s, what, tcp_received(s->c)->len);
+	else if (strcmp(what, "window") == 0)
+		script_see(s, what, info.send_window);
 	else if (strcmp(what, "reason") == 0)
 		script_see(s, what, tcp_close_reason(s->c));
 	else
@@ -586,6 +591,53 @@ script_answer(struct script *s, const struct script_segment *last)
 }
 
 static inline void
+script_icmp(struct script *s, bool unreachable, uint32_t mtu, uint32_t seq)
+{
+	uint8_t icmp[8] = {0}, quoted[8];
+	struct packet p = {.l3 = icmp, .len = 8, .contiguous = 8, .af = s->v6 ? 6 : 4};
+	struct packet_quote q = {
+		.l3 = quoted,
+		.len = 8,
+		.proto = IPPROTO_TCP,
+		.sport_be = htons(s->active ? 5000 : 80),
+		.dport_be = htons(s->active ? 8080 : s->from),
+		.src = buffer_addr(s->v6 ? "2001:db8::10" : "192.0.2.10"),
+		.dst = buffer_addr(s->v6 ? "2001:db8::99" : "192.0.2.99"),
+	};
+
+	if (s->v6) {
+		icmp[0] = unreachable ? ICMPV6_DEST_UNREACHABLE : ICMPV6_PACKET_TOO_BIG;
+		bytes_store_be32(icmp + 4, mtu);
+	} else {
+		icmp[0] = ICMP_DEST_UNREACHABLE;
+		icmp[1] = unreachable ? 1 : ICMP_FRAGMENTATION_NEEDED;
+		bytes_store_be16(icmp + 6, (uint16_t)mtu);
+	}
+	bytes_store_be32(quoted + 4, s->ours + seq);
+	tcp_input_icmp(s->tcp, &p, &q);
+	script_turn(s);
+}
+
+/* Every other byte of what the window takes, in segments of one. */
+static inline void
+script_crumbs(struct script *s, uint32_t n)
+{
+	for (uint32_t i = 1; i <= n; i++) {
+		struct script_segment g = {.flags = TCP_FLAG_ACK,
+					   .seq = 1 + 2 * i,
+					   .len = 1,
+					   .ack = 1,
+					   .has_ack = true,
+					   .win = 65535,
+					   .has_ts = s->ts,
+					   .tsval = 2000,
+					   .tsecr = 1};
+
+		script_inject(s, &g);
+	}
+}
+
+static inline void
 script_line(struct script *s, char *line)
 {
 	static struct script_segment last;
@@ -606,6 +658,23 @@ script_line(struct script *s, char *line)
 		last = g;
 	} else if (strcmp(word, "answer") == 0) {
 		script_answer(s, &last);
+	} else if (strcmp(word, "icmp") == 0) {
+		uint32_t mtu = script_number();
+
+		script_icmp(s, false, mtu, script_number());
+	} else if (strcmp(word, "unreachable") == 0) {
+		script_icmp(s, true, 0, script_number());
+	} else if (strcmp(word, "from") == 0) {
+		s->from = (uint16_t)script_number();
+	} else if (strcmp(word, "cookies_sent") == 0) {
+		script_see(s, word, (uint32_t)s->listener.cookies_sent);
+	} else if (strcmp(word, "cookies_refused") == 0) {
+		script_see(s, word, (uint32_t)s->listener.cookies_refused);
+	} else if (strcmp(word, "crumbs") == 0) {
+		script_crumbs(s, script_number());
+	} else if (strcmp(word, "leap") == 0) {
+		s->now_us += script_number() * UINT64_C(1000);
+		script_turn(s);
 	} else if (strcmp(word, "ignore_out") == 0) {
 		s->ignore_out = true;
 	} else if (strcmp(word, ">") == 0) {
@@ -639,6 +708,8 @@ script_line(struct script *s, char *line)
 			script_fail(s, tcp_state_name(info.state));
 	} else if (strcmp(word, "connections") == 0) {
 		script_see(s, word, tcp_counters(s->tcp)->connections);
+	} else if (strcmp(word, "spans") == 0) {
+		script_see(s, word, SCRIPT_SPANS - s->pool.free_n);
 	} else if (strcmp(word, "half_open") == 0) {
 		script_see(s, word, tcp_counters(s->tcp)->half_open);
 	} else if (strcmp(word, "time_wait") == 0) {

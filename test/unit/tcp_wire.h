@@ -15,8 +15,9 @@ struct wire_settings {
 	uint32_t jitter_us; /* more, at random: reorders */
 	uint32_t loss;      /* of 10,000, each way */
 	uint32_t doubled, corrupted;
-	uint64_t rate;      /* bytes a second, 0: unlimited */
-	uint32_t queue_max; /* bytes before the slow link; 0: unlimited */
+	uint64_t rate;         /* bytes a second, 0: unlimited */
+	uint32_t queue_max;    /* bytes before the slow link; 0: unlimited */
+	uint64_t buffer_bytes; /* of the engine on side 1 */
 };
 
 struct wire_frame {
@@ -226,7 +227,8 @@ wire_open(struct wire *w, const struct wire_settings *settings, const struct tcp
 					    .half_open_max = connections,
 					    .secret = {(uint8_t)(i + 1), (uint8_t)seed},
 					    .checksum_offload = tso,
-					    .tso_max = tso ? 65536 : 0};
+					    .tso_max = tso ? 65536 : 0,
+					    .buffer_bytes = i == 1 ? settings->buffer_bytes : 0};
 
 		e->wire = w;
 		e->side = i;
