@@ -38,6 +38,7 @@ struct managed_target {
 	bool registered;       /* in the model */
 	bool terminate;        /* close its flows when the delay is over */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
+	uint64_t ramp_end_ms;  /* of its slow start, in the workers' milliseconds; 0: none */
 	/* Of gateway targets that left the model, what their group said: */
 	bool rebalance, reset, bypass;
 };
@@ -91,6 +92,7 @@ struct management {
 	struct publication *publication; /* a reload under way */
 	bool reload_again;               /* one more was asked for meanwhile */
 	struct reload_waiter *reload_waiters, *next_reload_waiters;
+	uint64_t sets_built;             /* of requests: their serial numbers */
 	struct set_build update;         /* of a set in force, because of health */
 	uint32_t update_at;              /* group of the model that is looked at next */
 	bool sets_dirty;                 /* a group may be */

@@ -12,7 +12,7 @@
 #include "clock.h"
 #include "log.h"
 #include "maglev.h"
-#include "target_list.h"
+#include "target_set.h"
 
 #define SLICE_US   2000  /* target sets are built in slices of this */
 #define STEP_STEPS 20000 /* of a set's, between two looks at the clock: about 100 us */
@@ -177,6 +177,34 @@ set_in_force(const struct management *m, uint32_t index, uint64_t id)
 	return atomic_load_explicit(&s->groups[index].set, memory_order_relaxed);
 }
 
+/* The set of a group whose requests are balanced. */
+static struct target_set *
+requests_set(struct management *m, const struct model_target_group *tg,
+	     const struct maglev_target *targets, size_t n)
+{
+	struct balance_settings settings = {.algorithm = tg->algorithm,
+					    .slow_start_ms = tg->slow_start_s * 1000,
+					    .minimum_healthy = tg->minimum_healthy,
+					    .minimum_healthy_percent = tg->minimum_healthy_percent};
+	struct balance_member *members = calloc(n + 1, sizeof(*members));
+	struct target_set *set;
+
+	if (members == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const struct managed_target *mt = &m->targets[ref_index(targets[i].reference)];
+
+		members[i] = (struct balance_member){.target = targets[i].reference,
+						     .weight = targets[i].weight,
+						     .factor = BALANCE_FACTOR_ONE,
+						     .healthy = targets[i].eligible,
+						     .ramp_end_ms = mt->ramp_end_ms};
+	}
+	set = target_set_of_requests(&settings, members, (uint32_t)n, ++m->sets_built);
+	free(members);
+	return set;
+}
+
 /*
  * Begin to build a group's set, if what it depends on has changed: build->job is NULL if not.
  * @return  false without memory.
@@ -196,7 +224,7 @@ begin_set(struct management *m, const struct model *model, const struct model_ta
 	if (set_in_force(m, build->index, tg->id) == NULL ||
 	    m->groups[build->index].inputs != build->inputs) {
 		if (tg->protocol == ELB_HTTP)
-			build->set = target_list_build(targets, n);
+			build->set = requests_set(m, tg, targets, n);
 		else
 			build->job = maglev_begin(&m->maglev_seed, targets, n);
 		free(targets);
@@ -269,7 +297,7 @@ end_update(struct management *m)
 	m->groups[index].inputs = m->update.inputs;
 	/* Release: the table must be complete before workers see it. */
 	atomic_store_explicit(&s->groups[index].set, set, memory_order_release);
-	publication_retire(m, free, old);
+	publication_retire(m, target_set_free, old);
 	m->health_revision++;
 	publication_mark_appliances(m);
 }
@@ -280,7 +308,7 @@ abandon_update(struct management *m)
 {
 	if (!is_building(&m->update))
 		return;
-	free(end_set(&m->update));
+	target_set_free(end_set(&m->update));
 	m->groups[m->update.index].dirty = true;
 	m->sets_dirty = true;
 }
@@ -522,7 +550,7 @@ retire_lost_sets(struct management *m, struct snapshot *old, const struct snapsh
 		if (set == NULL || (i < new_snapshot->groups_n && new_snapshot->groups[i].in_use &&
 				    new_snapshot->groups[i].id == old->groups[i].id))
 			continue;
-		publication_retire(m, free, set);
+		publication_retire(m, target_set_free, set);
 		m->groups[i] = (struct managed_group){0};
 		registry_release(&m->registries.groups,
 				 registry_find(&m->registries.groups, old->groups[i].id));
@@ -575,7 +603,7 @@ free_publication(struct publication *p)
 
 	free(end_set(&p->build));
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
-		free(p->sets[i]);
+		target_set_free(p->sets[i]);
 	free(p->sets);
 	free(p->inputs);
 	snapshot_free(p->snapshot);
@@ -648,7 +676,7 @@ put_in_force(struct management *m, struct publication *p)
 	swap(m, p->snapshot);
 	p->snapshot = NULL;
 	for (uint32_t i = 0; i < groups_n; i++)
-		publication_retire(m, free, replaced[i]);
+		publication_retire(m, target_set_free, replaced[i]);
 	free(replaced);
 	publication_mark_appliances(m);
 	host_on_published(m, old);
@@ -935,8 +963,8 @@ publication_free(struct management *m)
 		free(r);
 	}
 	for (uint32_t i = 1; s != NULL && i < s->groups_n; i++)
-		free(atomic_load(&s->groups[i].set));
-	free(end_set(&m->update));
+		target_set_free(atomic_load(&s->groups[i].set));
+	target_set_free(end_set(&m->update));
 	snapshot_free(s);
 	atomic_store(&m->dp->snapshot, NULL);
 	model_free(m->model);

@@ -9,9 +9,11 @@
 #include "check.h"
 #include "hash.h"
 #include "http_desync.h"
-#include "target_list.h"
+#include "target_set.h"
 
 #define SCRATCH_BYTES 32768
+#define CHOICE_TRIES  4    /* to find another target than one that failed */
+#define HEAP_MAX      1024 /* A:load-balancer-limits: targets of a group, and some */
 
 struct alb {
 	struct alb_settings settings;
@@ -19,9 +21,10 @@ struct alb {
 	uint64_t now_us;
 	uint64_t random;
 	struct alb_scratch *scratch;
-	uint32_t *turn;           /* [SNAPSHOT_GROUPS]: round robin */
-	uint32_t *outstanding;    /* [SNAPSHOT_TARGETS]: requests under way */
-	char text[SCRATCH_BYTES]; /* what is rewritten, a Location */
+	struct balance_group *groups;   /* [SNAPSHOT_GROUPS] */
+	struct balance_target *targets; /* [SNAPSHOT_TARGETS] */
+	uint32_t *heaps;                /* [SNAPSHOT_GROUPS * HEAP_MAX], of groups */
+	char text[SCRATCH_BYTES];       /* what is rewritten, a Location */
 	char trace_id[512];
 };
 
@@ -101,45 +104,55 @@ on_wall_s(void *arg)
 
 /* Choosing a target. */
 
-static uint32_t
-least_outstanding(const struct alb *alb, const struct target_set *set, uint32_t begin)
+static const struct balance_set *
+set_of(const struct alb *alb, uint32_t group)
 {
-	uint32_t best = begin;
+	const struct snapshot_group *g = &alb->snapshot->groups[group];
 
-	for (uint32_t i = 0; i < set->entries_n; i++) {
-		uint32_t at = begin + i < set->entries_n ? begin + i : begin + i - set->entries_n;
-
-		if (alb->outstanding[ref_index(set->entries[at])] <
-		    alb->outstanding[ref_index(set->entries[best])])
-			best = at;
-	}
-	return best;
+	if (group == 0 || !g->in_use)
+		return NULL;
+	return atomic_load_explicit(&g->set, memory_order_acquire)->balance;
 }
 
-/* @return  a target of the group, other than `not` if there is one; 0: the group has none. */
+/* @return  a target of the group, other than `not` if that is possible; 0: the group has none. */
 static uint32_t
 choose_target(struct alb *alb, uint32_t group, uint32_t not )
 {
-	const struct snapshot_group *g = &alb->snapshot->groups[group];
-	const struct target_set *set;
-	uint32_t at;
+	const struct balance_set *set = set_of(alb, group);
+	struct balance_worker worker = {.targets = alb->targets, .now_ms = alb->now_us / 1000};
+	uint32_t target = 0;
 
-	if (group == 0 || !g->in_use)
-		return 0;
-	set = atomic_load_explicit(&g->set, memory_order_acquire);
-	if (set->entries_n == 0)
-		return 0;
-	for (uint32_t tries = 0; tries < 2; tries++) {
-		at = alb->turn[group];
-		if (at >= set->entries_n)
-			at = 0;
-		if (g->algorithm == SNAPSHOT_LEAST_OUTSTANDING_REQUESTS)
-			at = least_outstanding(alb, set, at);
-		alb->turn[group] = at + 1;
-		if (set->entries[at] != not )
+	for (uint32_t tries = 0; set != NULL && tries < CHOICE_TRIES; tries++) {
+		worker.random = next_random(alb);
+		target = balance_choose(set, &alb->groups[group], &worker);
+		if (target != not )
 			break;
 	}
-	return set->entries[at];
+	return target;
+}
+
+/* A request of the exchange goes to the target, until let_go(). */
+static void
+hold(struct alb *alb, struct proxy_exchange *x, uint32_t target)
+{
+	x->service[0] = target;
+	balance_on_request(set_of(alb, x->record.group), &alb->groups[x->record.group],
+			   alb->targets, target);
+}
+
+static void
+let_go(struct alb *alb, struct proxy_exchange *x)
+{
+	const struct balance_set *set = set_of(alb, x->record.group);
+	uint32_t target = (uint32_t)x->service[0];
+
+	x->service[0] = 0;
+	if (target == 0)
+		return;
+	if (set != NULL)
+		balance_on_end(set, &alb->groups[x->record.group], alb->targets, target);
+	else
+		alb->targets[ref_index(target)].outstanding--; /* the group is gone */
 }
 
 /* Requests. */
@@ -190,8 +203,7 @@ forward(struct alb *alb, struct proxy_exchange *x, const struct alb_action *acti
 	}
 	decision->verdict = PROXY_FORWARD;
 	decision->target = target;
-	x->service[0] = target; /* its outstanding request */
-	alb->outstanding[ref_index(target)]++;
+	hold(alb, x, target);
 }
 
 static void
@@ -337,16 +349,6 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 	}
 }
 
-static void
-let_go(struct alb *alb, struct proxy_exchange *x)
-{
-	uint32_t target = (uint32_t)x->service[0];
-
-	if (target != 0)
-		alb->outstanding[ref_index(target)]--;
-	x->service[0] = 0;
-}
-
 static uint32_t
 on_again(void *arg, struct proxy_exchange *x, uint32_t failed)
 {
@@ -356,10 +358,8 @@ on_again(void *arg, struct proxy_exchange *x, uint32_t failed)
 	let_go(alb, x);
 	counters_of(alb, x->record.frontend)->retries++;
 	target = choose_target(alb, x->record.group, failed);
-	if (target != 0) {
-		x->service[0] = target;
-		alb->outstanding[ref_index(target)]++;
-	}
+	if (target != 0)
+		hold(alb, x, target);
 	return target;
 }
 
@@ -459,11 +459,18 @@ alb_create(const struct alb_settings *settings, struct proxy_config *proxy)
 	alb->settings = *settings;
 	alb->random = settings->seed;
 	alb->scratch = alb_scratch_create();
-	alb->turn = calloc(SNAPSHOT_GROUPS, sizeof(*alb->turn));
-	alb->outstanding = calloc(SNAPSHOT_TARGETS, sizeof(*alb->outstanding));
-	if (alb->scratch == NULL || alb->turn == NULL || alb->outstanding == NULL) {
+	alb->groups = calloc(SNAPSHOT_GROUPS, sizeof(*alb->groups));
+	alb->targets = calloc(SNAPSHOT_TARGETS, sizeof(*alb->targets));
+	alb->heaps = calloc((size_t)SNAPSHOT_GROUPS * HEAP_MAX, sizeof(*alb->heaps));
+	if (alb->scratch == NULL || alb->groups == NULL || alb->targets == NULL ||
+	    alb->heaps == NULL) {
 		alb_free(alb);
 		return NULL;
+	}
+	for (uint32_t i = 0; i < SNAPSHOT_GROUPS; i++) {
+		alb->groups[i].heap = alb->heaps + (size_t)i * HEAP_MAX;
+		alb->groups[i].heap_max = HEAP_MAX;
+		alb->groups[i].cursor = (uint32_t)settings->seed;
 	}
 	proxy->service = &service;
 	proxy->service_arg = alb;
@@ -476,8 +483,9 @@ alb_free(struct alb *alb)
 	if (alb == NULL)
 		return;
 	alb_scratch_free(alb->scratch);
-	free(alb->turn);
-	free(alb->outstanding);
+	free(alb->groups);
+	free(alb->targets);
+	free(alb->heaps);
 	free(alb);
 }
 

@@ -107,31 +107,26 @@ struct snapshot_local {
 	uint32_t reserved;
 };
 
+struct balance_set;
+
 /**
- * Who may get new flows of a target group: a Maglev table of target references.
- *
- * Built by lib/balance from stable ids, weights, health and the cluster's seed alone.
+ * Who may get new flows of a target group: a Maglev table of target references, built by
+ * lib/balance from stable ids, weights, health and the cluster's seed alone.  Where connections end
+ * at weir there is no table: who gets requests is in `balance`.
  */
 struct target_set {
-	uint32_t entries_n; /* prime; 0: the group has no target */
-	uint32_t targets_n; /* targets with entries */
-	bool fail_open;     /* no target is healthy: all are in the table */
-	uint64_t digest;    /* of the table, as stable ids: equal on every box */
-	uint32_t entries[]; /* target references */
-};
-
-/** How requests are balanced; flows are by Maglev. */
-enum snapshot_algorithm {
-	SNAPSHOT_ROUND_ROBIN,
-	SNAPSHOT_LEAST_OUTSTANDING_REQUESTS,
-	SNAPSHOT_WEIGHTED_RANDOM,
+	uint32_t entries_n;          /* prime; 0: the group has no target */
+	uint32_t targets_n;          /* targets with entries */
+	bool fail_open;              /* no target is healthy: all are in the table */
+	uint64_t digest;             /* of the table, as stable ids: equal on every box */
+	struct balance_set *balance; /* of requests, else NULL */
+	uint32_t entries[];          /* target references */
 };
 
 struct snapshot_group {
 	_Atomic(struct target_set *) set; /* never NULL while the group is in use */
 	uint64_t id;
 	uint8_t in_use;
-	uint8_t algorithm; /* enum snapshot_algorithm */
 };
 
 enum snapshot_flow_key { FLOW_KEY_5_TUPLE, FLOW_KEY_3_TUPLE, FLOW_KEY_2_TUPLE };

@@ -385,20 +385,6 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	return true;
 }
 
-static uint8_t
-algorithm_of(const struct model_target_group *tg)
-{
-	switch (tg->algorithm) {
-	case ALGORITHM_LEAST_OUTSTANDING_REQUESTS:
-		return SNAPSHOT_LEAST_OUTSTANDING_REQUESTS;
-	case ALGORITHM_WEIGHTED_RANDOM:
-		return SNAPSHOT_WEIGHTED_RANDOM;
-	case ALGORITHM_ROUND_ROBIN:
-		break;
-	}
-	return SNAPSHOT_ROUND_ROBIN;
-}
-
 static bool
 build_groups(struct builder *b)
 {
@@ -412,7 +398,6 @@ build_groups(struct builder *b)
 
 		g->id = tg->id;
 		g->in_use = 1;
-		g->algorithm = algorithm_of(tg);
 		if (previous != NULL && index < previous->groups_n &&
 		    previous->groups[index].id == tg->id)
 			atomic_init(&g->set, atomic_load(&previous->groups[index].set));
