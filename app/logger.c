@@ -185,8 +185,8 @@ end_file(struct logger *l, struct log_file *f)
 	l->files_n++;
 	if (done != NULL) {
 		*done = (struct finished){.directory_fd = f->directory_fd};
-		snprintf(done->name, sizeof(done->name), "%.130s_%s_%08x.log", f->log.name, end,
-			 l->serial++);
+		snprintf(done->name, sizeof(done->name), "%.110s_%s_%.40s_%08x.log", f->log.name,
+			 end, f->log.address, l->serial++);
 		if (renameat(f->directory_fd, f->tmp, f->directory_fd, done->name) == 0) {
 			*l->finished_last = done;
 			l->finished_last = &done->next;

@@ -28,6 +28,7 @@ struct logger_log {
 	char directory[512]; /* absolute, without the date's part; it is made below `root` */
 	char root[256];      /* must exist */
 	char name[160];      /* of files, up to the time */
+	char address[48];    /* in their name, behind the time */
 };
 
 struct logger_config {

@@ -24,6 +24,7 @@
 #include "prometheus.h"
 #include "steering.h"
 #include "telemetry.h"
+#include "worker_tcp.h"
 
 #define NEIGHBOR_TICK_MS 100
 #define SLOW_TICK_MS     200
@@ -421,6 +422,9 @@ management_create(const struct management_settings *settings, char *why, size_t 
 	if (m->epoll_fd < 0 || m->targets == NULL || m->groups == NULL || m->health == NULL ||
 	    !snapshot_registries_init(&m->registries))
 		goto fail;
+	m->access_log = access_log_start(m->dp);
+	if (m->access_log == NULL)
+		goto fail;
 	number_interfaces(m);
 	if (!host_open(m, why, why_len))
 		goto fail;
@@ -466,6 +470,7 @@ give_back_commands(struct management *m)
 		/* Probes under way end here, so that their commands come back. */
 		prober_free(w->prober);
 		w->prober = NULL;
+		worker_tcp_end_probes(w->tcp);
 		while (rte_ring_sc_dequeue(w->commands, &entry) == 0) {
 			struct worker_command *command = entry;
 
@@ -499,6 +504,7 @@ management_free(struct management *m)
 	control_close(m->control);
 	if (m->neighbors != NULL)
 		host_close(m);
+	access_log_stop(m->access_log);
 	publication_free(m);
 	health_free(m->health);
 	snapshot_registries_fini(&m->registries);

@@ -19,6 +19,7 @@
 
 #include <jansson.h>
 
+#include "access_log.h"
 #include "capture.h"
 #include "config.h"
 #include "dataplane.h"
@@ -107,6 +108,7 @@ struct management {
 	struct control *control;
 	struct telemetry *telemetry;
 	struct prometheus *prometheus; /* NULL: no metrics over HTTP */
+	struct access_log *access_log;
 	uint32_t now_ms;
 	uint64_t start_wall_s;
 	uint64_t reloads, reloads_failed;

@@ -673,6 +673,8 @@ put_in_force(struct management *m, struct publication *p)
 	m->update_at = 0;
 	m->config_revision = p->snapshot->config_revision;
 	apply_targets(m, old);
+	if (!access_log_publish(m->access_log, m->model))
+		LOG_WARNING("no memory for the access logs' names: the old ones stay");
 	swap(m, p->snapshot);
 	p->snapshot = NULL;
 	for (uint32_t i = 0; i < groups_n; i++)

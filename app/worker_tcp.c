@@ -53,6 +53,10 @@ emit(void *arg, const struct tcp_segment *s)
 	uint32_t offset = s->offset, left = s->payload_len;
 	uint8_t *at;
 
+	if (w->snapshot == NULL) {
+		rte_pktmbuf_free(m); /* the worker has stopped: nothing leaves any more */
+		return;
+	}
 	if (m == NULL) {
 		w->counters.drops[DROP_MBUF_EXHAUSTED]++;
 		return;
@@ -407,6 +411,13 @@ worker_tcp_free(struct worker_tcp *t)
 	free(t->counters.groups);
 	free(t->log_bytes);
 	free(t);
+}
+
+void
+worker_tcp_end_probes(struct worker_tcp *t)
+{
+	http_prober_free(t->prober);
+	t->prober = NULL;
 }
 
 const struct http_counters *

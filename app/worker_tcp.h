@@ -28,6 +28,9 @@ void worker_tcp_free(struct worker_tcp *t);
  */
 void worker_tcp_input(struct worker *w, struct packet *p);
 
+/** End HTTP health checks under way; the worker no longer runs. */
+void worker_tcp_end_probes(struct worker_tcp *t);
+
 /** What this worker's HTTP has counted; the management core reads it. */
 const struct http_counters *worker_tcp_counters(const struct worker_tcp *t);
 
