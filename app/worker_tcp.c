@@ -443,3 +443,19 @@ worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges)
 {
 	proxy_gauges(t->proxy, gauges);
 }
+
+uint64_t
+worker_tcp_bytes(const struct worker_tcp *t)
+{
+	return tcp_memory_in_use(t->tcp);
+}
+
+void
+worker_tcp_add_spans(const struct worker_tcp *t, uint64_t *all, uint64_t *in_use,
+		     uint64_t *high_water, uint64_t *failures)
+{
+	*all += t->chains.spans_n;
+	*in_use += t->chains.spans_n - t->chains.free_n;
+	*high_water += t->chains.spans_n - t->chains.free_min;
+	*failures += t->chains.failures;
+}

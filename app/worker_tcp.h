@@ -42,6 +42,9 @@ struct proxy_gauges;
 struct tcp_counters;
 const struct tcp_counters *worker_tcp_engine(const struct worker_tcp *t);
 void worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges);
+uint64_t worker_tcp_bytes(const struct worker_tcp *t);
+void worker_tcp_add_spans(const struct worker_tcp *t, uint64_t *all, uint64_t *in_use,
+			  uint64_t *high_water, uint64_t *failures);
 
 /** Begin a turn: segments that come from now on came at w->now_us. */
 void worker_tcp_begin(struct worker *w);

@@ -100,8 +100,6 @@ def odd(lab, weir):
         yield connection
 
 
-def metrics(weir, name="shop"):
-    return weir.ask("metrics", load_balancer=name)
 
 
 @pytest.mark.parametrize("address", ["198.18.1.10", "[2001:db8:1::10]"], ids=["v4", "v6"])
@@ -359,5 +357,36 @@ def test_wrk(lab, weir):
     assert float(got.split("Requests/sec:")[1].split()[0]) > 100
 
 
-def test_target_killed_under_load(lab, start_weir, request):
-    """Requests that may be sent again are: none fails when a target goes and comes back."""
+def test_metrics(lab, start_weir, weir):
+    """Requests, statuses and connections add up, in every place where they are shown."""
+    def counts():
+        got = weir.ask("metrics", load_balancer="shop")
+        return {name: got[name] for name in (
+            "NewConnectionCount", "RequestCount", "HTTPCode_ELB_4XX_Count", "HTTPCode_ELB_5XX_Count",
+            "HTTPCode_ELB_503_Count", "DesyncMitigationMode_NonCompliant_Request_Count")}
+
+    def target():
+        row, = weir.ask("target_health", target_group="odd")["targets"]
+        return row
+
+    before, target_before = counts(), target()
+    with Connection(lab.client, ODD) as c:
+        for path in ("/echo", "/status/204", "/status/404", "/status/500", "/echo"):
+            c.get(path)
+        c.get("/echo", "Content-Length: 0")
+        c.send("TRACE / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        c.answer()
+    with Connection(lab.client, ("198.18.1.10", 82)) as c:
+        c.get("/")
+    after, target_after = counts(), target()
+    assert {name: after[name] - before[name] for name in after} == {
+        "NewConnectionCount": 2, "RequestCount": 6, "HTTPCode_ELB_4XX_Count": 1, "HTTPCode_ELB_5XX_Count": 1,
+        "HTTPCode_ELB_503_Count": 1, "DesyncMitigationMode_NonCompliant_Request_Count": 1}
+    assert {name: target_after[name] - target_before[name] for name in (
+        "RequestCount", "HTTPCode_Target_2XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count")} == {
+        "RequestCount": 6, "HTTPCode_Target_2XX_Count": 4, "HTTPCode_Target_4XX_Count": 1,
+        "HTTPCode_Target_5XX_Count": 1}
+    group = weir.ask("metrics", target_group="odd")
+    assert group["TargetResponseTime_samples"] >= 6
+    assert 0 < group["TargetResponseTime_p50_us"] <= group["TargetResponseTime_p99_us"]
+    wait_until("connections are over", lambda: weir.ask("metrics", load_balancer="shop")["ActiveConnectionCount"] == 0)
