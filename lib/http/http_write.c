@@ -16,7 +16,8 @@ put(struct bytes_writer *w, const char *text)
 static void
 put_text(struct bytes_writer *w, struct http_text t)
 {
-	bytes_put(w, t.at, t.len);
+	if (t.len > 0)
+		bytes_put(w, t.at, t.len);
 }
 
 static void

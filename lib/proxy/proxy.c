@@ -8,6 +8,7 @@
 #include "clock.h"
 
 #define EVENTS_PER_TURN 512
+#define SWEEP_UPSTREAMS 16
 
 struct proxy_text
 proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len)
@@ -18,7 +19,8 @@ proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len)
 	if (len > room)
 		len = room;
 	text.len = (uint16_t)len;
-	memcpy(exchange->text + exchange->text_len, bytes, len);
+	if (len > 0)
+		memcpy(exchange->text + exchange->text_len, bytes, len);
 	exchange->text_len += (uint32_t)len;
 	return text;
 }
@@ -230,6 +232,23 @@ run_postponed(struct proxy *p)
 	}
 }
 
+/*
+ * A few connections to targets each millisecond: those of targets that are to be left are given up,
+ * the idle ones at once, those with a request because its time is over.
+ */
+static void
+sweep(struct proxy *p)
+{
+	if (p->swept_ms == p->now_ms)
+		return;
+	p->swept_ms = p->now_ms;
+	for (uint32_t n = 0; n < SWEEP_UPSTREAMS && n < p->upstreams_used; n++) {
+		if (p->sweep_at >= p->upstreams_used)
+			p->sweep_at = 0;
+		upstream_sweep(p, &p->upstreams[p->sweep_at++]);
+	}
+}
+
 bool
 proxy_turn(struct proxy *p, const struct snapshot *snapshot, uint64_t now_us)
 {
@@ -241,6 +260,7 @@ proxy_turn(struct proxy *p, const struct snapshot *snapshot, uint64_t now_us)
 	p->now_ms = clock_us_to_ms(now_us);
 	run_postponed(p);
 	timer_wheel_advance(&p->wheel, p->now_ms);
+	sweep(p);
 	while (n < EVENTS_PER_TURN && tcp_next_event(p->config.tcp, &connection, &events)) {
 		dispatch(p, connection, events);
 		n++;

@@ -109,6 +109,7 @@ struct proxy {
 	struct exchange *exchanges, *free_exchange, *dead_exchange;
 	uint32_t sessions_used, upstreams_used, exchanges_used; /* from here on never used */
 	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n;
+	uint32_t sweep_at, swept_ms;
 	struct upstream **idle; /* [SNAPSHOT_TARGETS]: pools */
 	struct heads *heads;
 };
@@ -138,6 +139,8 @@ void session_fail(struct proxy *proxy, struct session *session, uint16_t status)
 void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
 /** The exchange lets go of its upstream: back to the pool, or closed. */
 void upstream_release(struct proxy *proxy, struct upstream *upstream, bool reuse);
+/** Give it up when its target is to be left. */
+void upstream_sweep(struct proxy *proxy, struct upstream *upstream);
 /** @return  whether the head of the final response has been read and sent on. */
 bool upstream_read_head(struct proxy *proxy, struct upstream *upstream);
 

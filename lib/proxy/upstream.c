@@ -86,6 +86,19 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
 }
 
+void
+upstream_sweep(struct proxy *p, struct upstream *u)
+{
+	if (u->state == UPSTREAM_CLOSED || u->target == 0 ||
+	    p->config.ops.may_reuse(p->config.ops_arg, u->target))
+		return;
+	/* A:edit-target-group-attributes: a request that outlives the delay gets 502. */
+	if (u->state == UPSTREAM_IDLE)
+		upstream_end(p, u, false);
+	else
+		session_fail(p, u->exchange->session, 502);
+}
+
 /* Sending a request. */
 
 static void upstream_event(struct proxy_side *side, struct tcp_connection *connection,

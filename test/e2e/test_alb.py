@@ -369,6 +369,7 @@ def test_metrics(lab, start_weir, weir):
         row, = weir.ask("target_health", target_group="odd")["targets"]
         return row
 
+    wait_until("connections are over", lambda: weir.ask("metrics", load_balancer="shop")["ActiveConnectionCount"] == 0)
     before, target_before = counts(), target()
     with Connection(lab.client, ODD) as c:
         for path in ("/echo", "/status/204", "/status/404", "/status/500", "/echo"):
