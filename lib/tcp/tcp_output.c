@@ -395,8 +395,8 @@ send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_sent *s)
 		c->lost -= s->len + (s->flags & TCP_SENT_FIN);
 	s->flags = (uint8_t)((s->flags | TCP_SENT_AGAIN) & ~TCP_SENT_LOST);
 	s->sent_us = (uint32_t)tcp->now_us;
-	do {
-		uint32_t n = left < c->endpoint.mss ? left : c->endpoint.mss, here = n;
+	for (;;) {
+		uint32_t n = left < c->endpoint.mss ? left : c->endpoint.mss;
 		struct tcp_outgoing out;
 
 		begin(tcp, c, &out, seq, TCP_FLAG_PSH);
@@ -408,13 +408,15 @@ send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_sent *s)
 		if (left == 0 && (s->flags & TCP_SENT_FIN) != 0)
 			out.flags |= TCP_FLAG_FIN;
 		tcp_emit(tcp, &out);
-		for (data += here; left > 0 && data >= span->data + span->len;) {
+		if (left == 0)
+			break;
+		for (data += n; data >= span->data + span->len;) {
 			uint32_t over = (uint32_t)(data - span->data - span->len);
 
 			span = span->next;
 			data = span->data + over;
 		}
-	} while (left > 0);
+	}
 	c->prr_out += s->len;
 	c->retransmitted_n++;
 	tcp->counters.retransmitted++;
