@@ -293,6 +293,8 @@ send_payload(struct tcp *tcp, struct tcp_connection *c, uint32_t len, uint32_t w
 	struct tcp_sent *s = NULL;
 	uint32_t sent = 0;
 
+	if (unlikely(tcp->free_sent == NULL || c->sent_n >= TCP_SENT_RECORDS_CONNECTION))
+		return false;
 	begin(tcp, c, &out, c->snd_nxt, 0);
 	out.span = c->unsent;
 	out.offset = (uint32_t)(c->unsent_data - c->unsent->data);
@@ -305,8 +307,6 @@ send_payload(struct tcp *tcp, struct tcp_connection *c, uint32_t len, uint32_t w
 		s = next;
 		sent += n;
 	}
-	if (s == NULL)
-		return false;
 	out.len = sent;
 	if (c->unsent == NULL)
 		out.flags |= TCP_FLAG_PSH;
