@@ -98,7 +98,8 @@ trim(struct tcp_connection *c, struct tcp_sent *s, uint32_t len, struct tcp_deli
 		s->span = s->span->next;
 		s->data = s->span == NULL ? NULL : s->span->data;
 	}
-	s->data += len;
+	if (s->span != NULL)
+		s->data += len;
 }
 
 static void

@@ -293,6 +293,8 @@ send_payload(struct tcp *tcp, struct tcp_connection *c, uint32_t len, uint32_t w
 	struct tcp_sent *s = NULL;
 	uint32_t sent = 0;
 
+	if (unlikely(tcp->free_sent == NULL || c->sent_n >= TCP_SENT_RECORDS_CONNECTION))
+		return false;
 	begin(tcp, c, &out, c->snd_nxt, 0);
 	out.span = c->unsent;
 	out.offset = (uint32_t)(c->unsent_data - c->unsent->data);
@@ -305,8 +307,6 @@ send_payload(struct tcp *tcp, struct tcp_connection *c, uint32_t len, uint32_t w
 		s = next;
 		sent += n;
 	}
-	if (s == NULL)
-		return false;
 	out.len = sent;
 	if (c->unsent == NULL)
 		out.flags |= TCP_FLAG_PSH;
@@ -395,8 +395,8 @@ send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_sent *s)
 		c->lost -= s->len + (s->flags & TCP_SENT_FIN);
 	s->flags = (uint8_t)((s->flags | TCP_SENT_AGAIN) & ~TCP_SENT_LOST);
 	s->sent_us = (uint32_t)tcp->now_us;
-	do {
-		uint32_t n = left < c->endpoint.mss ? left : c->endpoint.mss, here = n;
+	for (;;) {
+		uint32_t n = left < c->endpoint.mss ? left : c->endpoint.mss;
 		struct tcp_outgoing out;
 
 		begin(tcp, c, &out, seq, TCP_FLAG_PSH);
@@ -408,13 +408,15 @@ send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_sent *s)
 		if (left == 0 && (s->flags & TCP_SENT_FIN) != 0)
 			out.flags |= TCP_FLAG_FIN;
 		tcp_emit(tcp, &out);
-		for (data += here; left > 0 && data >= span->data + span->len;) {
+		if (left == 0)
+			break;
+		for (data += n; data >= span->data + span->len;) {
 			uint32_t over = (uint32_t)(data - span->data - span->len);
 
 			span = span->next;
 			data = span->data + over;
 		}
-	} while (left > 0);
+	}
 	c->prr_out += s->len;
 	c->retransmitted_n++;
 	tcp->counters.retransmitted++;
