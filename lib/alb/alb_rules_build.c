@@ -207,13 +207,16 @@ add_conditions(struct builder *b, uint32_t rule)
 static void
 add_all_conditions(struct builder *b)
 {
-	uint32_t *has = take_memory(b, b->r->rules_n, sizeof(*has));
+	uint32_t *has = take_memory(b, b->r->rules_n, sizeof(*has)), all = 0;
 
 	for (uint32_t i = 0; !b->failed && i < b->r->rules_n; i++) {
 		has[i] = add_conditions(b, i);
-		b->r->dimensions |= has[i];
+		all |= has[i];
 	}
 	for (uint32_t d = 0; !b->failed && d < DIMENSIONS; d++) {
+		if ((all >> d & 1) == 0)
+			continue;
+		b->r->dimensions[b->r->dimensions_n++] = d;
 		for (uint32_t i = 0; i < b->r->rules_n; i++) {
 			if ((has[i] >> d & 1) == 0)
 				set_add(b, &b->r->any[d], i);
@@ -300,6 +303,7 @@ header_add(struct builder *b, const char *name)
 	struct header_index *h = &b->r->headers[b->r->headers_n++];
 
 	h->len = (uint32_t)strlen(name);
+	b->r->header_lengths |= UINT64_C(1) << h->len;
 	memcpy(h->name, name, h->len + 1);
 	return &h->index;
 }
