@@ -110,6 +110,15 @@ struct alb_scratch {
 	char path[ALB_TEXT_MAX];  /* normalized */
 };
 
+/* Where a block of a set is, which has it. */
+static inline uint32_t
+block_index(const struct rule_set *set, uint32_t block)
+{
+	uint64_t before = set->summary & ((UINT64_C(1) << block) - 1);
+
+	return set->first + (uint32_t)__builtin_popcountll(before);
+}
+
 /* Names of header fields differ in case only: letters get their bit, others at most collide. */
 static inline uint64_t
 field_name_hash(const char *name, uint32_t len)

@@ -292,14 +292,6 @@ match_regexps(struct lookup *l, const struct rule *rule)
 
 /* Sets. */
 
-static const struct block *
-block_of(const struct alb_rules *r, const struct rule_set *set, uint32_t block)
-{
-	uint64_t before = set->summary & ((UINT64_C(1) << block) - 1);
-
-	return &r->blocks[set->first + (uint32_t)__builtin_popcountll(before)];
-}
-
 static void
 unite(const struct alb_rules *r, const struct rule_set *set, uint32_t block, struct block *to)
 {
@@ -307,7 +299,7 @@ unite(const struct alb_rules *r, const struct rule_set *set, uint32_t block, str
 
 	if ((set->summary >> block & 1) == 0)
 		return;
-	from = block_of(r, set, block);
+	from = &r->blocks[block_index(set, block)];
 	for (uint32_t i = 0; i < BLOCK_RULES / 64; i++)
 		to->w[i] |= from->w[i];
 }
@@ -339,7 +331,7 @@ intersect_block(const struct alb_rules *r, const struct alb_scratch *s, uint32_t
 		uint32_t d = r->dimensions[i];
 
 		if ((r->any[d].summary >> block & 1) != 0)
-			united[d] = *block_of(r, &r->any[d], block);
+			united[d] = r->blocks[block_index(&r->any[d], block)];
 		else
 			united[d] = (struct block){0};
 	}

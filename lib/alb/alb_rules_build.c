@@ -480,32 +480,46 @@ leave(struct alb_rules *r, struct nesting *around)
 			   around->n == 0 ? UINT32_MAX : around->items[around->n - 1].value);
 }
 
-/* The rules [from, to) of one prefix, and those of the prefix around it. */
+/* A set of the rules of `around` and room for those of the prefixes [from, to). */
+static struct rule_set
+extend_set(struct builder *b, struct rule_set around, uint32_t from, uint32_t to)
+{
+	struct rule_set set = {around.summary, b->r->blocks_n};
+
+	for (uint32_t i = from; i < to; i++) {
+		if (b->prefixes[i].rule != UINT32_MAX)
+			set.summary |= UINT64_C(1) << (b->prefixes[i].rule / BLOCK_RULES);
+	}
+	for (uint64_t rest = set.summary; rest != 0; rest &= rest - 1) {
+		uint32_t block = (uint32_t)__builtin_ctzll(rest);
+		struct block copy = {0};
+
+		if ((around.summary >> block & 1) != 0)
+			copy = b->r->blocks[block_index(&around, block)];
+		if (!grow(b, &b->r->blocks, b->r->blocks_n, &b->blocks_max, sizeof(*b->r->blocks)))
+			return set;
+		b->r->blocks[b->r->blocks_n++] = copy;
+	}
+	return set;
+}
+
+/* The rules of the prefixes [from, to), which are one, and those of the prefix around it. */
 static uint32_t
 value_of_prefix(struct builder *b, uint32_t from, uint32_t to, uint32_t around)
 {
-	uint32_t value = value_add(b, DIMENSION_SOURCE), i = from;
+	uint32_t value = value_add(b, DIMENSION_SOURCE);
+	struct rule_set *set, none = {0};
 
-	for (uint32_t rule = 0; !b->failed && rule < b->r->rules_n; rule++) {
-		bool in = i < to && b->prefixes[i].rule == rule;
+	if (b->failed)
+		return value;
+	set = &b->r->values[value].set;
+	*set = extend_set(b, around == UINT32_MAX ? none : b->r->values[around].set, from, to);
+	for (uint32_t i = from; !b->failed && i < to; i++) {
+		uint32_t rule = b->prefixes[i].rule;
 
-		while (i < to && b->prefixes[i].rule == rule)
-			i++;
-		if (around != UINT32_MAX && !in) {
-			const struct rule_set *s = &b->r->values[around].set;
-			uint32_t block = rule / BLOCK_RULES;
-
-			if ((s->summary >> block & 1) == 0)
-				continue;
-			in = b->r->blocks[s->first +
-					  (uint32_t)__builtin_popcountll(
-						  s->summary & ((UINT64_C(1) << block) - 1))]
-					     .w[rule % BLOCK_RULES / 64] >>
-				     (rule % 64) &
-			     1;
-		}
-		if (in)
-			set_add(b, &b->r->values[value].set, rule);
+		if (rule != UINT32_MAX)
+			b->r->blocks[block_index(set, rule / BLOCK_RULES)]
+				.w[rule % BLOCK_RULES / 64] |= UINT64_C(1) << (rule % 64);
 	}
 	return value;
 }
