@@ -8,6 +8,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#define BYTES_PER_STEP 512 /* of subjects, whatever is found in them */
 #define LENGTH_MAX     1024
 #define SIZE_MAX_BYTES (256u << 10) /* of the compiled pattern */
 
@@ -281,7 +282,7 @@ regexp_match(const struct regexp *r, struct regexp_scratch *s, const char *subje
 
 	if (*budget == 0)
 		return REGEXP_BUDGET_SPENT;
-	charge(budget, 1 + len / 32);
+	charge(budget, len / BYTES_PER_STEP);
 	for (;;) {
 		uint64_t more, affordable = *budget / starts;
 		int n;

@@ -10,7 +10,7 @@
  * PCRE2 counts steps anew at each starting point and doesn't tell how many it used.  So a match is
  * tried with few steps first, which are free (about REGEXP_FREE_STEPS over all starting points);
  * when they don't suffice, it is repeated with eight times as many, charged in full, until the
- * budget is gone.
+ * budget is gone.  The length of long subjects is charged too.
  *
  * Compiling is the management core's; a compiled pattern may be used by any number of workers, each
  * with a scratch of its own.  Matching allocates nothing.
@@ -25,7 +25,7 @@
 #define REGEXP_WHY_MAX    160
 #define REGEXP_GROUPS_MAX 31
 #define REGEXP_FREE_STEPS 1024
-#define REGEXP_BUDGET     20000 /* steps; about 20 us */
+#define REGEXP_BUDGET     12000 /* steps; about 20 us */
 
 struct regexp;
 struct regexp_scratch;
