@@ -8,6 +8,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#define START_STEPS    24  /* what one starting point costs, tried alone */
 #define BYTES_PER_STEP 512 /* of subjects, whatever is found in them */
 #define LENGTH_MAX     1024
 #define SIZE_MAX_BYTES (256u << 10) /* of the compiled pattern */
@@ -168,7 +169,8 @@ static pcre2_code *
 compile(const char *pattern, bool caseless, char why[REGEXP_WHY_MAX])
 {
 	uint32_t options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C |
-			   PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL | (caseless ? PCRE2_CASELESS : 0);
+			   PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL | PCRE2_USE_OFFSET_LIMIT |
+			   (caseless ? PCRE2_CASELESS : 0);
 	char message[REGEXP_WHY_MAX - 40];
 	PCRE2_SIZE at, size = 0;
 	pcre2_code *code;
@@ -260,50 +262,76 @@ regexp_scratch_free(struct regexp_scratch *s)
 	free(s);
 }
 
-/* Steps at each starting point that cost about REGEXP_FREE_STEPS together. */
-static uint32_t
-free_limit(size_t starts)
-{
-	return starts <= 16 ? REGEXP_FREE_STEPS / 16 : starts <= 128 ? REGEXP_FREE_STEPS / 128 : 4;
-}
-
 static void
 charge(uint32_t *budget, uint64_t steps)
 {
 	*budget = steps < *budget ? *budget - (uint32_t)steps : 0;
 }
 
+/* One run over the starting points [first, last]. @return  what PCRE2 says. */
+static int
+run(const struct regexp *r, struct regexp_scratch *s, const char *subject, size_t len, size_t first,
+    size_t last, uint32_t limit)
+{
+	int n;
+
+	pcre2_set_match_limit(s->context, limit);
+	pcre2_set_offset_limit(s->context, last);
+	n = pcre2_jit_match(r->code, (PCRE2_SPTR)subject, len, first, 0, s->data, s->context);
+	if (n > 0)
+		s->groups_n = (uint32_t)n;
+	return n;
+}
+
+/* One starting point, with more and more steps. @return  what PCRE2 says. */
+static int
+run_start(const struct regexp *r, struct regexp_scratch *s, const char *subject, size_t len,
+	  size_t start, uint32_t *budget)
+{
+	uint32_t limit = START_STEPS;
+	int n;
+
+	charge(budget, START_STEPS + len / BYTES_PER_STEP);
+	do {
+		if (limit > *budget)
+			limit = *budget;
+		n = run(r, s, subject, len, start, start, limit);
+		if (n != PCRE2_ERROR_MATCHLIMIT)
+			return n;
+		limit *= 4;
+		charge(budget, limit);
+	} while (*budget > 0);
+	return n;
+}
+
 enum regexp_result
 regexp_match(const struct regexp *r, struct regexp_scratch *s, const char *subject, size_t len,
 	     uint32_t *budget)
 {
-	uint64_t starts = r->anchored ? 1 : len + 1;
-	uint64_t limit = r->anchored ? REGEXP_FREE_STEPS : free_limit(starts);
+	size_t last = r->anchored ? 0 : len;
+	int n;
 
 	if (*budget == 0)
 		return REGEXP_BUDGET_SPENT;
 	charge(budget, len / BYTES_PER_STEP);
-	for (;;) {
-		uint64_t more, affordable = *budget / starts;
-		int n;
-
-		pcre2_set_match_limit(s->context, (uint32_t)limit);
-		n = pcre2_jit_match(r->code, (PCRE2_SPTR)subject, len, 0, 0, s->data, s->context);
-		if (n > 0) {
-			s->groups_n = (uint32_t)n;
-			return REGEXP_MATCH;
-		}
-		if (n == PCRE2_ERROR_NOMATCH)
+	n = run(r, s, subject, len, 0, len,
+		last < REGEXP_FREE_STEPS / 4 ? (uint32_t)(REGEXP_FREE_STEPS / (last + 1)) : 4);
+	for (size_t start = 0;
+	     n == PCRE2_ERROR_MATCHLIMIT || (start > 0 && n == PCRE2_ERROR_NOMATCH); start++) {
+		if (start > last)
 			return REGEXP_NO_MATCH;
-		more = limit * 8 < affordable ? limit * 8 : affordable;
-		/* Anything else but the limit: the stack of 32 KiB is spent. */
-		if (n != PCRE2_ERROR_MATCHLIMIT || more <= limit) {
-			*budget = 0;
+		if (*budget == 0)
 			return REGEXP_BUDGET_SPENT;
-		}
-		charge(budget, more * starts);
-		limit = more;
+		n = run_start(r, s, subject, len, start, budget);
+		if (n == PCRE2_ERROR_MATCHLIMIT)
+			return REGEXP_BUDGET_SPENT;
 	}
+	if (n > 0)
+		return REGEXP_MATCH;
+	if (n == PCRE2_ERROR_NOMATCH)
+		return REGEXP_NO_MATCH;
+	*budget = 0; /* the stack of 32 KiB is spent */
+	return REGEXP_BUDGET_SPENT;
 }
 
 bool

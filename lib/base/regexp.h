@@ -8,9 +8,9 @@
  *
  * Work is bounded by a budget of steps that the caller carries through all matches of one request.
  * PCRE2 counts steps anew at each starting point and doesn't tell how many it used.  So a match is
- * tried with few steps first, which are free (about REGEXP_FREE_STEPS over all starting points);
- * when they don't suffice, it is repeated with eight times as many, charged in full, until the
- * budget is gone.  The length of long subjects is charged too.
+ * tried with few steps first, about REGEXP_FREE_STEPS over all starting points, which are free.
+ * When they don't suffice, starting points are tried one by one, each with more and more steps, all
+ * of them charged, until the budget is gone.  The length of long subjects is charged too.
  *
  * Compiling is the management core's; a compiled pattern may be used by any number of workers, each
  * with a scratch of its own.  Matching allocates nothing.

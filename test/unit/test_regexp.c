@@ -87,6 +87,40 @@ test_budget(void)
 	regexp_scratch_free(s);
 }
 
+/* More than the free steps, less than the budget: the answer is right all the same. */
+static void
+test_starting_points(void)
+{
+	static const struct {
+		const char *why, *pattern, *subject;
+		bool match;
+		size_t begin;
+	} rows[] = {
+		{"a match behind bad starting points", "(a+)+b", "aaaaaaaaa!aab", true, 10},
+		{"none, anchored", "^(a+)+$", "aaaaaaaaaaaa!", false, 0},
+		{"none, at any", "(a+)+$", "aaaaaaaa!", false, 0},
+		{"at the last one", "(a+)+$|$", "aaaaaaaa!", true, 9},
+		{"an assertion sees what is before", "\\b(a+)+b|\\Bc", "aaaaaaaaa!bc", true, 11},
+	};
+	struct regexp_scratch *s = regexp_scratch_create();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char why[REGEXP_WHY_MAX] = "";
+		struct regexp *r = regexp_compile(rows[i].pattern, false, why);
+		uint32_t budget = REGEXP_BUDGET;
+		size_t begin = 0, end;
+
+		EXPECT_ROW(rows[i].why,
+			   regexp_match(r, s, rows[i].subject, strlen(rows[i].subject), &budget) ==
+				   (rows[i].match ? REGEXP_MATCH : REGEXP_NO_MATCH));
+		EXPECT_ROW(rows[i].why, budget < REGEXP_BUDGET && budget > 0);
+		EXPECT_ROW(rows[i].why, !rows[i].match || (regexp_group(s, 0, &begin, &end) &&
+							   begin == rows[i].begin));
+		regexp_free(r);
+	}
+	regexp_scratch_free(s);
+}
+
 static void
 test_groups(void)
 {
@@ -111,6 +145,7 @@ main(void)
 	test_accepted();
 	test_refused();
 	test_budget();
+	test_starting_points();
 	test_groups();
 	return unit_done();
 }
