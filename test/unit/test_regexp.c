@@ -97,7 +97,7 @@ test_starting_points(void)
 		size_t begin;
 	} rows[] = {
 		{"a match behind bad starting points", "(a+)+b", "aaaaaaaaa!aab", true, 10},
-		{"none, anchored", "^(a+)+$", "aaaaaaaaaaaa!", false, 0},
+		{"none, anchored", "^(a+)+$", "aaaaaaaaaa!", false, 0},
 		{"none, at any", "(a+)+$", "aaaaaaaa!", false, 0},
 		{"at the last one", "(a+)+$|$", "aaaaaaaa!", true, 9},
 		{"an assertion sees what is before", "\\b(a+)+b|\\Bc", "aaaaaaaaa!bc", true, 11},
