@@ -18,6 +18,8 @@ struct builder {
 	const struct model_rule **models; /* by priority */
 	struct entry *entries;
 	uint32_t entries_n;
+	char *texts; /* of entries that no model holds */
+	uint32_t texts_n;
 	struct prefix_entry *prefixes;
 	uint32_t prefixes_n;
 	uint32_t values_max, blocks_max; /* capacities */

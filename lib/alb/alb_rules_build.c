@@ -5,6 +5,8 @@
 
 #include "alb_builder.h"
 
+#define PREFIX_PATTERN_MAX (2 * ALB_PATTERN_MAX + 2)
+
 /* One value of one rule's condition, as it is sorted into indexes, patterns and dimensions. */
 struct entry {
 	uint32_t index;   /* enum index_kind */
@@ -79,6 +81,51 @@ add_values(struct builder *b, const struct model_condition *c, uint32_t dimensio
 	}
 }
 
+/* What every text begins with that a regular expression matches, as a pattern. @return false: any.
+ */
+static bool
+prefix_pattern(const char *regex, char pattern[PREFIX_PATTERN_MAX])
+{
+	char prefix[ALB_PATTERN_MAX - 1];
+	size_t n = regexp_prefix(regex, prefix, sizeof(prefix)), at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strchr("*?\\", prefix[i]) != NULL)
+			pattern[at++] = '\\';
+		pattern[at++] = prefix[i];
+	}
+	memcpy(&pattern[at], "*", 2);
+	return n > 0;
+}
+
+/*
+ * Index a condition of regular expressions by their prefixes, so that they run only where they have
+ * a chance.
+ */
+static bool
+add_prefixes(struct builder *b, const struct model_condition *c, uint32_t dimension, uint32_t rule)
+{
+	char pattern[PREFIX_PATTERN_MAX];
+
+	for (uint32_t i = 0; i < c->values_n; i++) {
+		if (!prefix_pattern(c->values[i].text, pattern))
+			return false;
+	}
+	for (uint32_t i = 0; i < c->values_n; i++) {
+		char *text = b->texts + (size_t)b->texts_n++ * PREFIX_PATTERN_MAX;
+
+		prefix_pattern(c->values[i].text, text);
+		b->entries[b->entries_n++] = (struct entry){
+			.index = index_of(c, &c->values[i]),
+			.name = c->field,
+			.text = text,
+			.dimension = dimension,
+			.rule = rule,
+		};
+	}
+	return true;
+}
+
 static void
 add_regex(struct builder *b, const struct model_condition *c, struct rule *rule)
 {
@@ -112,13 +159,14 @@ add_conditions(struct builder *b, uint32_t rule)
 	b->r->rules[rule].regex_first = b->r->regex_conditions_n;
 	for (uint32_t i = 0; i < m->conditions_n; i++) {
 		const struct model_condition *c = &m->conditions[i];
-		uint32_t dimension;
+		uint32_t dimension = dimension_of(c, &multi);
 
 		if (c->regex) {
 			add_regex(b, c, &b->r->rules[rule]);
+			if (add_prefixes(b, c, dimension, rule))
+				dimensions |= 1u << dimension;
 			continue;
 		}
-		dimension = dimension_of(c, &multi);
 		dimensions |= 1u << dimension;
 		add_values(b, c, dimension, rule);
 	}
@@ -316,7 +364,7 @@ compare_priorities(const void *a, const void *b)
 static void
 collect(struct builder *b, const struct model *m, const struct model_listener *l)
 {
-	uint32_t regexes = 0, values = 0;
+	uint32_t regexes = 0, regex_values = 0, values = 0;
 
 	b->models = alb_builder_take(b, m->rules_n, sizeof(*b->models));
 	for (uint32_t i = 0; !b->failed && i < m->rules_n; i++) {
@@ -328,6 +376,8 @@ collect(struct builder *b, const struct model *m, const struct model_listener *l
 		for (uint32_t k = 0; k < rule->conditions_n; k++) {
 			regexes += rule->conditions[k].regex;
 			values += rule->conditions[k].values_n;
+			regex_values +=
+				rule->conditions[k].regex ? rule->conditions[k].values_n : 0;
 		}
 	}
 	if (b->r->rules_n > 0)
@@ -335,6 +385,7 @@ collect(struct builder *b, const struct model *m, const struct model_listener *l
 	b->r->rules = alb_builder_take(b, b->r->rules_n, sizeof(*b->r->rules));
 	b->r->regex_conditions = alb_builder_take(b, regexes, sizeof(*b->r->regex_conditions));
 	b->entries = alb_builder_take(b, values, sizeof(*b->entries));
+	b->texts = alb_builder_take(b, regex_values, PREFIX_PATTERN_MAX);
 	b->prefixes = alb_builder_take(b, values + 1, sizeof(*b->prefixes)); /* and all of IPv4 */
 }
 
@@ -380,6 +431,7 @@ alb_rules_build(const struct model *model, const struct model_listener *listener
 	ok = build(&b, model, listener, groups);
 	free(b.models);
 	free(b.entries);
+	free(b.texts);
 	free(b.prefixes);
 	if (!ok) {
 		alb_rules_free(b.r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "regexp.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,49 @@ walk_pattern(const char *pattern, char why[REGEXP_WHY_MAX])
 			return false;
 	}
 	return true;
+}
+
+/* Alternatives outside of groups, or options: what begins a pattern may not begin a match. */
+static bool
+is_plain_sequence(const char *pattern)
+{
+	char why[REGEXP_WHY_MAX];
+	struct walk w = {.at = pattern, .why = why};
+	int depth = 0;
+
+	while (*w.at != '\0') {
+		if (*w.at == '|' && depth == 0)
+			return false;
+		if (w.at[0] == '(' && w.at[1] == '?' && strchr("ims-", w.at[2]) != NULL)
+			return false;
+		depth += (*w.at == '(') - (*w.at == ')');
+		if (!walk_one(&w))
+			return false;
+	}
+	return true;
+}
+
+size_t
+regexp_prefix(const char *pattern, char *prefix, size_t size)
+{
+	const char *at = pattern + 1;
+	size_t n = 0;
+
+	if (*pattern != '^' || !is_plain_sequence(pattern))
+		return 0;
+	while (n < size && *at != '\0') {
+		bool escaped = *at == '\\' && ispunct((unsigned char)at[1]);
+
+		if (!escaped && strchr("\\^$.[|()?*+{", *at) != NULL)
+			break;
+		at += escaped;
+		if (at[1] != '\0' && strchr("?*{", at[1]) != NULL)
+			break; /* it may be missing */
+		prefix[n++] = *at++;
+		if (*at == '+')
+			break;
+	}
+	return n;
 }
 
 static pcre2_code *

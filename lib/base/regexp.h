@@ -43,6 +43,12 @@ enum regexp_result {
 struct regexp *regexp_compile(const char *pattern, bool caseless, char why[REGEXP_WHY_MAX]);
 void regexp_free(struct regexp *regexp);
 
+/**
+ * The bytes that every subject begins with that a good pattern matches, as far as is easily told.
+ * @return  how many are in `prefix`, 0: nothing is known.
+ */
+size_t regexp_prefix(const char *pattern, char *prefix, size_t size);
+
 /** Capturing groups, without the whole match. */
 uint32_t regexp_groups(const struct regexp *regexp);
 

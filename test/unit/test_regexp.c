@@ -139,6 +139,42 @@ test_groups(void)
 	regexp_scratch_free(s);
 }
 
+static void
+test_prefix(void)
+{
+	static const struct {
+		const char *pattern, *want;
+	} rows[] = {
+		{"^/a/b$", "/a/b"},
+		{"^/a/.*", "/a/"},
+		{"^/ab*", "/a"},
+		{"^/ab+c", "/ab"},
+		{"^/ab?c", "/a"},
+		{"^/ab{2}", "/a"},
+		{"^/a\\.b", "/a.b"},
+		{"^/a\\db", "/a"},
+		{"^/a(b|c)", "/a"},
+		{"^/a|/b", ""},
+		{"/a", ""},
+		{"^/a(?i)b", ""},
+		{"^/a[|]b", "/a"},
+		{"^", ""},
+		{"^/a(?:b)|c", ""},
+		{"^\\^\\\\x", "^\\x"},
+		{"^/a[[:alpha:]]|b", ""},
+		{"^/a(b|(c|d))e", "/a"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char prefix[32];
+		size_t n = regexp_prefix(rows[i].pattern, prefix, sizeof(prefix));
+
+		EXPECT_ROW(rows[i].pattern,
+			   n == strlen(rows[i].want) && memcmp(prefix, rows[i].want, n) == 0);
+	}
+	EXPECT(regexp_prefix("^abc", (char[2]){0}, 2) == 2);
+}
+
 int
 main(void)
 {
@@ -147,5 +183,6 @@ main(void)
 	test_budget();
 	test_starting_points();
 	test_groups();
+	test_prefix();
 	return unit_done();
 }
