@@ -5,7 +5,7 @@
 
 #include "alb_builder.h"
 
-#define PREFIX_PATTERN_MAX (2 * ALB_PATTERN_MAX + 2)
+#define GLOB_MAX (ALB_PATTERN_MAX + 1) /* of text: none is longer when it is encoded */
 
 /* One value of one rule's condition, as it is sorted into indexes, patterns and dimensions. */
 struct entry {
@@ -81,44 +81,25 @@ add_values(struct builder *b, const struct model_condition *c, uint32_t dimensio
 	}
 }
 
-/* What every text begins with that a regular expression matches, as a pattern. @return false: any.
- */
-static bool
-prefix_pattern(const char *regex, char pattern[PREFIX_PATTERN_MAX])
-{
-	char prefix[ALB_PATTERN_MAX - 1];
-	size_t n = regexp_prefix(regex, prefix, sizeof(prefix)), at = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (strchr("*?\\", prefix[i]) != NULL)
-			pattern[at++] = '\\';
-		pattern[at++] = prefix[i];
-	}
-	memcpy(&pattern[at], "*", 2);
-	return n > 0;
-}
-
 /*
- * Index a condition of regular expressions by their prefixes, so that they run only where they have
- * a chance.
+ * Index a condition of regular expressions by the literal bytes in them, so that they run only
+ * where they have a chance.
  */
 static bool
-add_prefixes(struct builder *b, const struct model_condition *c, uint32_t dimension, uint32_t rule)
+add_globs(struct builder *b, const struct model_condition *c, uint32_t dimension, uint32_t rule)
 {
-	char pattern[PREFIX_PATTERN_MAX];
+	char *texts = b->texts + (size_t)b->texts_n * GLOB_MAX;
 
 	for (uint32_t i = 0; i < c->values_n; i++) {
-		if (!prefix_pattern(c->values[i].text, pattern))
+		if (!regexp_glob(c->values[i].text, texts + (size_t)i * GLOB_MAX, GLOB_MAX))
 			return false;
 	}
+	b->texts_n += c->values_n;
 	for (uint32_t i = 0; i < c->values_n; i++) {
-		char *text = b->texts + (size_t)b->texts_n++ * PREFIX_PATTERN_MAX;
-
-		prefix_pattern(c->values[i].text, text);
 		b->entries[b->entries_n++] = (struct entry){
 			.index = index_of(c, &c->values[i]),
 			.name = c->field,
-			.text = text,
+			.text = texts + (size_t)i * GLOB_MAX,
 			.dimension = dimension,
 			.rule = rule,
 		};
@@ -163,7 +144,7 @@ add_conditions(struct builder *b, uint32_t rule)
 
 		if (c->regex) {
 			add_regex(b, c, &b->r->rules[rule]);
-			if (add_prefixes(b, c, dimension, rule))
+			if (add_globs(b, c, dimension, rule))
 				dimensions |= 1u << dimension;
 			continue;
 		}
@@ -385,7 +366,7 @@ collect(struct builder *b, const struct model *m, const struct model_listener *l
 	b->r->rules = alb_builder_take(b, b->r->rules_n, sizeof(*b->r->rules));
 	b->r->regex_conditions = alb_builder_take(b, regexes, sizeof(*b->r->regex_conditions));
 	b->entries = alb_builder_take(b, values, sizeof(*b->entries));
-	b->texts = alb_builder_take(b, regex_values, PREFIX_PATTERN_MAX);
+	b->texts = alb_builder_take(b, regex_values, GLOB_MAX);
 	b->prefixes = alb_builder_take(b, values + 1, sizeof(*b->prefixes)); /* and all of IPv4 */
 }
 

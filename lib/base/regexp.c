@@ -186,27 +186,90 @@ is_plain_sequence(const char *pattern)
 	return true;
 }
 
-size_t
-regexp_prefix(const char *pattern, char *prefix, size_t size)
+/* A wildcard pattern while it is put together. */
+struct glob {
+	char *at, *end;
+	bool star; /* the last thing in it is an asterisk */
+};
+
+static void
+put_star(struct glob *g)
 {
-	const char *at = pattern + 1;
-	size_t n = 0;
+	if (!g->star && g->at < g->end)
+		*g->at++ = '*';
+	g->star = true;
+}
 
-	if (*pattern != '^' || !is_plain_sequence(pattern))
-		return 0;
-	while (n < size && *at != '\0') {
-		bool escaped = *at == '\\' && ispunct((unsigned char)at[1]);
-
-		if (!escaped && strchr("\\^$.[|()?*+{", *at) != NULL)
-			break;
-		at += escaped;
-		if (at[1] != '\0' && strchr("?*{", at[1]) != NULL)
-			break; /* it may be missing */
-		prefix[n++] = *at++;
-		if (*at == '+')
-			break;
+static void
+put_literal(struct glob *g, char c)
+{
+	if (g->end - g->at < 3) { /* room for this one and an asterisk */
+		put_star(g);
+		g->end = g->at;
+		return;
 	}
-	return n;
+	if (c == '*' || c == '?' || c == '\\')
+		*g->at++ = '\\';
+	*g->at++ = c;
+	g->star = false;
+}
+
+/* A character that stands for itself and can't be missing: its length, 0 if it is none. */
+static size_t
+literal_len(const char *at)
+{
+	size_t n = *at == '\\' && ispunct((unsigned char)at[1]) ? 2 : 1;
+
+	if (n == 1 && strchr("\\^$.[|()?*+{", *at) != NULL)
+		return 0;
+	return at[n] != '\0' && strchr("?*{", at[n]) != NULL ? 0 : n;
+}
+
+/* Anything else, groups as a whole. */
+static bool
+skip_element(struct walk *w)
+{
+	int depth = 0;
+
+	do {
+		depth += (*w->at == '(') - (*w->at == ')');
+		if (!walk_one(w))
+			return false;
+	} while (depth > 0 && *w->at != '\0');
+	return true;
+}
+
+bool
+regexp_glob(const char *pattern, char *glob, size_t size)
+{
+	char why[REGEXP_WHY_MAX];
+	struct walk w = {.at = pattern, .why = why};
+	struct glob g = {.at = glob, .end = glob + size - 1};
+	bool literal = false;
+
+	if (!is_plain_sequence(pattern))
+		return false;
+	if (*w.at == '^')
+		w.at++;
+	else
+		put_star(&g);
+	while (*w.at != '\0' && strcmp(w.at, "$") != 0) {
+		size_t n = literal_len(w.at);
+
+		if (n > 0) {
+			literal = true;
+			put_literal(&g, w.at[n - 1]);
+			w.at += n;
+			continue;
+		}
+		put_star(&g);
+		if (!skip_element(&w))
+			return false;
+	}
+	if (*w.at == '\0')
+		put_star(&g);
+	*g.at = '\0';
+	return literal;
 }
 
 static pcre2_code *

@@ -44,10 +44,12 @@ struct regexp *regexp_compile(const char *pattern, bool caseless, char why[REGEX
 void regexp_free(struct regexp *regexp);
 
 /**
- * The bytes that every subject begins with that a good pattern matches, as far as is easily told.
- * @return  how many are in `prefix`, 0: nothing is known.
+ * A pattern with `*` (and `\*`, `\?`, `\\` for literal ones) that is true of every subject that a
+ * good regular expression matches: its literal bytes in their order.
+ * @param size  of `glob`; what doesn't fit is left out
+ * @return  false: there is no literal byte.
  */
-size_t regexp_prefix(const char *pattern, char *prefix, size_t size);
+bool regexp_glob(const char *pattern, char *glob, size_t size);
 
 /** Capturing groups, without the whole match. */
 uint32_t regexp_groups(const struct regexp *regexp);

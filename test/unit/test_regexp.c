@@ -140,39 +140,58 @@ test_groups(void)
 }
 
 static void
-test_prefix(void)
+test_glob(void)
 {
 	static const struct {
-		const char *pattern, *want;
+		const char *pattern, *want; /* NULL: none */
 	} rows[] = {
 		{"^/a/b$", "/a/b"},
-		{"^/a/.*", "/a/"},
-		{"^/ab*", "/a"},
-		{"^/ab+c", "/ab"},
-		{"^/ab?c", "/a"},
-		{"^/ab{2}", "/a"},
-		{"^/a\\.b", "/a.b"},
-		{"^/a\\db", "/a"},
-		{"^/a(b|c)", "/a"},
-		{"^/a|/b", ""},
-		{"/a", ""},
-		{"^/a(?i)b", ""},
-		{"^/a[|]b", "/a"},
-		{"^", ""},
-		{"^/a(?:b)|c", ""},
-		{"^\\^\\\\x", "^\\x"},
-		{"^/a[[:alpha:]]|b", ""},
-		{"^/a(b|(c|d))e", "/a"},
+		{"^/a/.*", "/a/*"},
+		{"/a", "*/a*"},
+		{"/a$", "*/a"},
+		{"^/ab*c", "/a*c*"},
+		{"^/ab+c", "/ab*c*"},
+		{"^/ab?c", "/a*c*"},
+		{"^/ab{2}c", "/a*c*"},
+		{"^/ab+?c", "/ab*c*"},
+		{"^/a\\.b", "/a.b*"},
+		{"^/a\\*\\?b\\\\", "/a\\*\\?b\\\\*"},
+		{"^/a\\db", "/a*b*"},
+		{"^/a(b|c)d", "/a*d*"},
+		{"^/a(b|(c|d))e$", "/a*e"},
+		{"(a|b)+c", "*c*"},
+		{"a[|]b", "*a*b*"},
+		{"a[]b]c$", "*a*c"},
+		{"a$b", "*a*b*"},
+		{"a\\$", "*a$*"},
+		{"a|b", NULL},
+		{"^/a(?i)b", NULL},
+		{"(?:a)|c", NULL},
+		{".*", NULL},
+		{"^", NULL},
+		{"a*", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char prefix[32];
-		size_t n = regexp_prefix(rows[i].pattern, prefix, sizeof(prefix));
+		char glob[64];
+		bool found = regexp_glob(rows[i].pattern, glob, sizeof(glob));
 
-		EXPECT_ROW(rows[i].pattern,
-			   n == strlen(rows[i].want) && memcmp(prefix, rows[i].want, n) == 0);
+		EXPECT_ROW(rows[i].pattern, found == (rows[i].want != NULL));
+		EXPECT_ROW(rows[i].pattern, !found || strcmp(glob, rows[i].want) == 0);
+		if (found && rows[i].want != NULL && strcmp(glob, rows[i].want) != 0)
+			printf("  got: %s\n", glob);
 	}
-	EXPECT(regexp_prefix("^abc", (char[2]){0}, 2) == 2);
+}
+
+/* What doesn't fit is left out, and no byte behind the end is touched. */
+static void
+test_short_glob(void)
+{
+	char glob[8] = "xxxxxxx";
+
+	EXPECT(regexp_glob("^abcdefgh$", glob, 6) && strcmp(glob, "abc*") == 0 && glob[6] == 'x');
+	EXPECT(regexp_glob("^ab\\*\\*c", glob, 6) && strcmp(glob, "ab\\**") == 0);
+	EXPECT(regexp_glob("^ab.c.d", glob, 6) && strcmp(glob, "ab*") == 0);
 }
 
 int
@@ -183,6 +202,7 @@ main(void)
 	test_budget();
 	test_starting_points();
 	test_groups();
-	test_prefix();
+	test_glob();
+	test_short_glob();
 	return unit_done();
 }
