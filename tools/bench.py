@@ -416,9 +416,9 @@ def main() -> int:
         prog="tools/bench", description="Measure weir, with its yardsticks in the same run, in turns "
         "(A-B-A-B); medians and spread.", epilog="examples: tools/bench l4; tools/bench gwlb --service "
         "--quick; tools/bench l4 --json l4.json")
-    parser.add_argument("what", choices=["l4", "gwlb", "http"], help="l4: flows through the network load balancer; "
-                        "gwlb: through the gateway load balancer; http: requests through the application load "
-                        "balancer, HAProxy and nginx")
+    parser.add_argument("what", choices=["l4", "gwlb", "http", "rules"], help="l4: flows through the network load "
+                        "balancer; gwlb: through the gateway load balancer; http: requests through the application load "
+                        "balancer, HAProxy and nginx; rules: a request's rule among 1, 100, 1,000")
     parser.add_argument("--service", action="store_true", help="only the service path in a loop")
     parser.add_argument("--whole", action="store_true", help="only the whole binary")
     parser.add_argument("--new-flows", action="store_true", help="only new flows of the whole binary")
@@ -428,6 +428,8 @@ def main() -> int:
     if not (ROOT / "build/build.ninja").exists():
         subprocess.run(["meson", "setup", "build"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", "build", "--quiet"], cwd=ROOT, check=True)
+    if options.what == "rules":
+        return subprocess.run([ROOT / "build/test/perf/bench_rules"]).returncode
     subprocess.run([ROOT / "tools/hugepages", "reserve", "bench", "1024"])
     try:
         if options.what == "http":

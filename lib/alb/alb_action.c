@@ -122,12 +122,13 @@ without_port(struct alb_text host)
 static void
 put_query(struct url *u, const char *template, const struct variables *v)
 {
-	char *question_mark = u->at;
+	struct url nothing = {.at = u->at, .end = u->at};
 
+	put_template(&nothing, template, v);
+	if (!nothing.failed)
+		return; /* it came out empty: no question mark */
 	put(u, '?');
 	put_template(u, template, v);
-	if (u->at == question_mark + 1 && !u->failed)
-		u->at = question_mark;
 }
 
 uint32_t

@@ -75,7 +75,8 @@ struct alb_rules {
 	struct rule *rules; /* by priority; the last is the default action */
 
 	struct rule_set any[DIMENSIONS]; /* rules without a condition there */
-	uint32_t dimensions;             /* bits of those that any rule has conditions in */
+	uint32_t dimensions[DIMENSIONS]; /* those that any rule has conditions in */
+	uint32_t dimensions_n;
 	struct value *values;
 	uint32_t values_n;
 	struct block *blocks;
@@ -86,6 +87,7 @@ struct alb_rules {
 	uint32_t headers_n;
 	uint32_t *header_slots; /* positions + 1 by hash of the name; 0: empty */
 	uint32_t header_mask;
+	uint64_t header_lengths;          /* bits: of their names */
 	struct alb_patterns *query_keys;  /* NULL: none */
 	struct field_index *query_values; /* by key */
 	uint32_t query_keys_n;
@@ -108,15 +110,20 @@ struct alb_scratch {
 	char path[ALB_TEXT_MAX];  /* normalized */
 };
 
+/* Where a block of a set is, which has it. */
+static inline uint32_t
+block_index(const struct rule_set *set, uint32_t block)
+{
+	uint64_t before = set->summary & ((UINT64_C(1) << block) - 1);
+
+	return set->first + (uint32_t)__builtin_popcountll(before);
+}
+
 /* Names of header fields differ in case only: letters get their bit, others at most collide. */
 static inline uint64_t
 field_name_hash(const char *name, uint32_t len)
 {
-	char folded[MODEL_FIELD_MAX];
-
-	for (uint32_t i = 0; i < len; i++)
-		folded[i] = (char)(name[i] | 0x20);
-	return alb_hash(0, folded, len);
+	return alb_hash_masked(0, name, len, UINT64_C(0x2020202020202020));
 }
 
 static inline bool

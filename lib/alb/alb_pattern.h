@@ -50,38 +50,69 @@ typedef void (*alb_pattern_found)(void *arg, uint32_t pattern);
 void alb_patterns_find(const struct alb_patterns *patterns, const char *text, size_t len,
 		       alb_pattern_found found, void *arg);
 
-/** A hash of bytes; for tables of the configuration's contents. */
+/* Up to eight bytes as a word. */
 static inline uint64_t
-alb_hash(uint64_t salt, const char *at, size_t len)
+alb_load(const char *at, size_t len)
+{
+	uint32_t a, b;
+	uint64_t w;
+
+	if (len == 8) {
+		memcpy(&w, at, 8);
+		return w;
+	}
+	if (len >= 4) {
+		memcpy(&a, at, 4);
+		memcpy(&b, at + len - 4, 4);
+		return (uint64_t)a << 32 | b;
+	}
+	if (len == 0)
+		return 0;
+	return (uint64_t)(uint8_t)at[0] | (uint64_t)(uint8_t)at[len / 2] << 8 |
+	       (uint64_t)(uint8_t)at[len - 1] << 16;
+}
+
+/**
+ * A hash of bytes, for tables of the configuration's contents.
+ * @param mask  bits set in every word, so that bytes that differ in them hash alike
+ */
+static inline uint64_t
+alb_hash_masked(uint64_t salt, const char *at, size_t len, uint64_t mask)
 {
 	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = (salt + 1) * k ^ len, w = 0;
-	size_t left = len;
+	uint64_t h = (salt + 1) * k ^ len;
 
-	for (; left > 8; left -= 8, at += 8) {
-		memcpy(&w, at, 8);
-		h = (h ^ w) * k;
+	for (; len > 8; len -= 8, at += 8) {
+		h = (h ^ (alb_load(at, 8) | mask)) * k;
 		h ^= h >> 32;
 	}
-	if (left >= 4) {
-		uint32_t a, b;
-
-		memcpy(&a, at, 4);
-		memcpy(&b, at + left - 4, 4);
-		w = (uint64_t)a << 32 | b;
-	} else if (left > 0) {
-		w = (uint64_t)(uint8_t)at[0] | (uint64_t)(uint8_t)at[left / 2] << 8 |
-		    (uint64_t)(uint8_t)at[left - 1] << 16;
-	}
-	h = (h ^ w) * k;
+	h = (h ^ (alb_load(at, len) | mask)) * k;
 	h ^= h >> 32;
 	return h * k;
 }
 
-/** Copy with ASCII letters folded. */
+static inline uint64_t
+alb_hash(uint64_t salt, const char *at, size_t len)
+{
+	return alb_hash_masked(salt, at, len, 0);
+}
+
+/** Copy with ASCII letters folded, eight at a time. */
 static inline void
 alb_lower(char *to, const char *from, size_t len)
 {
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	for (; len >= 8; len -= 8, to += 8, from += 8) {
+		uint64_t w, low, capitals;
+
+		memcpy(&w, from, 8);
+		low = w & (0x7f * ones);
+		capitals = (low + (0x80 - 'A') * ones) & ~(low + (0x7f - 'Z') * ones) & ~w &
+			   (0x80 * ones);
+		w |= capitals >> 2;
+		memcpy(to, &w, 8);
+	}
 	for (size_t i = 0; i < len; i++)
 		to[i] = (char)(from[i] + ((uint8_t)(from[i] - 'A') < 26 ? 32 : 0));
 }

@@ -149,7 +149,7 @@ find_headers(struct lookup *l)
 		uint32_t at, position;
 
 		l->request->field(l->request->fields, i, &name, &value);
-		if (name.len >= MODEL_FIELD_MAX)
+		if (name.len >= MODEL_FIELD_MAX || (r->header_lengths >> name.len & 1) == 0)
 			continue;
 		at = (uint32_t)(field_name_hash(name.at, name.len) >> 32);
 		while ((position = r->header_slots[at++ & r->header_mask]) != 0) {
@@ -292,14 +292,6 @@ match_regexps(struct lookup *l, const struct rule *rule)
 
 /* Sets. */
 
-static const struct block *
-block_of(const struct alb_rules *r, const struct rule_set *set, uint32_t block)
-{
-	uint64_t before = set->summary & ((UINT64_C(1) << block) - 1);
-
-	return &r->blocks[set->first + (uint32_t)__builtin_popcountll(before)];
-}
-
 static void
 unite(const struct alb_rules *r, const struct rule_set *set, uint32_t block, struct block *to)
 {
@@ -307,7 +299,7 @@ unite(const struct alb_rules *r, const struct rule_set *set, uint32_t block, str
 
 	if ((set->summary >> block & 1) == 0)
 		return;
-	from = block_of(r, set, block);
+	from = &r->blocks[block_index(set, block)];
 	for (uint32_t i = 0; i < BLOCK_RULES / 64; i++)
 		to->w[i] |= from->w[i];
 }
@@ -316,35 +308,42 @@ unite(const struct alb_rules *r, const struct rule_set *set, uint32_t block, str
 static uint64_t
 intersect_summaries(const struct alb_rules *r, const struct alb_scratch *s)
 {
-	uint64_t united[DIMENSIONS], all = UINT64_MAX;
+	uint32_t blocks_n = (r->rules_n + BLOCK_RULES - 1) / BLOCK_RULES;
+	uint64_t united[DIMENSIONS], all = UINT64_MAX >> (64 - blocks_n);
 
-	for (uint32_t d = 0; d < DIMENSIONS; d++)
-		united[d] = r->any[d].summary;
+	for (uint32_t i = 0; i < r->dimensions_n; i++)
+		united[r->dimensions[i]] = r->any[r->dimensions[i]].summary;
 	for (uint32_t i = 0; i < s->hits_n; i++)
 		united[r->values[s->hits[i]].dimension] |= r->values[s->hits[i]].set.summary;
-	for (uint32_t d = 0; d < DIMENSIONS; d++)
-		all &= united[d];
+	for (uint32_t i = 0; i < r->dimensions_n; i++)
+		all &= united[r->dimensions[i]];
 	return all;
 }
 
-/* The rules of a block whose indexed conditions hold. */
+/* The rules of a block whose indexed conditions hold; bits behind the last rule may be set. */
 static void
 intersect_block(const struct alb_rules *r, const struct alb_scratch *s, uint32_t block,
 		struct block *all)
 {
-	struct block united[DIMENSIONS] = {0};
+	struct block united[DIMENSIONS];
 
-	for (uint32_t d = 0; d < DIMENSIONS; d++)
-		unite(r, &r->any[d], block, &united[d]);
+	for (uint32_t i = 0; i < r->dimensions_n; i++) {
+		uint32_t d = r->dimensions[i];
+
+		if ((r->any[d].summary >> block & 1) != 0)
+			united[d] = r->blocks[block_index(&r->any[d], block)];
+		else
+			united[d] = (struct block){0};
+	}
 	for (uint32_t i = 0; i < s->hits_n; i++) {
 		const struct value *v = &r->values[s->hits[i]];
 
 		unite(r, &v->set, block, &united[v->dimension]);
 	}
-	*all = united[0];
-	for (uint32_t d = 1; d < DIMENSIONS; d++) {
+	memset(all, 0xff, sizeof(*all));
+	for (uint32_t d = 0; d < r->dimensions_n; d++) {
 		for (uint32_t i = 0; i < BLOCK_RULES / 64; i++)
-			all->w[i] &= united[d].w[i];
+			all->w[i] &= united[r->dimensions[d]].w[i];
 	}
 }
 

@@ -7,7 +7,8 @@
  * united for each dimension (host, path, method, source, and a rule's first to fifth header or
  * query condition) together with the rules that don't care, and the dimensions are intersected 256
  * rules at a time, best priorities first.  A rule's regular expressions run only when its other
- * conditions hold and no better rule has matched.
+ * conditions hold and no better rule has matched; the literal bytes in them are
+ * indexed like a pattern.
  *
  * Compiled by the management core, immutable afterwards, shared by all workers; each has a scratch
  * of its own.  Matching allocates nothing and reads no clock.

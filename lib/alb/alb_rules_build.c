@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alb_compiled.h"
-#include "alb_rules.h"
+#include "alb_builder.h"
+
+#define GLOB_MAX (ALB_PATTERN_MAX + 1) /* of text: none is longer when it is encoded */
 
 /* One value of one rule's condition, as it is sorted into indexes, patterns and dimensions. */
 struct entry {
@@ -23,84 +24,6 @@ enum index_kind {
 	INDEX_QUERY_ANY,
 	INDEX_QUERY,
 };
-
-/* A prefix of a source_ip condition and its rule. */
-struct prefix_entry {
-	struct ip_prefix prefix;
-	uint32_t rule;
-};
-
-struct builder {
-	struct alb_rules *r;
-	const struct model_rule **models; /* by priority */
-	struct entry *entries;
-	uint32_t entries_n;
-	struct prefix_entry *prefixes;
-	uint32_t prefixes_n;
-	uint32_t values_max, blocks_max; /* capacities */
-	bool failed;                     /* no memory */
-	char *why;
-};
-
-static void *
-take_memory(struct builder *b, size_t n, size_t size)
-{
-	void *p = calloc(n + 1, size);
-
-	b->failed |= p == NULL;
-	return p;
-}
-
-/* Room for one more in an array that grows. */
-static bool
-grow(struct builder *b, void *array, uint32_t n, uint32_t *max, size_t size)
-{
-	void **items = array, *grown;
-	uint32_t larger = *max == 0 ? 64 : 2 * *max;
-
-	if (n < *max)
-		return true;
-	grown = aligned_alloc(32, ((size_t)larger * size + 31) / 32 * 32);
-	if (grown == NULL) {
-		b->failed = true;
-		return false;
-	}
-	if (n > 0)
-		memcpy(grown, *items, n * size);
-	free(*items);
-	*items = grown;
-	*max = larger;
-	return true;
-}
-
-/* Sets. Rules are added in ascending order. */
-
-static void
-set_add(struct builder *b, struct rule_set *set, uint32_t rule)
-{
-	uint32_t block = rule / BLOCK_RULES;
-
-	if (set->summary == 0)
-		set->first = b->r->blocks_n;
-	if ((set->summary >> block & 1) == 0) {
-		if (!grow(b, &b->r->blocks, b->r->blocks_n, &b->blocks_max, sizeof(*b->r->blocks)))
-			return;
-		b->r->blocks[b->r->blocks_n++] = (struct block){0};
-		set->summary |= UINT64_C(1) << block;
-	}
-	b->r->blocks[b->r->blocks_n - 1].w[rule % BLOCK_RULES / 64] |= UINT64_C(1) << (rule % 64);
-}
-
-static uint32_t
-value_add(struct builder *b, uint32_t dimension)
-{
-	struct alb_rules *r = b->r;
-
-	if (!grow(b, &r->values, r->values_n, &b->values_max, sizeof(*r->values)))
-		return 0;
-	r->values[r->values_n] = (struct value){.dimension = dimension};
-	return r->values_n++;
-}
 
 /* Conditions to entries. */
 
@@ -158,6 +81,32 @@ add_values(struct builder *b, const struct model_condition *c, uint32_t dimensio
 	}
 }
 
+/*
+ * Index a condition of regular expressions by the literal bytes in them, so that they run only
+ * where they have a chance.
+ */
+static bool
+add_globs(struct builder *b, const struct model_condition *c, uint32_t dimension, uint32_t rule)
+{
+	char *texts = b->texts + (size_t)b->texts_n * GLOB_MAX;
+
+	for (uint32_t i = 0; i < c->values_n; i++) {
+		if (!regexp_glob(c->values[i].text, texts + (size_t)i * GLOB_MAX, GLOB_MAX))
+			return false;
+	}
+	b->texts_n += c->values_n;
+	for (uint32_t i = 0; i < c->values_n; i++) {
+		b->entries[b->entries_n++] = (struct entry){
+			.index = index_of(c, &c->values[i]),
+			.name = c->field,
+			.text = texts + (size_t)i * GLOB_MAX,
+			.dimension = dimension,
+			.rule = rule,
+		};
+	}
+	return true;
+}
+
 static void
 add_regex(struct builder *b, const struct model_condition *c, struct rule *rule)
 {
@@ -191,13 +140,14 @@ add_conditions(struct builder *b, uint32_t rule)
 	b->r->rules[rule].regex_first = b->r->regex_conditions_n;
 	for (uint32_t i = 0; i < m->conditions_n; i++) {
 		const struct model_condition *c = &m->conditions[i];
-		uint32_t dimension;
+		uint32_t dimension = dimension_of(c, &multi);
 
 		if (c->regex) {
 			add_regex(b, c, &b->r->rules[rule]);
+			if (add_globs(b, c, dimension, rule))
+				dimensions |= 1u << dimension;
 			continue;
 		}
-		dimension = dimension_of(c, &multi);
 		dimensions |= 1u << dimension;
 		add_values(b, c, dimension, rule);
 	}
@@ -207,28 +157,25 @@ add_conditions(struct builder *b, uint32_t rule)
 static void
 add_all_conditions(struct builder *b)
 {
-	uint32_t *has = take_memory(b, b->r->rules_n, sizeof(*has));
+	uint32_t *has = alb_builder_take(b, b->r->rules_n, sizeof(*has)), all = 0;
 
 	for (uint32_t i = 0; !b->failed && i < b->r->rules_n; i++) {
 		has[i] = add_conditions(b, i);
-		b->r->dimensions |= has[i];
+		all |= has[i];
 	}
 	for (uint32_t d = 0; !b->failed && d < DIMENSIONS; d++) {
+		if ((all >> d & 1) == 0)
+			continue;
+		b->r->dimensions[b->r->dimensions_n++] = d;
 		for (uint32_t i = 0; i < b->r->rules_n; i++) {
 			if ((has[i] >> d & 1) == 0)
-				set_add(b, &b->r->any[d], i);
+				alb_builder_add_rule(b, &b->r->any[d], i);
 		}
 	}
 	free(has);
 }
 
 /* Entries to indexes. */
-
-static int
-compare_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? -1 : a > b;
-}
 
 static int
 compare_entries(const void *a, const void *b)
@@ -261,9 +208,9 @@ add_values_of_pattern(struct builder *b, uint32_t from, uint32_t to)
 		const struct entry *e = &b->entries[i];
 
 		if (i == from || e->dimension != e[-1].dimension)
-			value = value_add(b, e->dimension);
+			value = alb_builder_add_value(b, e->dimension);
 		if (!b->failed)
-			set_add(b, &b->r->values[value].set, e->rule);
+			alb_builder_add_rule(b, &b->r->values[value].set, e->rule);
 	}
 }
 
@@ -271,11 +218,11 @@ add_values_of_pattern(struct builder *b, uint32_t from, uint32_t to)
 static void
 build_index(struct builder *b, uint32_t from, uint32_t to, struct field_index *index)
 {
-	struct alb_pattern *patterns = take_memory(b, to - from, sizeof(*patterns));
+	struct alb_pattern *patterns = alb_builder_take(b, to - from, sizeof(*patterns));
 	bool exact = b->entries[from].index == INDEX_METHOD || b->entries[from].index == INDEX_PATH;
 	uint32_t n = 0;
 
-	index->first = take_memory(b, to - from + 1, sizeof(*index->first));
+	index->first = alb_builder_take(b, to - from + 1, sizeof(*index->first));
 	for (uint32_t i = from; !b->failed && i < to;) {
 		uint32_t end = i + 1;
 
@@ -300,6 +247,7 @@ header_add(struct builder *b, const char *name)
 	struct header_index *h = &b->r->headers[b->r->headers_n++];
 
 	h->len = (uint32_t)strlen(name);
+	b->r->header_lengths |= UINT64_C(1) << h->len;
 	memcpy(h->name, name, h->len + 1);
 	return &h->index;
 }
@@ -345,9 +293,9 @@ build_indexes(struct builder *b)
 	if (b->entries_n > 0)
 		qsort(b->entries, b->entries_n, sizeof(*b->entries), compare_entries);
 	keys_n = count_indexes(b, INDEX_QUERY);
-	keys = take_memory(b, keys_n, sizeof(*keys));
-	r->headers = take_memory(b, count_indexes(b, INDEX_HEADER), sizeof(*r->headers));
-	r->query_values = take_memory(b, keys_n, sizeof(*r->query_values));
+	keys = alb_builder_take(b, keys_n, sizeof(*keys));
+	r->headers = alb_builder_take(b, count_indexes(b, INDEX_HEADER), sizeof(*r->headers));
+	r->query_values = alb_builder_take(b, keys_n, sizeof(*r->query_values));
 	for (uint32_t i = 0; !b->failed && i < b->entries_n;) {
 		uint32_t end = i + 1;
 
@@ -373,7 +321,7 @@ build_header_slots(struct builder *b)
 	r->header_mask = 3;
 	while (r->header_mask < 2 * r->headers_n)
 		r->header_mask = 2 * r->header_mask + 1;
-	r->header_slots = take_memory(b, (size_t)r->header_mask + 1, sizeof(*r->header_slots));
+	r->header_slots = alb_builder_take(b, (size_t)r->header_mask + 1, sizeof(*r->header_slots));
 	for (uint32_t i = 0; !b->failed && i < r->headers_n; i++) {
 		uint32_t at =
 			(uint32_t)(field_name_hash(r->headers[i].name, r->headers[i].len) >> 32);
@@ -381,211 +329,6 @@ build_header_slots(struct builder *b)
 		while (r->header_slots[at & r->header_mask] != 0)
 			at++;
 		r->header_slots[at & r->header_mask] = i + 1;
-	}
-}
-
-/*
- * Sources: intervals, each with the set of all prefixes it lies in.  IPv4 lies among the IPv6
- * addresses (ip_addr.h) as a prefix of its own, in which nothing of IPv6 counts.
- */
-
-static bool
-is_all_of_v4(const struct ip_prefix *p)
-{
-	return ip_addr_is_v4(&p->addr) && p->len == IP_ADDR_V4_PREFIX;
-}
-
-static void
-add_all_of_v4(struct builder *b)
-{
-	static const uint8_t zero[4];
-
-	b->prefixes[b->prefixes_n++] = (struct prefix_entry){
-		.prefix = {ip_addr_from_v4(zero), IP_ADDR_V4_PREFIX}, .rule = UINT32_MAX};
-}
-
-static uint64_t
-number(const struct ip_addr *a, uint32_t word)
-{
-	return __builtin_bswap64(a->w[word]);
-}
-
-static int
-compare_prefixes(const void *a, const void *b)
-{
-	const struct prefix_entry *x = a, *y = b;
-	int order = memcmp(x->prefix.addr.b, y->prefix.addr.b, 16);
-
-	if (order == 0)
-		order = compare_u32(x->prefix.len, y->prefix.len);
-	return order != 0 ? order : compare_u32(x->rule, y->rule);
-}
-
-static bool
-same_prefix(const struct prefix_entry *a, const struct prefix_entry *b)
-{
-	return a->prefix.len == b->prefix.len && ip_addr_equal(&a->prefix.addr, &b->prefix.addr);
-}
-
-/* The address behind a prefix's last one. @return false: there is none. */
-static bool
-address_behind(const struct ip_prefix *p, uint64_t *high, uint64_t *low)
-{
-	*high = number(&p->addr, 0);
-	*low = number(&p->addr, 1);
-	if (p->len == 0)
-		return false;
-	if (p->len <= 64) {
-		*high += UINT64_C(1) << (64 - p->len);
-		*low = 0;
-		return *high != 0;
-	}
-	*low += UINT64_C(1) << (128 - p->len);
-	*high += *low == 0;
-	return *low != 0 || *high != 0;
-}
-
-static void
-source_add(struct alb_rules *r, uint64_t high, uint64_t low, uint32_t value)
-{
-	struct source *last = r->sources_n == 0 ? NULL : &r->sources[r->sources_n - 1];
-
-	if (last != NULL && last->high == high && last->low == low)
-		last->value = value;
-	else
-		r->sources[r->sources_n++] = (struct source){high, low, value};
-}
-
-/* Prefixes around the one that is being added, outermost first. */
-struct nesting {
-	uint32_t n;
-	struct {
-		struct ip_prefix prefix;
-		uint32_t value;
-	} items[129];
-};
-
-static void
-leave(struct alb_rules *r, struct nesting *around)
-{
-	uint64_t high, low;
-
-	around->n--;
-	if (address_behind(&around->items[around->n].prefix, &high, &low))
-		source_add(r, high, low,
-			   around->n == 0 ? UINT32_MAX : around->items[around->n - 1].value);
-}
-
-/* The rules [from, to) of one prefix, and those of the prefix around it. */
-static uint32_t
-value_of_prefix(struct builder *b, uint32_t from, uint32_t to, uint32_t around)
-{
-	uint32_t value = value_add(b, DIMENSION_SOURCE), i = from;
-
-	for (uint32_t rule = 0; !b->failed && rule < b->r->rules_n; rule++) {
-		bool in = i < to && b->prefixes[i].rule == rule;
-
-		while (i < to && b->prefixes[i].rule == rule)
-			i++;
-		if (around != UINT32_MAX && !in) {
-			const struct rule_set *s = &b->r->values[around].set;
-			uint32_t block = rule / BLOCK_RULES;
-
-			if ((s->summary >> block & 1) == 0)
-				continue;
-			in = b->r->blocks[s->first +
-					  (uint32_t)__builtin_popcountll(
-						  s->summary & ((UINT64_C(1) << block) - 1))]
-					     .w[rule % BLOCK_RULES / 64] >>
-				     (rule % 64) &
-			     1;
-		}
-		if (in)
-			set_add(b, &b->r->values[value].set, rule);
-	}
-	return value;
-}
-
-static void
-build_sources(struct builder *b)
-{
-	struct nesting around = {0};
-	struct alb_rules *r = b->r;
-
-	if (b->prefixes_n == 0)
-		return;
-	add_all_of_v4(b);
-	qsort(b->prefixes, b->prefixes_n, sizeof(*b->prefixes), compare_prefixes);
-	r->sources = take_memory(b, 2 * (size_t)b->prefixes_n + 1, sizeof(*r->sources));
-	if (b->failed)
-		return;
-	source_add(r, 0, 0, UINT32_MAX);
-	for (uint32_t i = 0; !b->failed && i < b->prefixes_n;) {
-		const struct prefix_entry *p = &b->prefixes[i];
-		uint32_t end = i + 1;
-
-		while (end < b->prefixes_n && same_prefix(p, &b->prefixes[end]))
-			end++;
-		while (around.n > 0 &&
-		       !ip_prefix_contains(&around.items[around.n - 1].prefix, &p->prefix.addr))
-			leave(r, &around);
-		around.items[around.n].prefix = p->prefix;
-		around.items[around.n].value =
-			value_of_prefix(b, i, end,
-					around.n == 0 || is_all_of_v4(&p->prefix)
-						? UINT32_MAX
-						: around.items[around.n - 1].value);
-		source_add(r, number(&p->prefix.addr, 0), number(&p->prefix.addr, 1),
-			   around.items[around.n].value);
-		around.n++;
-		i = end;
-	}
-	while (around.n > 0)
-		leave(r, &around);
-}
-
-/* Actions. */
-
-static void *
-copy_of(struct builder *b, const void *from, size_t size)
-{
-	void *to = take_memory(b, 1, size);
-
-	if (to != NULL)
-		memcpy(to, from, size);
-	return to;
-}
-
-static void
-build_action(struct builder *b, const struct model_action *m,
-	     const struct alb_group_indexes *groups, struct alb_action *a)
-{
-	a->action_kind = m->action_kind;
-	a->stickiness_seconds = m->stickiness_seconds;
-	for (uint32_t i = 0; i < m->forwards_n; i++) {
-		struct alb_forward *f = &a->forwards[a->forwards_n++];
-
-		a->weight_sum += m->forwards[i].weight;
-		f->weight_end = a->weight_sum;
-		f->target_group_id = m->forwards[i].target_group_id;
-		f->group = groups == NULL ? 0 : groups->index(groups->arg, f->target_group_id);
-	}
-	if (m->action_kind == ACTION_REDIRECT)
-		a->redirect = copy_of(b, &m->redirect, sizeof(m->redirect));
-	else if (m->action_kind == ACTION_FIXED_RESPONSE)
-		a->fixed_response = copy_of(b, &m->fixed_response, sizeof(m->fixed_response));
-}
-
-static void
-build_transforms(struct builder *b, const struct model_rule *m, struct alb_action *a)
-{
-	if (m->host_header_rewrite.regex != NULL) {
-		a->host_rewrite = alb_transform_build(&m->host_header_rewrite, true);
-		b->failed |= a->host_rewrite == NULL;
-	}
-	if (m->url_rewrite.regex != NULL) {
-		a->url_rewrite = alb_transform_build(&m->url_rewrite, false);
-		b->failed |= a->url_rewrite == NULL;
 	}
 }
 
@@ -602,9 +345,9 @@ compare_priorities(const void *a, const void *b)
 static void
 collect(struct builder *b, const struct model *m, const struct model_listener *l)
 {
-	uint32_t regexes = 0, values = 0;
+	uint32_t regexes = 0, regex_values = 0, values = 0;
 
-	b->models = take_memory(b, m->rules_n, sizeof(*b->models));
+	b->models = alb_builder_take(b, m->rules_n, sizeof(*b->models));
 	for (uint32_t i = 0; !b->failed && i < m->rules_n; i++) {
 		const struct model_rule *rule = &m->rules[i];
 
@@ -614,32 +357,17 @@ collect(struct builder *b, const struct model *m, const struct model_listener *l
 		for (uint32_t k = 0; k < rule->conditions_n; k++) {
 			regexes += rule->conditions[k].regex;
 			values += rule->conditions[k].values_n;
+			regex_values +=
+				rule->conditions[k].regex ? rule->conditions[k].values_n : 0;
 		}
 	}
 	if (b->r->rules_n > 0)
 		qsort(b->models, b->r->rules_n, sizeof(*b->models), compare_priorities);
-	b->r->rules = take_memory(b, b->r->rules_n, sizeof(*b->r->rules));
-	b->r->regex_conditions = take_memory(b, regexes, sizeof(*b->r->regex_conditions));
-	b->entries = take_memory(b, values, sizeof(*b->entries));
-	b->prefixes = take_memory(b, values + 1, sizeof(*b->prefixes)); /* and all of IPv4 */
-}
-
-static void
-build_actions(struct builder *b, const struct model_listener *l,
-	      const struct alb_group_indexes *groups)
-{
-	struct rule *last = &b->r->rules[b->r->rules_n];
-
-	for (uint32_t i = 0; i < b->r->rules_n; i++) {
-		struct rule *rule = &b->r->rules[i];
-
-		rule->id = b->models[i]->id;
-		rule->priority = b->models[i]->priority;
-		build_action(b, &b->models[i]->action, groups, &rule->action);
-		build_transforms(b, b->models[i], &rule->action);
-	}
-	last->id = l->id;
-	build_action(b, &l->default_action, groups, &last->action);
+	b->r->rules = alb_builder_take(b, b->r->rules_n, sizeof(*b->r->rules));
+	b->r->regex_conditions = alb_builder_take(b, regexes, sizeof(*b->r->regex_conditions));
+	b->entries = alb_builder_take(b, values, sizeof(*b->entries));
+	b->texts = alb_builder_take(b, regex_values, GLOB_MAX);
+	b->prefixes = alb_builder_take(b, values + 1, sizeof(*b->prefixes)); /* and all of IPv4 */
 }
 
 static bool
@@ -653,7 +381,7 @@ build(struct builder *b, const struct model *m, const struct model_listener *l,
 		return false;
 	}
 	if (!b->failed)
-		build_actions(b, l, groups);
+		alb_builder_actions(b, l, groups);
 	if (!b->failed)
 		add_all_conditions(b);
 	if (!b->failed)
@@ -661,7 +389,7 @@ build(struct builder *b, const struct model *m, const struct model_listener *l,
 	if (!b->failed)
 		build_header_slots(b);
 	if (!b->failed)
-		build_sources(b);
+		alb_builder_sources(b);
 	if (!b->failed && b->r->values_n > ALB_VALUES_MAX) {
 		snprintf(b->why, REGEXP_WHY_MAX,
 			 "the rules of listener %s have more than %u distinct values", l->name,
@@ -684,6 +412,7 @@ alb_rules_build(const struct model *model, const struct model_listener *listener
 	ok = build(&b, model, listener, groups);
 	free(b.models);
 	free(b.entries);
+	free(b.texts);
 	free(b.prefixes);
 	if (!ok) {
 		alb_rules_free(b.r);

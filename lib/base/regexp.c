@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "regexp.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#define START_STEPS    24  /* what one starting point costs, tried alone */
+#define BYTES_PER_STEP 512 /* of subjects, whatever is found in them */
 #define LENGTH_MAX     1024
 #define SIZE_MAX_BYTES (256u << 10) /* of the compiled pattern */
 
@@ -163,11 +166,118 @@ walk_pattern(const char *pattern, char why[REGEXP_WHY_MAX])
 	return true;
 }
 
+/* Alternatives outside of groups, or options: what begins a pattern may not begin a match. */
+static bool
+is_plain_sequence(const char *pattern)
+{
+	char why[REGEXP_WHY_MAX];
+	struct walk w = {.at = pattern, .why = why};
+	int depth = 0;
+
+	while (*w.at != '\0') {
+		if (*w.at == '|' && depth == 0)
+			return false;
+		if (w.at[0] == '(' && w.at[1] == '?' && strchr("ims-", w.at[2]) != NULL)
+			return false;
+		depth += (*w.at == '(') - (*w.at == ')');
+		if (!walk_one(&w))
+			return false;
+	}
+	return true;
+}
+
+/* A wildcard pattern while it is put together. */
+struct glob {
+	char *at, *end;
+	bool star; /* the last thing in it is an asterisk */
+};
+
+static void
+put_star(struct glob *g)
+{
+	if (!g->star && g->at < g->end)
+		*g->at++ = '*';
+	g->star = true;
+}
+
+static void
+put_literal(struct glob *g, char c)
+{
+	if (g->end - g->at < 3) { /* room for this one and an asterisk */
+		put_star(g);
+		g->end = g->at;
+		return;
+	}
+	if (c == '*' || c == '?' || c == '\\')
+		*g->at++ = '\\';
+	*g->at++ = c;
+	g->star = false;
+}
+
+/* A character that stands for itself and can't be missing: its length, 0 if it is none. */
+static size_t
+literal_len(const char *at)
+{
+	size_t n = *at == '\\' && ispunct((unsigned char)at[1]) ? 2 : 1;
+
+	if (n == 1 && strchr("\\^$.[|()?*+{", *at) != NULL)
+		return 0;
+	return at[n] != '\0' && strchr("?*{", at[n]) != NULL ? 0 : n;
+}
+
+/* Anything else, groups as a whole. */
+static bool
+skip_element(struct walk *w)
+{
+	int depth = 0;
+
+	do {
+		depth += (*w->at == '(') - (*w->at == ')');
+		if (!walk_one(w))
+			return false;
+	} while (depth > 0 && *w->at != '\0');
+	return true;
+}
+
+bool
+regexp_glob(const char *pattern, char *glob, size_t size)
+{
+	char why[REGEXP_WHY_MAX];
+	struct walk w = {.at = pattern, .why = why};
+	struct glob g = {.at = glob, .end = glob + size - 1};
+	bool literal = false;
+
+	if (!is_plain_sequence(pattern))
+		return false;
+	if (*w.at == '^')
+		w.at++;
+	else
+		put_star(&g);
+	while (*w.at != '\0' && strcmp(w.at, "$") != 0) {
+		size_t n = literal_len(w.at);
+
+		if (n > 0) {
+			literal = true;
+			put_literal(&g, w.at[n - 1]);
+			w.at += n;
+			continue;
+		}
+		put_star(&g);
+		if (!skip_element(&w))
+			return false;
+	}
+	if (*w.at == '\0')
+		put_star(&g);
+	*g.at = '\0';
+	return literal;
+}
+
 static pcre2_code *
 compile(const char *pattern, bool caseless, char why[REGEXP_WHY_MAX])
 {
 	uint32_t options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C |
-			   PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL | (caseless ? PCRE2_CASELESS : 0);
+			   PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL | PCRE2_USE_OFFSET_LIMIT |
+			   (caseless ? PCRE2_CASELESS : 0);
 	char message[REGEXP_WHY_MAX - 40];
 	PCRE2_SIZE at, size = 0;
 	pcre2_code *code;
@@ -259,50 +369,76 @@ regexp_scratch_free(struct regexp_scratch *s)
 	free(s);
 }
 
-/* Steps at each starting point that cost about REGEXP_FREE_STEPS together. */
-static uint32_t
-free_limit(size_t starts)
-{
-	return starts <= 16 ? REGEXP_FREE_STEPS / 16 : starts <= 128 ? REGEXP_FREE_STEPS / 128 : 4;
-}
-
 static void
 charge(uint32_t *budget, uint64_t steps)
 {
 	*budget = steps < *budget ? *budget - (uint32_t)steps : 0;
 }
 
+/* One run over the starting points [first, last]. @return  what PCRE2 says. */
+static int
+run(const struct regexp *r, struct regexp_scratch *s, const char *subject, size_t len, size_t first,
+    size_t last, uint32_t limit)
+{
+	int n;
+
+	pcre2_set_match_limit(s->context, limit);
+	pcre2_set_offset_limit(s->context, last);
+	n = pcre2_jit_match(r->code, (PCRE2_SPTR)subject, len, first, 0, s->data, s->context);
+	if (n > 0)
+		s->groups_n = (uint32_t)n;
+	return n;
+}
+
+/* One starting point, with more and more steps. @return  what PCRE2 says. */
+static int
+run_start(const struct regexp *r, struct regexp_scratch *s, const char *subject, size_t len,
+	  size_t start, uint32_t *budget)
+{
+	uint32_t limit = START_STEPS;
+	int n;
+
+	charge(budget, START_STEPS + len / BYTES_PER_STEP);
+	do {
+		if (limit > *budget)
+			limit = *budget;
+		n = run(r, s, subject, len, start, start, limit);
+		if (n != PCRE2_ERROR_MATCHLIMIT)
+			return n;
+		limit *= 4;
+		charge(budget, limit);
+	} while (*budget > 0);
+	return n;
+}
+
 enum regexp_result
 regexp_match(const struct regexp *r, struct regexp_scratch *s, const char *subject, size_t len,
 	     uint32_t *budget)
 {
-	uint64_t starts = r->anchored ? 1 : len + 1;
-	uint64_t limit = r->anchored ? REGEXP_FREE_STEPS : free_limit(starts);
+	size_t last = r->anchored ? 0 : len;
+	int n;
 
 	if (*budget == 0)
 		return REGEXP_BUDGET_SPENT;
-	charge(budget, 1 + len / 32);
-	for (;;) {
-		uint64_t more, affordable = *budget / starts;
-		int n;
-
-		pcre2_set_match_limit(s->context, (uint32_t)limit);
-		n = pcre2_jit_match(r->code, (PCRE2_SPTR)subject, len, 0, 0, s->data, s->context);
-		if (n > 0) {
-			s->groups_n = (uint32_t)n;
-			return REGEXP_MATCH;
-		}
-		if (n == PCRE2_ERROR_NOMATCH)
+	charge(budget, len / BYTES_PER_STEP);
+	n = run(r, s, subject, len, 0, len,
+		last < REGEXP_FREE_STEPS / 4 ? (uint32_t)(REGEXP_FREE_STEPS / (last + 1)) : 4);
+	for (size_t start = 0;
+	     n == PCRE2_ERROR_MATCHLIMIT || (start > 0 && n == PCRE2_ERROR_NOMATCH); start++) {
+		if (start > last)
 			return REGEXP_NO_MATCH;
-		more = limit * 8 < affordable ? limit * 8 : affordable;
-		/* Anything else but the limit: the stack of 32 KiB is spent. */
-		if (n != PCRE2_ERROR_MATCHLIMIT || more <= limit) {
-			*budget = 0;
+		if (*budget == 0)
 			return REGEXP_BUDGET_SPENT;
-		}
-		charge(budget, more * starts);
-		limit = more;
+		n = run_start(r, s, subject, len, start, budget);
+		if (n == PCRE2_ERROR_MATCHLIMIT)
+			return REGEXP_BUDGET_SPENT;
 	}
+	if (n > 0)
+		return REGEXP_MATCH;
+	if (n == PCRE2_ERROR_NOMATCH)
+		return REGEXP_NO_MATCH;
+	*budget = 0; /* the stack of 32 KiB is spent */
+	return REGEXP_BUDGET_SPENT;
 }
 
 bool

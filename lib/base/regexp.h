@@ -8,9 +8,9 @@
  *
  * Work is bounded by a budget of steps that the caller carries through all matches of one request.
  * PCRE2 counts steps anew at each starting point and doesn't tell how many it used.  So a match is
- * tried with few steps first, which are free (about REGEXP_FREE_STEPS over all starting points);
- * when they don't suffice, it is repeated with eight times as many, charged in full, until the
- * budget is gone.
+ * tried with few steps first, about REGEXP_FREE_STEPS over all starting points, which are free.
+ * When they don't suffice, starting points are tried one by one, each with more and more steps, all
+ * of them charged, until the budget is gone.  The length of long subjects is charged too.
  *
  * Compiling is the management core's; a compiled pattern may be used by any number of workers, each
  * with a scratch of its own.  Matching allocates nothing.
@@ -25,7 +25,7 @@
 #define REGEXP_WHY_MAX    160
 #define REGEXP_GROUPS_MAX 31
 #define REGEXP_FREE_STEPS 1024
-#define REGEXP_BUDGET     20000 /* steps; about 20 us */
+#define REGEXP_BUDGET     12000 /* steps; about 20 us */
 
 struct regexp;
 struct regexp_scratch;
@@ -42,6 +42,14 @@ enum regexp_result {
  */
 struct regexp *regexp_compile(const char *pattern, bool caseless, char why[REGEXP_WHY_MAX]);
 void regexp_free(struct regexp *regexp);
+
+/**
+ * A pattern with `*` (and `\*`, `\?`, `\\` for literal ones) that is true of every subject that a
+ * good regular expression matches: its literal bytes in their order.
+ * @param size  of `glob`; what doesn't fit is left out
+ * @return  false: there is no literal byte.
+ */
+bool regexp_glob(const char *pattern, char *glob, size_t size);
 
 /** Capturing groups, without the whole match. */
 uint32_t regexp_groups(const struct regexp *regexp);

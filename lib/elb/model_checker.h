@@ -28,6 +28,11 @@ void model_fault(struct checker *c, const void *about, const char *key,
 const struct model_origin *model_origin_of_nth(const struct model_object *object, const char *key,
 					       uint32_t nth);
 
+/** Report keys of `about` that are for other types of load balancers. */
+void model_check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type type);
+
+void model_check_listener(struct checker *c, struct model_listener *l);
+
 /**
  * Resolve the target groups that an action of `about`, at `key`, forwards to.
  * @param l   its listener

@@ -408,6 +408,8 @@ MODEL_VALUE_PARSER(model_parse_transform)
 	regexp_free(compiled);
 	if (!ok)
 		return false;
+	free(t->regex); /* of a value that was refused */
+	free(t->replacement);
 	t->regex = strdup(regex);
 	t->replacement = strdup(replacement);
 	words_put_quoted(&out, regex);

@@ -88,7 +88,7 @@ const struct model_key model_keys[] = {
 	CHOICE(DP, "syn_cookies", "auto", 0, FIELD(model_dataplane, syn_cookies), "SYN cookies for terminated connections: from max_half_open on, always, or never.", "auto", "always", "off"),
 
 	/* [cluster], [management] */
-	TEXT(BIT(MODEL_CLUSTER), "secret_file", 255, "", 0, FIELD(model_cluster, secret_file), "an absolute path", "File with the cluster's secret (64 hexadecimal digits, mode 0600); default: one of this box's own in state_directory."),
+	TEXT(BIT(MODEL_CLUSTER), "secret_file", 255, "", 0, FIELD(model_cluster, secret_file), "an absolute path", "File with the cluster's secrets (64 hexadecimal digits a line, mode 0600): the first makes keys, the others are still accepted in cookies; default: one of this box's own in state_directory."),
 	CUSTOM(BIT(MODEL_MANAGEMENT), "address", "127.0.0.1:9127", 0, model_parse_address_port, "ADDRESS:PORT, [IPV6]:PORT or off", "Where GET /metrics answers in Prometheus' text format, in the clear and to whoever asks: keep it on a network of your own."),
 	TEXT(BIT(MODEL_MANAGEMENT), "control_socket", 100, "/run/weir/INSTANCE.sock", 0, FIELD(model_management, control_socket), "an absolute path of at most 100 bytes", "The socket weirctl talks to; only root may."),
 

@@ -158,7 +158,7 @@ append_buffer(struct chain *c, struct twin *t)
 static void
 append_copy(struct chain *c, struct twin *t)
 {
-	uint8_t bytes[3 * BUFFER];
+	uint8_t bytes[3 * BUFFER] = {0};
 	uint32_t n = below(sizeof(bytes));
 
 	fill(bytes, n);

@@ -177,7 +177,10 @@ static const char *const clients[] = {
 	"10.1.1.1",      "10.1.2.3",      "10.200.0.1", "11.0.0.1",
 	"2001:db8::1",   "2001:db8:1::5", "2001:db9::", "255.255.255.254",
 	"9.255.255.255", "ffff::1",       "::1"};
-static const char *const regexes[] = {"^/a", "b/c$", "[ab]{2}", "^/(a|img)/.*c", "x"};
+static const char *const regexes[] = {
+	"^/a", "b/c$",   "[ab]{2}", "^/(a|img)/.*c", "x",        "^/a+b",   "^/ba?c",    "^/a|b",
+	"^A",  "^\\*",   "^a{0}b",  "^/img\\.",      "^/a[b|c]", "^/(?i)A", "^x(?:a|b)", "^\\w/",
+	"a.c", "(a|b)c", "a+c$",    "\\.",           "a$",       "/b/?c"};
 
 static void
 random_query_value(FILE *f, unsigned long long *state)
