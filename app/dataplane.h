@@ -88,7 +88,9 @@ struct dataplane_settings {
 	uint16_t mbuf_data_room;            /* bytes of a frame that fit in one buffer */
 	uint16_t frontends_n, interfaces_n; /* sizes of counter arrays */
 	uint32_t targets_n;
-	const struct secret *secret;
+	const struct secret *secret;  /* the first of `secrets` */
+	const struct secret *secrets; /* of the cluster: cookies of any are good */
+	uint32_t secrets_n;
 	uint16_t ports_n;
 	struct port_settings ports[PORT_MAX]; /* `pool` and `workers` are filled here */
 };

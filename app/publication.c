@@ -324,6 +324,32 @@ update_sets(struct management *m, uint64_t end_us)
 	}
 }
 
+static uint64_t
+workers_ms(const struct management *m)
+{
+	return clock_us(&m->dp->clock, rte_rdtsc()) / 1000;
+}
+
+/* A:edit-target-group-attributes: slow start, if another healthy target is not in it. */
+static void
+begin_slow_start(struct management *m, const struct model_target_group *tg, uint64_t target)
+{
+	uint64_t now_ms = workers_ms(m);
+	bool others = false;
+
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		const struct target_health *h = health_of(m->health, tg->targets[i].id);
+		uint32_t index =
+			ref_index(registry_find(&m->registries.targets, tg->targets[i].id));
+
+		others |= tg->targets[i].id != target && h != NULL && h->state == TARGET_HEALTHY &&
+			  m->targets[index].ramp_end_ms <= now_ms;
+	}
+	if (others)
+		m->targets[ref_index(registry_find(&m->registries.targets, target))].ramp_end_ms =
+			now_ms + tg->slow_start_s * UINT64_C(1000);
+}
+
 void
 publication_on_health(void *arg, uint64_t target, const struct target_health *health,
 		      enum target_state before)
@@ -340,6 +366,8 @@ publication_on_health(void *arg, uint64_t target, const struct target_health *he
 	m->groups[t->group].dirty = true;
 	m->sets_dirty = true;
 	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
+	if (tg != NULL && tg->slow_start_s > 0 && health->state == TARGET_HEALTHY)
+		begin_slow_start(m, tg, target);
 	LOG_INFO("target %s:%u of %s: %s -> %s%s%s", ip_addr_format(&t->addr, text),
 		 ntohs(t->port_be), tg == NULL ? "?" : tg->name, target_state_name(before),
 		 target_state_name((enum target_state)health->state),

@@ -356,7 +356,9 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 				     .connections_max = connections,
 				     .exchanges_max = connections};
 
-	struct alb_settings alb = {.flows = &w->counters};
+	struct alb_settings alb = {.flows = &w->counters,
+				   .secrets = settings->secrets,
+				   .secrets_n = settings->secrets_n};
 
 	if (t == NULL)
 		return NULL;

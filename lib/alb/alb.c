@@ -26,7 +26,12 @@ struct alb {
 	uint32_t *heaps;                /* [SNAPSHOT_GROUPS * HEAP_MAX], of groups */
 	char text[SCRATCH_BYTES];       /* what is rewritten, a Location */
 	char trace_id[512];
+	struct alb_cookie_keys *keys;
+	char cookies[4][ALB_COOKIE_SET_MAX]; /* of the response being written */
 };
+
+/* What proxy_exchange.service[] holds. */
+enum { HELD_TARGET, STICKY_SECONDS, STICKY_RULE };
 
 static uint64_t
 next_random(struct alb *alb)
@@ -114,9 +119,10 @@ set_of(const struct alb *alb, uint32_t group)
 	return atomic_load_explicit(&g->set, memory_order_acquire)->balance;
 }
 
-/* @return  a target of the group, other than `not` if that is possible; 0: the group has none. */
+/* @return  a target of the group, other than `failed` if that is possible; 0: the group has none.
+ */
 static uint32_t
-choose_target(struct alb *alb, uint32_t group, uint32_t not )
+choose_target(struct alb *alb, uint32_t group, uint32_t failed)
 {
 	const struct balance_set *set = set_of(alb, group);
 	struct balance_worker worker = {.targets = alb->targets, .now_ms = alb->now_us / 1000};
@@ -125,8 +131,13 @@ choose_target(struct alb *alb, uint32_t group, uint32_t not )
 	for (uint32_t tries = 0; set != NULL && tries < CHOICE_TRIES; tries++) {
 		worker.random = next_random(alb);
 		target = balance_choose(set, &alb->groups[group], &worker);
-		if (target != not )
-			break;
+		if (target != failed)
+			return target;
+	}
+	/* The algorithm insists on it: whoever else may be chosen. */
+	for (uint32_t i = 0; set != NULL && i < set->choices_n; i++) {
+		if (set->choices[i].target != failed && set->choices[i].weight > 0)
+			return set->choices[i].target;
 	}
 	return target;
 }
@@ -135,7 +146,7 @@ choose_target(struct alb *alb, uint32_t group, uint32_t not )
 static void
 hold(struct alb *alb, struct proxy_exchange *x, uint32_t target)
 {
-	x->service[0] = target;
+	x->service[HELD_TARGET] = target;
 	balance_on_request(set_of(alb, x->record.group), &alb->groups[x->record.group],
 			   alb->targets, target);
 }
@@ -144,9 +155,9 @@ static void
 let_go(struct alb *alb, struct proxy_exchange *x)
 {
 	const struct balance_set *set = set_of(alb, x->record.group);
-	uint32_t target = (uint32_t)x->service[0];
+	uint32_t target = (uint32_t)x->service[HELD_TARGET];
 
-	x->service[0] = 0;
+	x->service[HELD_TARGET] = 0;
 	if (target == 0)
 		return;
 	if (set != NULL)
@@ -185,22 +196,85 @@ answer_status(struct proxy_decision *decision, uint16_t status)
 	decision->answer.status = status;
 }
 
+static uint64_t
+wall_s(const struct alb *alb)
+{
+	return wall_us(alb) / 1000000;
+}
+
+static const struct alb_group *
+group_of(const struct alb_listener *l, uint32_t index)
+{
+	uint32_t first = 0, n = l->groups_n;
+
+	while (n > 0) {
+		uint32_t half = n / 2;
+
+		if (l->groups[first + half].index == index)
+			return &l->groups[first + half];
+		if (l->groups[first + half].index < index) {
+			first += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return NULL;
+}
+
+/* The target group of a request: that the client sticks to, or by weight. */
+static uint32_t
+choose_group(struct alb *alb, struct proxy_exchange *x, const struct alb_action *action,
+	     const struct http_request *request, uint64_t rule_id)
+{
+	uint32_t choice = action->forwards_n;
+
+	if (action->stickiness_seconds > 0) {
+		choice = alb_sticky_group(alb->keys, request, action, rule_id, wall_s(alb));
+		x->service[STICKY_SECONDS] = action->stickiness_seconds;
+		x->service[STICKY_RULE] = rule_id;
+	}
+	if (choice == action->forwards_n)
+		choice = alb_forward_choose(action, (uint32_t)next_random(alb));
+	return choice;
+}
+
+/* A target of the group: that the client sticks to, or by the group's algorithm. */
+static uint32_t
+choose_in_group(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
+		const struct http_request *request)
+{
+	const struct balance_set *set = set_of(alb, x->record.group);
+	const struct alb_group *g = group_of(l, x->record.group);
+	uint32_t target = 0;
+
+	if (set != NULL && g != NULL && (g->lb_cookie || g->app_cookie)) {
+		target = alb_sticky_target(alb->keys, request, g, set, alb->snapshot, wall_s(alb));
+		if (target == 0)
+			counters_of(alb, x->record.frontend)->non_sticky_requests++;
+	}
+	return target != 0 ? target : choose_target(alb, x->record.group, 0);
+}
+
 static void
-forward(struct alb *alb, struct proxy_exchange *x, const struct alb_action *action,
+forward(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
+	const struct alb_action *action, const struct http_request *request, uint64_t rule_id,
 	struct proxy_decision *decision)
 {
-	uint32_t choice = alb_forward_choose(action, (uint32_t)next_random(alb));
+	uint32_t choice = choose_group(alb, x, action, request, rule_id);
 	uint32_t target = 0;
 
 	x->record.actions |= ALB_ACTION_FORWARD;
 	if (choice < action->forwards_n) {
 		x->record.group = action->forwards[choice].group;
-		target = choose_target(alb, x->record.group, 0);
+		target = choose_in_group(alb, x, l, request);
 	}
 	if (target == 0) {
 		answer_status(decision, 503);
 		return;
 	}
+	if (set_of(alb, x->record.group)->fail_open)
+		counters_of(alb, x->record.frontend)->unhealthy_routed++;
 	decision->verdict = PROXY_FORWARD;
 	decision->target = target;
 	hold(alb, x, target);
@@ -336,7 +410,7 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 	switch (action->action_kind) {
 	case ACTION_FORWARD:
 		if (rewrite(alb, x, action, &r, decision))
-			forward(alb, x, action, decision);
+			forward(alb, x, l, action, request, alb_rules_id(l->rules, rule), decision);
 		else
 			answer_status(decision, 500);
 		break;
@@ -373,13 +447,42 @@ on_unreachable(void *arg, uint32_t target, enum tcp_close_reason reason)
 }
 
 static void
+add_cookie(struct alb *alb, struct http_response_edits *edits, enum alb_cookie_kind kind,
+	   const struct alb_cookie *cookie)
+{
+	char text[ALB_COOKIE_LEN];
+
+	alb_cookie_seal(alb->keys, kind, cookie, (uint32_t)next_random(alb), text);
+	for (int cors = 0; cors <= 1; cors++) {
+		char *out = alb->cookies[edits->cookies_n];
+
+		if (alb_cookie_name(kind, cors != 0) == NULL)
+			continue;
+		edits->cookies[edits->cookies_n].at = (const uint8_t *)out;
+		edits->cookies[edits->cookies_n++].len =
+			alb_cookie_set(kind, cors != 0, text, wall_s(alb), out);
+	}
+}
+
+static void
 on_response(void *arg, struct proxy_exchange *x, const struct http_response *response,
 	    struct http_response_edits *edits)
 {
-	(void)arg;
-	(void)x;
-	(void)response;
-	(void)edits;
+	struct alb *alb = arg;
+	const struct alb_listener *l = listener_of(alb, x->record.frontend);
+	const struct snapshot_target *target = snapshot_target(alb->snapshot, x->record.target);
+	const struct alb_group *g = l == NULL ? NULL : group_of(l, x->record.group);
+	uint64_t now_s = wall_s(alb);
+
+	if (g == NULL || target == NULL || response->status < 200)
+		return;
+	if (x->service[STICKY_SECONDS] != 0)
+		add_cookie(alb, edits, ALB_COOKIE_TARGET_GROUP,
+			   &(struct alb_cookie){x->service[STICKY_RULE], g->id,
+						now_s + x->service[STICKY_SECONDS]});
+	if (g->lb_cookie || (g->app_cookie && alb_sticky_app_cookie_set(response, g)))
+		add_cookie(alb, edits, g->lb_cookie ? ALB_COOKIE_TARGET : ALB_COOKIE_APPLICATION,
+			   &(struct alb_cookie){g->id, target->id, now_s + g->duration_s});
 }
 
 /* Counting what is over. */
@@ -459,11 +562,12 @@ alb_create(const struct alb_settings *settings, struct proxy_config *proxy)
 	alb->settings = *settings;
 	alb->random = settings->seed;
 	alb->scratch = alb_scratch_create();
+	alb->keys = alb_cookie_keys_create(settings->secrets, settings->secrets_n);
 	alb->groups = calloc(SNAPSHOT_GROUPS, sizeof(*alb->groups));
 	alb->targets = calloc(SNAPSHOT_TARGETS, sizeof(*alb->targets));
 	alb->heaps = calloc((size_t)SNAPSHOT_GROUPS * HEAP_MAX, sizeof(*alb->heaps));
-	if (alb->scratch == NULL || alb->groups == NULL || alb->targets == NULL ||
-	    alb->heaps == NULL) {
+	if (alb->scratch == NULL || alb->keys == NULL || alb->groups == NULL ||
+	    alb->targets == NULL || alb->heaps == NULL) {
 		alb_free(alb);
 		return NULL;
 	}
@@ -483,6 +587,7 @@ alb_free(struct alb *alb)
 	if (alb == NULL)
 		return;
 	alb_scratch_free(alb->scratch);
+	alb_cookie_keys_free(alb->keys);
 	free(alb->groups);
 	free(alb->targets);
 	free(alb->heaps);

@@ -11,6 +11,7 @@
 #define ALB_H
 
 #include "alb_rules.h"
+#include "alb_sticky.h"
 #include "counters.h"
 #include "http_counters.h"
 #include "log_ring.h"
@@ -30,6 +31,8 @@ struct alb_listener {
 	uint64_t load_balancer_id;
 	bool log_access;
 	char default_host[256];
+	uint32_t groups_n;
+	struct alb_group groups[]; /* that its actions name, by index */
 };
 
 /**
@@ -44,9 +47,11 @@ struct snapshot_service *alb_listener_create(void *arg, const struct snapshot_in
 struct alb_settings {
 	struct worker_counters *flows; /* connections count as flows of their frontend */
 	struct http_counters *counters;
-	struct log_ring *log; /* NULL: nothing is logged */
-	uint64_t seed;        /* random */
-	uint64_t wall_us;     /* microseconds since 1970 at time 0 of the worker's clock */
+	struct log_ring *log;         /* NULL: nothing is logged */
+	uint64_t seed;                /* random */
+	const struct secret *secrets; /* of cookies: the first seals, all open */
+	uint32_t secrets_n;
+	uint64_t wall_us; /* microseconds since 1970 at time 0 of the worker's clock */
 };
 
 /** @return  NULL without memory.  Fills what of `proxy` is the service's. */

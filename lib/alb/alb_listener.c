@@ -95,6 +95,65 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 				     .default_host = l->default_host};
 }
 
+static int
+compare_groups(const void *a, const void *b)
+{
+	const struct alb_group *x = a, *y = b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void
+add_groups(struct alb_listener *l, const struct model *m, const struct model_action *action,
+	   const struct snapshot_registries *registries)
+{
+	for (uint32_t i = 0; i < action->forwards_n; i++) {
+		const struct model_target_group *tg =
+			model_target_group_by_id(m, action->forwards[i].target_group_id);
+		struct alb_group *g = &l->groups[l->groups_n];
+		uint32_t index = group_index(registries, action->forwards[i].target_group_id);
+		bool known = false;
+
+		for (uint32_t k = 0; k < l->groups_n; k++)
+			known |= l->groups[k].index == index;
+		if (tg == NULL || known)
+			continue;
+		*g = (struct alb_group){.index = index,
+					.id = tg->id,
+					.lb_cookie = tg->stickiness &&
+						     tg->stickiness_type == STICKINESS_LB_COOKIE,
+					.app_cookie = tg->stickiness &&
+						      tg->stickiness_type == STICKINESS_APP_COOKIE};
+		g->duration_s = g->app_cookie ? tg->app_cookie_s : tg->lb_cookie_s;
+		snprintf(g->app_cookie_name, sizeof(g->app_cookie_name), "%s", tg->app_cookie_name);
+		l->groups_n++;
+	}
+}
+
+static uint32_t
+forwards_of(const struct model *m, const struct model_listener *ml)
+{
+	uint32_t n = ml->default_action.forwards_n;
+
+	for (uint32_t i = 0; i < m->rules_n; i++) {
+		if (m->rules[i].listener_id == ml->id)
+			n += m->rules[i].action.forwards_n;
+	}
+	return n;
+}
+
+static void
+read_groups(struct alb_listener *l, const struct model *m, const struct model_listener *ml,
+	    const struct snapshot_registries *registries)
+{
+	add_groups(l, m, &ml->default_action, registries);
+	for (uint32_t i = 0; i < m->rules_n; i++) {
+		if (m->rules[i].listener_id == ml->id)
+			add_groups(l, m, &m->rules[i].action, registries);
+	}
+	qsort(l->groups, l->groups_n, sizeof(l->groups[0]), compare_groups);
+}
+
 struct snapshot_service *
 alb_listener_create(void *arg, const struct snapshot_input *input,
 		    const struct snapshot_registries *registries, const struct model_listener *ml,
@@ -103,7 +162,8 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(input->model, ml->load_balancer_id);
 	struct alb_group_indexes indexes = {group_index, registries};
-	struct alb_listener *l = calloc(1, sizeof(*l));
+	struct alb_listener *l =
+		calloc(1, sizeof(*l) + forwards_of(input->model, ml) * sizeof(l->groups[0]));
 	char reason[REGEXP_WHY_MAX] = "no memory";
 
 	(void)arg;
@@ -113,6 +173,7 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 	}
 	l->service.free = free_listener;
 	read_attributes(l, lb, ml);
+	read_groups(l, input->model, ml, registries);
 	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
 	if (l->rules == NULL || !read_inserts(&l->policy, ml)) {
 		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,

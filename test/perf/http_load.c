@@ -81,6 +81,14 @@ reopen(struct client *c)
 }
 
 static void
+complain(const struct client *c, const char *what, const char *more)
+{
+	if (errors < 10)
+		fprintf(stderr, "http_load: %s%s, %llu us after it was due\n", what, more,
+			(unsigned long long)(now_us() - c->due_us));
+}
+
+static void
 ask(struct client *c, uint64_t due_us)
 {
 	c->busy = true;
@@ -88,7 +96,7 @@ ask(struct client *c, uint64_t due_us)
 	c->head_len = 0;
 	c->body_left = -1;
 	if (write(c->fd, request, request_len) != (ssize_t)request_len)
-		errors++;
+		complain(c, "cannot send: ", strerror(errno));
 }
 
 static void
@@ -148,6 +156,7 @@ readable(struct client *c)
 			return;
 		}
 		if (n <= 0) {
+			complain(c, "the connection ended: ", n == 0 ? "FIN" : strerror(errno));
 			answered(c, false);
 			return;
 		}
@@ -155,6 +164,8 @@ readable(struct client *c)
 		if (in_head) {
 			c->head_len += (uint32_t)n;
 			if (!read_head(c)) {
+				c->head[strcspn(c->head, "\r")] = '\0';
+				complain(c, "unexpected answer: ", c->head);
 				answered(c, false);
 				return;
 			}
