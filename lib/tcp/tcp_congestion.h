@@ -16,7 +16,7 @@ struct tcp_congestion_ops {
 	/** Congestion avoidance: `acked` bytes were delivered while the window was in use. */
 	void (*grow)(struct tcp_connection *c, uint32_t acked, uint32_t now_ms);
 	/** A loss was seen: the slow-start threshold from now on, in bytes. */
-	uint32_t (*reduce)(struct tcp_connection *c, uint32_t flight);
+	uint32_t (*reduce)(struct tcp_connection *c);
 	/** The sender was idle, or a reduction was undone: time that passed says nothing. */
 	void (*restart)(struct tcp_connection *c);
 };

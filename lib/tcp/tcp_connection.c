@@ -83,7 +83,6 @@ tcp_connection_established(struct tcp *tcp, struct tcp_connection *c)
 	c->wait = TCP_WAIT_NONE;
 	tcp_timer_clear(c, TCP_DUE_RETRANSMIT);
 	c->progress_ms = tcp->now_ms;
-	c->rack_us = 0;
 	c->rack_end = c->snd_una;
 	c->rack_fack = c->snd_una;
 	c->dsack_round = c->snd_una;

@@ -70,7 +70,8 @@ struct tcp_range {
 };
 
 /** Most ranges of a connection: each arrival is compared with all of them. */
-#define TCP_RANGES_MAX 64
+#define TCP_RANGES_MAX        250
+#define TCP_RANGES_MAX_CRUMBS 64 /* begun by segments that fill little of what they pin */
 
 enum {
 	TCP_IS_ACTIVE = 1 << 0,     /* tcp_connect() made it: its tuple is to be released */

@@ -91,12 +91,11 @@ grow(struct tcp_connection *c, uint32_t acked, uint32_t now_ms)
 }
 
 static uint32_t
-reduce(struct tcp_connection *c, uint32_t flight)
+reduce(struct tcp_connection *c)
 {
 	uint32_t left = (uint32_t)((uint64_t)c->cwnd * BETA_TENTHS / 10);
 	uint32_t least = 2u * c->endpoint.mss;
 
-	(void)flight;
 	/* Section 4.7: who lost below the last maximum makes room for newcomers. */
 	c->cubic.max = c->cwnd < c->cubic.max
 			       ? (uint32_t)((uint64_t)c->cwnd * (10 + BETA_TENTHS) / 20)

@@ -15,13 +15,17 @@ grow(struct tcp_connection *c, uint32_t acked, uint32_t now_ms)
 	c->cwnd += c->endpoint.mss;
 }
 
+/*
+ * Of the window, not of what is in flight: the ACKs of one turn come before what they make room
+ * for.  A window that isn't used doesn't grow, so the two hardly differ else.
+ */
 static uint32_t
-reduce(struct tcp_connection *c, uint32_t flight)
+reduce(struct tcp_connection *c)
 {
 	uint32_t least = 2u * c->endpoint.mss;
 
 	c->cubic.pending = 0;
-	return flight / 2 > least ? flight / 2 : least;
+	return c->cwnd / 2 > least ? c->cwnd / 2 : least;
 }
 
 static void

@@ -222,10 +222,14 @@ record(struct tcp *tcp, struct tcp_connection *c, uint32_t len)
 			       .seq = c->snd_nxt,
 			       .len = len,
 			       .sent_us = (uint32_t)tcp->now_us};
-	if (c->sent_last == NULL)
+	if (c->sent_last == NULL) {
 		c->sent_first = s;
-	else
+		/* What was delivered before may be so long ago that 32 bits have wrapped. */
+		c->rack_us = s->sent_us;
+		c->rack_end = c->snd_una;
+	} else {
 		c->sent_last->next = s;
+	}
 	c->sent_last = s;
 	c->sent_n++;
 	c->snd_nxt += len;

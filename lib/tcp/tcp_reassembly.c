@@ -3,11 +3,12 @@
 #include "tcp_engine.h"
 
 static struct tcp_range *
-range_new(struct tcp *tcp, struct tcp_connection *c)
+range_new(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
 {
+	uint8_t most = a->len < a->charge / 8 ? TCP_RANGES_MAX_CRUMBS : TCP_RANGES_MAX;
 	struct tcp_range *r = tcp->free_ranges;
 
-	if (r == NULL || c->ranges_n >= TCP_RANGES_MAX)
+	if (r == NULL || c->ranges_n >= most)
 		return NULL;
 	tcp->free_ranges = r->next;
 	tcp->ranges_n++;
@@ -114,7 +115,7 @@ insert(struct tcp *tcp, struct tcp_connection *c, struct tcp_range **link,
 		chain_move_all(&piece, &r->bytes);
 		r->bytes = piece;
 	} else {
-		r = range_new(tcp, c);
+		r = range_new(tcp, c, a);
 		if (r == NULL)
 			return;
 		r->to = to;

@@ -115,8 +115,9 @@ tcp_enter_recovery(struct tcp *tcp, struct tcp_connection *c)
 {
 	uint32_t flight = c->snd_nxt - c->snd_una;
 
+	flight = flight > c->cwnd ? flight : c->cwnd;
 	remember(tcp, c);
-	c->ssthresh = tcp_congestion_of(c->settings.congestion)->reduce(c, flight);
+	c->ssthresh = tcp_congestion_of(c->settings.congestion)->reduce(c);
 	c->recovery = TCP_RECOVERY;
 	c->recovery_end = c->snd_nxt;
 	c->prr_flight = flight;
@@ -172,8 +173,7 @@ judge_tail_probe(struct tcp_connection *c, const struct tcp_delivery *d)
 	} else if (seq_le(c->tlp_end, c->snd_una)) {
 		c->is &= ~(uint32_t)TCP_IS_TLP;
 		if ((c->is & TCP_IS_TLP_AGAIN) != 0 && c->recovery == TCP_OPEN) {
-			c->ssthresh = tcp_congestion_of(c->settings.congestion)
-					      ->reduce(c, d->prior_flight);
+			c->ssthresh = tcp_congestion_of(c->settings.congestion)->reduce(c);
 			c->cwnd = c->cwnd < c->ssthresh ? c->cwnd : c->ssthresh;
 		}
 	}
@@ -317,8 +317,7 @@ tcp_retransmission_timeout(struct tcp *tcp, struct tcp_connection *c)
 {
 	if (c->recovery != TCP_LOSS) {
 		remember(tcp, c);
-		c->ssthresh = tcp_congestion_of(c->settings.congestion)
-				      ->reduce(c, c->snd_nxt - c->snd_una);
+		c->ssthresh = tcp_congestion_of(c->settings.congestion)->reduce(c);
 	}
 	if (c->sent_first != NULL && (c->sent_first->flags & TCP_SENT_SACKED) != 0)
 		forget_sacks(c);

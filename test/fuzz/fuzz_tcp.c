@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A peer is an address and a port; what it last saw of us. */
 struct peer {
 	uint32_t seq;            /* where it would go on */
+	uint32_t irs;            /* as our SYN acknowledged it */
 	uint32_t iss, ack, edge; /* ours: first number, end of what it saw, right edge offered */
 	uint32_t ts;             /* our last TSval */
 	uint8_t scale;           /* ours */
@@ -135,8 +136,10 @@ emit(void *arg, const struct tcp_segment *s)
 	buffer_unref(buffer_of_segment(s));
 	CHECK(unit_failed == 0);
 	if ((flags & TCP_FLAG_SYN) != 0) {
-		if (!peer->known || peer->iss != seq)
+		/* Opened twice in one tick of the clock, both have the same first number. */
+		if (!peer->known || peer->iss != seq || peer->irs != bytes_load_be32(tcp + TCP_ACK))
 			peer->edge_known = false;
+		peer->irs = bytes_load_be32(tcp + TCP_ACK);
 		peer->iss = seq;
 		peer->known = true;
 		peer->scaled = false;

@@ -157,6 +157,13 @@ connect_all(struct transfer *t, bool v6)
 	}
 }
 
+static uint64_t
+again(const struct transfer *t)
+{
+	return tcp_counters(t->w.ends[0].tcp)->retransmitted +
+	       tcp_counters(t->w.ends[1].tcp)->retransmitted;
+}
+
 static void
 test_transfer(const char *what, const struct wire_settings *settings,
 	      const struct tcp_settings *tcp, uint64_t bytes, bool slow_reader, bool v6, bool tso,
@@ -194,6 +201,10 @@ test_transfer(const char *what, const struct wire_settings *settings,
 		EXPECT_ROW(what, tcp_memory_in_use(t.w.ends[k].tcp) == 0);
 	}
 	EXPECT_ROW(what, t.w.ends[0].released_n == CONNECTIONS);
+	/* A wire that keeps the order provokes few needless retransmissions. */
+	if (settings->jitter_us == 0 && settings->loss + settings->corrupted <= 100 &&
+	    settings->doubled == 0)
+		EXPECT_ROW(what, again(&t) <= 2 * t.w.lost_n + 40);
 	if (getenv("VERBOSE") != NULL || unit_failed != failed)
 		printf("%s: %.1f kB in %.2f s, %u again, %u timeouts%s\n", what,
 		       (double)t.moved / 1000, (double)(t.progress_us - begin_us) / 1e6,

@@ -84,14 +84,15 @@ static const struct script_row rows[] = {
 	 "> . 11001:1000\n"
 	 "< . 1 ack 1\n"
 	 "> P. 1:1000\n"
-	 "ssthresh 6000\n"
+	 "ssthresh 5000\n"
 	 "< . 1 ack 1\n< . 1 ack 1\n< . 1 ack 1\n< . 1 ack 1\n< . 1 ack 1\n< . 1 ack 1\n"
-	 "> . 12001:1000\n> . 13001:1000\n> P. 14001:1000\n"
+	 "> . 12001:1000\n> . 13001:1000\n"
 	 "< . 1 ack 1\n"
+	 "> P. 14001:1000\n"
 	 "none\n"
 	 "@60\n"
 	 "< . 1 ack 12001\n"
-	 "cwnd 6000\n"
+	 "cwnd 5000\n"
 	 "none\n"},
 	{"without SACK: a partial ACK repeats the next (NewReno)",
 	 ESTABLISH_PLAIN
@@ -171,7 +172,7 @@ static const struct script_row rows[] = {
 	 "> P. 9001:1000\n"
 	 "@202\n"
 	 "< . 1 ack 10001 ts 1202 183 win 512\n"
-	 "cwnd 2000\n"},
+	 "cwnd 9500\n"},
 	{"a needless timeout is taken back (Eifel)",
 	 ESTABLISH
 	 "send 10000\n" FLIGHT
