@@ -427,7 +427,8 @@ deregister_targets(struct management *m, const struct model *old)
 			/* register_targets() has marked those that stay. */
 			if (reference == 0 || mt->registered)
 				continue;
-			mt->terminate = tg->connection_termination;
+			/* A request that outlives the delay ends with it: 502. */
+			mt->terminate = tg->connection_termination || tg->protocol == ELB_HTTP;
 			mt->drain_end_ms = m->now_ms + tg->deregistration_delay_s * 1000;
 			publication_keep_failover(mt, tg);
 			health_deregister(m->health, mt->id, management_wall_s());
