@@ -83,6 +83,12 @@ on_accepted(void *arg, const struct proxy_session_info *session,
 }
 
 static void
+on_rejected(void *arg, uint32_t frontend)
+{
+	counters_of(arg, frontend)->rejected_connections++;
+}
+
+static void
 on_closed(void *arg, const struct proxy_session_info *session)
 {
 	struct alb *alb = arg;
@@ -399,6 +405,9 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 		decision->close = true;
 		return;
 	}
+	/* U: HTTP/1.0 without Host: the load balancer's own name. */
+	if (r.host.len == 0)
+		r.host = (struct alb_text){l->default_host, (uint32_t)strlen(l->default_host)};
 	counters_of(alb, x->record.frontend)->rule_evaluations += alb_rules_n(l->rules);
 	if (request->fields.invalid_names > 0 && l->policy.drop_invalid_header_fields)
 		counters_of(alb, x->record.frontend)->dropped_invalid_header++;
@@ -547,6 +556,7 @@ on_done(void *arg, const struct proxy_exchange *x)
 }
 
 static const struct proxy_service service = {.accepted = on_accepted,
+					     .rejected = on_rejected,
 					     .closed = on_closed,
 					     .decide = on_decide,
 					     .again = on_again,

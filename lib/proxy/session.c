@@ -285,6 +285,19 @@ on_timer(struct timer *timer, void *arg)
 		timer_wheel_add(&p->wheel, &s->timer, deadline_of(s), on_timer);
 }
 
+/* Between requests of a listener that is to be left: nobody waits for anything. */
+void
+session_sweep(struct proxy *p, struct session *s)
+{
+	bool draining = false;
+
+	if (s->state != SESSION_IDLE)
+		return;
+	p->config.service->policy(p->config.service_arg, s->info.frontend, &draining);
+	if (draining)
+		session_end(p, s, false);
+}
+
 /* Events. */
 
 void
@@ -358,15 +371,20 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 bool
 session_accepted(struct proxy *p, struct tcp_connection *connection)
 {
-	struct session *s = proxy_take_session(p);
 	const struct tcp_listener *listener = tcp_listener_of(connection);
+	uint32_t frontend = (uint32_t)(uintptr_t)listener->user;
+	struct session *s = NULL;
 
-	if (s == NULL)
+	if (p->sessions_n < p->config.connections_max - p->config.connections_max / 4)
+		s = proxy_take_session(p);
+	if (s == NULL) {
+		p->config.service->rejected(p->config.service_arg, frontend);
 		return false;
+	}
 	s->side.on_event = session_event;
 	s->connection = connection;
 	s->info = (struct proxy_session_info){.tuple = tcp_tuple_of(connection),
-					      .frontend = (uint32_t)(uintptr_t)listener->user,
+					      .frontend = frontend,
 					      .number = p->sessions_begun++};
 	if (!p->config.service->accepted(p->config.service_arg, &s->info, &s->settings)) {
 		proxy_give_session(p, s);
