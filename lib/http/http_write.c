@@ -381,6 +381,7 @@ http_reason_phrase(uint16_t status)
 		{504, "Gateway Time-out"},
 		{505, "HTTP Version Not Supported"},
 		{507, "Insufficient Storage"},
+		{561, "Unauthorized"},
 	};
 
 	for (size_t i = 0; i < ARRAY_N(phrases); i++) {
