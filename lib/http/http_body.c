@@ -134,8 +134,8 @@ take_byte(struct http_body *b, uint8_t c)
 		b->state = CHUNK_TRAILER_START;
 		return c == '\n';
 	case CHUNK_END_LF:
-		b->ended = true;
-		return c == '\n';
+		b->ended = c == '\n';
+		return b->ended;
 	case CHUNK_DATA:
 		break;
 	}

@@ -85,6 +85,7 @@ test_chunks(void)
 		{"more than the size", "3\r\nabcd\r\n", NULL},
 		{"LF ends no chunk", "3\r\nabc\n0\r\n\r\n", NULL},
 		{"LF ends no body", "0\r\n\n", NULL},
+		{"CR alone doesn't either", "0\r\n\rx", NULL},
 		{"a folded trailer", "0\r\n A: b\r\n\r\n", NULL},
 		{"NUL in a trailer", "0\r\nA: \x01\r\n\r\n", NULL},
 		{"2^64 + 3", "10000000000000003\r\nabc\r\n", NULL},
@@ -108,6 +109,7 @@ test_chunks(void)
 			bad = step.bad;
 		}
 		EXPECT_ROW(rows[i].why, bad == (rows[i].payload == NULL));
+		EXPECT_ROW(rows[i].why, body.ended != bad);
 		if (rows[i].payload != NULL)
 			EXPECT_ROW(rows[i].why, body.ended && left == 0 &&
 							n == strlen(rows[i].payload) &&
