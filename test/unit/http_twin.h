@@ -199,7 +199,7 @@ twin_line(const uint8_t *bytes, size_t len, size_t *at, size_t *n)
 
 /* `DIGITS BLANKS [; ANYTHING]`, or as far as it has come. */
 static inline enum twin_chunks
-twin_size(const uint8_t *line, size_t n, unsigned __int128 *size)
+twin_size(const uint8_t *line, size_t n, uint64_t *size)
 {
 	size_t i = 0;
 
@@ -207,9 +207,9 @@ twin_size(const uint8_t *line, size_t n, unsigned __int128 *size)
 	for (; i < n && memchr("0123456789abcdefABCDEF", line[i], 22) != NULL; i++) {
 		uint8_t digit[2] = {line[i], 0};
 
-		*size = *size * 16 + strtoul((const char *)digit, NULL, 16);
-		if (*size >> 63 != 0)
+		if (*size >= UINT64_C(1) << 59)
 			return TWIN_BAD;
+		*size = *size * 16 + strtoul((const char *)digit, NULL, 16);
 	}
 	if (i == 0 && n > 0)
 		return TWIN_BAD;
@@ -225,7 +225,7 @@ twin_size(const uint8_t *line, size_t n, unsigned __int128 *size)
 static inline enum twin_chunks
 twin_decode(const uint8_t *bytes, size_t len, uint8_t *payload, size_t *payload_n, size_t *used)
 {
-	unsigned __int128 size;
+	uint64_t size;
 	enum twin_chunks got;
 	size_t at = 0, n = 0;
 
