@@ -522,12 +522,18 @@ count(struct alb *alb, const struct proxy_exchange *x)
 	const struct proxy_record *r = &x->record;
 	struct http_frontend_counters *c = counters_of(alb, r->frontend);
 	struct http_target_counters *t = &alb->settings.counters->targets[ref_index(r->target)];
+	const struct alb_listener *l = listener_of(alb, r->frontend);
 	bool v6 = x->session->tuple->af == 6;
 
 	c->processed_bytes += r->received_bytes + r->sent_bytes;
 	if (v6)
 		c->ipv6_processed_bytes += r->received_bytes + r->sent_bytes;
 	c->desync_non_compliant += r->classification != HTTP_COMPLIANT;
+	if (r->invalid_header && r->target != 0 && l != NULL &&
+	    l->policy.drop_invalid_header_fields)
+		c->dropped_invalid_header++;
+	else if (r->invalid_header && r->target != 0)
+		c->forwarded_invalid_header++;
 	if (r->target != 0) {
 		c->requests++;
 		c->ipv6_requests += v6;

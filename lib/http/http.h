@@ -20,6 +20,8 @@
 #define HTTP_REQUEST_HEAD_MAX  65536 /* all fields */
 #define HTTP_RESPONSE_HEAD_MAX 32768
 
+#define HTTP_CONNECTION_OPTIONS_MAX 64 /* that a message's Connection fields name */
+
 /** Fields that mean something to a proxy. */
 enum http_name {
 	HTTP_OTHER,
@@ -66,6 +68,8 @@ struct http_framing {
 	bool length_invalid; /* not a decimal number below 2^63 */
 	bool codings_repeat; /* chunked more than once */
 	bool coding_invalid; /* chunked is not the last, or the field is no list of tokens */
+	bool suspicious_length,
+		suspicious_coding; /* a name that resembles theirs, as Content_Length */
 	uint64_t length;
 };
 
@@ -73,16 +77,29 @@ struct http_fields {
 	struct http_field *at; /* [HTTP_FIELDS_MAX], the caller's */
 	uint32_t n;
 	struct http_framing framing;
-	bool connection_close, connection_keep_alive, connection_upgrade;
-	bool bare_lf;    /* a line that ended without CR */
-	bool empty_name; /* a field without name was left out */
+	bool connection_close, connection_keep_alive;
+	bool connection_upgrade; /* to WebSocket: other upgrades are not passed on */
+	bool names_websocket;    /* in Upgrade */
+	bool bare_lf;            /* a line that ended without CR */
+	bool empty_name;         /* a field without name was left out */
+	bool obs_text;           /* a byte above 127 in a value */
 	uint32_t invalid_names;
+};
+
+/** What made a request unreadable. */
+enum http_defect {
+	HTTP_DEFECT_NONE,
+	HTTP_DEFECT_METHOD,
+	HTTP_DEFECT_TARGET,
+	HTTP_DEFECT_VERSION,
+	HTTP_DEFECT_FIELD,
 };
 
 struct http_request {
 	struct http_text method, target, path, query; /* query without `?` */
 	struct http_text host; /* of the target's authority, else of the first Host field */
 	uint8_t version;       /* 9, 10, 11 */
+	uint8_t defect;        /* enum http_defect, of a request that was refused */
 	bool absolute;         /* the target had scheme and authority; path is what follows */
 	bool space_in_target, control_in_target;
 	bool is_head, is_get, is_connect;
@@ -102,9 +119,10 @@ struct http_response {
 };
 
 /**
- * Look for the empty line that ends a head.
- * @param scanned  bytes that were looked at before, of the same head; 0 at first
- * @return  the length of the head with its empty line, 0: it is not there yet.
+ * Look for the end of a head: an empty line, or the end of a first line that can only be one of
+ * HTTP/0.9, which has no fields, or of nothing.
+ * @param scanned  what was looked at before, of the same head; 0 at first
+ * @return  the length of the head with that line, 0: it is not there yet.
  */
 uint32_t http_head_end(const uint8_t *bytes, uint32_t len, uint32_t *scanned);
 

@@ -4,6 +4,7 @@
 enum chunk_state {
 	CHUNK_SIZE,      /* before the first digit */
 	CHUNK_DIGITS,    /* at least one has come */
+	CHUNK_BLANK,     /* blanks behind them: an extension follows, or the line's end */
 	CHUNK_EXTENSION, /* ignored until the line ends */
 	CHUNK_SIZE_LF,
 	CHUNK_DATA,
@@ -63,6 +64,21 @@ digit_of(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* What ends the digits of a chunk's size. */
+static bool
+take_behind_size(struct http_body *b, uint8_t c)
+{
+	if (c == '\r')
+		b->state = CHUNK_SIZE_LF;
+	else if (c == ';')
+		b->state = CHUNK_EXTENSION;
+	else if (c == ' ' || c == '\t')
+		b->state = CHUNK_BLANK;
+	else
+		return false;
+	return true;
+}
+
 /* One byte of framing. @return false: malformed. */
 static bool
 take_byte(struct http_body *b, uint8_t c)
@@ -82,13 +98,9 @@ take_byte(struct http_body *b, uint8_t c)
 		}
 		if (b->state == CHUNK_SIZE)
 			return false;
-		if (c == '\r')
-			b->state = CHUNK_SIZE_LF;
-		else if (c == ';' || c == ' ' || c == '\t')
-			b->state = CHUNK_EXTENSION;
-		else
-			return false;
-		return true;
+		return take_behind_size(b, c);
+	case CHUNK_BLANK:
+		return ++b->line <= HTTP_CHUNK_LINE_MAX && take_behind_size(b, c);
 	case CHUNK_EXTENSION:
 		if (c == '\r')
 			b->state = CHUNK_SIZE_LF;
@@ -122,8 +134,8 @@ take_byte(struct http_body *b, uint8_t c)
 		b->state = CHUNK_TRAILER_START;
 		return c == '\n';
 	case CHUNK_END_LF:
-		b->ended = true;
-		return c == '\n';
+		b->ended = c == '\n';
+		return b->ended;
 	case CHUNK_DATA:
 		break;
 	}

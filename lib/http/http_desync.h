@@ -31,12 +31,19 @@ enum http_desync_reason {
 	HTTP_REASON_AMBIGUOUS_URI,
 	HTTP_REASON_BOTH_TE_CL_PRESENT,
 	HTTP_REASON_DUPLICATE_CONTENT_LENGTH,
+	HTTP_REASON_EMPTY_HEADER,
+	HTTP_REASON_SUSPICIOUS_HEADER,
 	HTTP_REASON_UNDEFINED_CONTENT_LENGTH_SEMANTICS,
 	HTTP_REASON_UNDEFINED_TRANSFER_ENCODING_SEMANTICS,
 	HTTP_REASON_BAD_CONTENT_LENGTH,
+	HTTP_REASON_BAD_HEADER,
+	HTTP_REASON_BAD_METHOD,
 	HTTP_REASON_BAD_TRANSFER_ENCODING,
+	HTTP_REASON_BAD_URI,
+	HTTP_REASON_BAD_VERSION,
 	HTTP_REASON_MULTIPLE_CONTENT_LENGTH,
 	HTTP_REASON_MULTIPLE_TRANSFER_ENCODING_CHUNKED,
+	HTTP_REASON_SUSPICIOUS_TE_CL_PRESENT,
 };
 
 struct http_desync {
@@ -46,7 +53,10 @@ struct http_desync {
 	bool close;      /* both connections end behind it */
 };
 
-/** Judge a request that was parsed. */
+/**
+ * Judge a request that was parsed, or that http_request_parse() refused as unreadable (then the
+ * status is not ours to say: 0).
+ */
 struct http_desync http_desync_classify(const struct http_request *request,
 					enum http_desync_mode mode);
 

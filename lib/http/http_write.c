@@ -51,13 +51,20 @@ text_of(const char *s)
 /* Requests. */
 
 size_t
-http_request_bound(const struct http_request *r, const struct http_request_edits *e)
+http_request_bound(const struct http_request *r, const struct http_policy *policy,
+		   const struct http_request_edits *e)
 {
-	/* Names and values leave as they came; a target's bad bytes take three. */
-	return 3 * (size_t)r->len + e->host.len + e->target.len + 512;
+	/* A byte of a target becomes three at most, and so does `:` between one-letter fields. */
+	size_t n = 3 * ((size_t)r->len + e->target.len) + e->host.len + 512;
+
+	n += strlen(policy->default_host) + strlen(e->client);
+	return n + (e->trace_id == NULL ? 0 : strlen(e->trace_id));
 }
 
-/* A target with what may not be in one percent-encoded (RFC 3986). */
+/*
+ * A target with what could be read in two ways percent-encoded (RFC 3986): controls, blanks, bytes
+ * above ASCII, and `#`, where some would end it.
+ */
 static void
 put_target(struct bytes_writer *w, struct http_text t)
 {
@@ -68,7 +75,7 @@ put_target(struct bytes_writer *w, struct http_text t)
 		uint8_t c = t.at[i];
 		char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
 
-		if (c > ' ' && c != 127)
+		if (c > ' ' && c < 127 && c != '#')
 			continue;
 		bytes_put(w, t.at + plain, i - plain);
 		bytes_put(w, escaped, sizeof(escaped));
@@ -88,8 +95,6 @@ put_request_line(struct bytes_writer *w, const struct http_request *r,
 	} else if (!r->absolute) {
 		put_target(w, r->target);
 	} else {
-		if (r->path.len == 0)
-			put(w, "/");
 		put_target(w, r->path);
 		if (r->query.at != NULL) {
 			put(w, "?");
@@ -110,18 +115,23 @@ put_host(struct bytes_writer *w, const struct http_request *r, const struct http
 	uint32_t name;
 	uint8_t *to;
 
+	put(w, "Host: ");
 	if (host.len == 0)
 		host = fallback;
+	if (policy->preserve_host_header && e->host.at == NULL && r->host.len > 0) {
+		put_text(w, host);
+		put(w, "\r\n");
+		return;
+	}
 	colon = memrchr(host.at, ':', host.len);
 	if (colon != NULL && memchr(colon, ']', host.len - (size_t)(colon - host.at)) != NULL)
 		colon = NULL; /* inside an IPv6 literal */
 	name = colon == NULL ? host.len : (uint32_t)(colon - host.at);
-	put(w, "Host: ");
 	to = bytes_reserve(w, name);
 	for (uint32_t i = 0; to != NULL && i < name; i++)
 		to[i] = host.at[i] >= 'A' && host.at[i] <= 'Z' ? host.at[i] | 0x20 : host.at[i];
 	if (policy->port != 80 && policy->port != 443) {
-		if (colon != NULL) {
+		if (host.len - name > 1) {
 			bytes_put(w, colon, host.len - name);
 		} else {
 			put(w, ":");
@@ -152,8 +162,6 @@ static void
 put_forwarded_for(struct bytes_writer *w, const struct http_request *r,
 		  const struct http_policy *policy, const struct http_request_edits *e)
 {
-	bool any = false;
-
 	put(w, "X-Forwarded-For: ");
 	for (uint32_t i = 0; i < r->fields.n; i++) {
 		const struct http_field *f = &r->fields.at[i];
@@ -162,15 +170,21 @@ put_forwarded_for(struct bytes_writer *w, const struct http_request *r,
 			continue;
 		put_text(w, f->value);
 		put(w, ", ");
-		any = true;
 	}
-	(void)any;
 	put_client(w, policy, e);
 	put(w, "\r\n");
 }
 
+/* Whether the target gets the Host field as it came. */
 static bool
-is_kept(const struct http_field *f, const struct http_policy *policy,
+is_own_host(const struct http_request *r, const struct http_policy *policy,
+	    const struct http_request_edits *e)
+{
+	return policy->preserve_host_header && r->hosts_n > 0 && !r->absolute && e->host.at == NULL;
+}
+
+static bool
+is_kept(const struct http_request *r, const struct http_field *f, const struct http_policy *policy,
 	const struct http_request_edits *e)
 {
 	switch ((enum http_name)f->id) {
@@ -180,7 +194,7 @@ is_kept(const struct http_field *f, const struct http_policy *policy,
 	case HTTP_EXPECT:
 		return false; /* written anew */
 	case HTTP_HOST:
-		return policy->preserve_host_header;
+		return is_own_host(r, policy, e);
 	case HTTP_X_FORWARDED_FOR:
 		return policy->xff_mode == HTTP_XFF_PRESERVE;
 	case HTTP_X_AMZN_TRACE_ID:
@@ -190,16 +204,6 @@ is_kept(const struct http_field *f, const struct http_policy *policy,
 	}
 }
 
-static struct http_text
-upgrade_of(const struct http_fields *fields)
-{
-	for (uint32_t i = 0; i < fields->n; i++) {
-		if (fields->at[i].id == HTTP_UPGRADE)
-			return fields->at[i].value;
-	}
-	return (struct http_text){0};
-}
-
 void
 http_request_write(struct bytes_writer *w, const struct http_request *r,
 		   const struct http_policy *policy, const struct http_request_edits *e)
@@ -207,12 +211,12 @@ http_request_write(struct bytes_writer *w, const struct http_request *r,
 	const struct http_framing *f = &r->fields.framing;
 
 	put_request_line(w, r, e);
-	if (!policy->preserve_host_header || !r->has_host || e->host.at != NULL)
+	if (!is_own_host(r, policy, e))
 		put_host(w, r, policy, e);
 	for (uint32_t i = 0; i < r->fields.n; i++) {
 		const struct http_field *field = &r->fields.at[i];
 
-		if (!is_kept(field, policy, e) || (field->id == HTTP_HOST && e->host.at != NULL))
+		if (!is_kept(r, field, policy, e))
 			continue;
 		put_text(w, field->name);
 		put(w, ": ");
@@ -228,8 +232,7 @@ http_request_write(struct bytes_writer *w, const struct http_request *r,
 	if (e->trace_id != NULL)
 		put_field(w, "X-Amzn-Trace-Id", text_of(e->trace_id));
 	if (e->upgrade) {
-		put(w, "Connection: Upgrade\r\n");
-		put_field(w, "Upgrade", upgrade_of(&r->fields));
+		put(w, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
 	}
 	if (f->chunked) {
 		put(w, "Transfer-Encoding: chunked\r\n");
@@ -307,6 +310,8 @@ http_response_write(struct bytes_writer *w, const struct http_response *r,
 {
 	const struct http_framing *f = &r->fields.framing;
 
+	if (e->client_version == 9)
+		return; /* a body is all that HTTP/0.9 knows */
 	put(w, "HTTP/1.1 ");
 	put_number(w, r->status);
 	put(w, " ");
@@ -334,8 +339,7 @@ http_response_write(struct bytes_writer *w, const struct http_response *r,
 		put(w, "\r\n");
 	}
 	if (e->upgrade) {
-		put(w, "Connection: Upgrade\r\n");
-		put_field(w, "Upgrade", upgrade_of(&r->fields));
+		put(w, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
 	} else if (e->close) {
 		put(w, "Connection: close\r\n");
 	} else if (e->client_version < 11) {
@@ -354,6 +358,9 @@ http_reason_phrase(uint16_t status)
 		const char *phrase;
 	} phrases[] = {
 		{200, "OK"},
+		{201, "Created"},
+		{202, "Accepted"},
+		{204, "No Content"},
 		{301, "Moved Permanently"},
 		{302, "Found"},
 		{400, "Bad Request"},
@@ -374,6 +381,7 @@ http_reason_phrase(uint16_t status)
 		{504, "Gateway Time-out"},
 		{505, "HTTP Version Not Supported"},
 		{507, "Insufficient Storage"},
+		{561, "Unauthorized"},
 	};
 
 	for (size_t i = 0; i < ARRAY_N(phrases); i++) {
@@ -388,6 +396,7 @@ http_answer_write(struct bytes_writer *w, const struct http_answer *a,
 		  const struct http_policy *policy)
 {
 	const char *phrase = http_reason_phrase(a->status);
+	bool bodyless = a->status < 200 || a->status == 204 || a->status == 304;
 	struct http_text body = a->body;
 	time_t wall = (time_t)a->wall_s;
 	char page[256], date[40];
@@ -400,6 +409,10 @@ http_answer_write(struct bytes_writer *w, const struct http_answer *a,
 			 a->status, phrase, a->status, phrase);
 		body = text_of(page);
 	}
+	if (a->client_version == 9) {
+		put_text(w, body);
+		return;
+	}
 	gmtime_r(&wall, &tm);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	put(w, "HTTP/1.1 ");
@@ -410,19 +423,18 @@ http_answer_write(struct bytes_writer *w, const struct http_answer *a,
 	if (policy->response_server)
 		put(w, "Server: awselb/2.0\r\n");
 	put_field(w, "Date", text_of(date));
-	put_field(w, "Content-Type",
-		  text_of(a->content_type != NULL ? a->content_type : "text/html"));
-	put(w, "Content-Length: ");
-	put_number(w, body.len);
-	put(w, "\r\n");
+	if (!bodyless) {
+		put_field(w, "Content-Type",
+			  text_of(a->content_type != NULL ? a->content_type : "text/html"));
+		put(w, "Content-Length: ");
+		put_number(w, body.len);
+		put(w, "\r\n");
+	}
 	if (a->location.at != NULL)
 		put_field(w, "Location", a->location);
 	put_inserts(w, policy);
-	if (a->close)
-		put(w, "Connection: close\r\n");
-	else
-		put(w, "Connection: keep-alive\r\n");
+	put(w, a->close ? "Connection: close\r\n" : "Connection: keep-alive\r\n");
 	put(w, "\r\n");
-	if (!a->head_only)
+	if (!a->head_only && !bodyless)
 		put_text(w, body);
 }

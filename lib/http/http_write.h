@@ -42,7 +42,7 @@ struct http_request_edits {
 	const char *client;      /* address of the client as text, no brackets */
 	uint16_t client_port;
 	const char *trace_id; /* value of X-Amzn-Trace-Id; NULL: as it came */
-	bool upgrade;         /* the request asks for one and may */
+	bool upgrade;         /* the request asks for WebSocket and may */
 };
 
 /** Fields for clients beside the target's. */
@@ -56,7 +56,7 @@ struct http_response_edits {
 	uint8_t client_version;
 };
 
-size_t http_request_bound(const struct http_request *request,
+size_t http_request_bound(const struct http_request *request, const struct http_policy *policy,
 			  const struct http_request_edits *edits);
 void http_request_write(struct bytes_writer *w, const struct http_request *request,
 			const struct http_policy *policy, const struct http_request_edits *edits);

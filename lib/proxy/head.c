@@ -108,12 +108,14 @@ head_read_request(struct proxy *p, struct head *h, const struct chain *in, uint1
 	const uint8_t *bytes = in_one_piece(h, in, &len);
 
 	if (bytes == NULL) {
+		heads->request.defect = HTTP_DEFECT_NONE;
 		*status = 503;
 		return HEAD_BAD;
 	}
 	end = http_head_end(bytes, len, &h->scanned);
 	if (end == 0) {
 		*status = http_request_too_long(bytes, len);
+		heads->request.defect = *status == 414 ? HTTP_DEFECT_TARGET : HTTP_DEFECT_FIELD;
 		return *status != 0 ? HEAD_BAD : HEAD_MORE;
 	}
 	*status = http_request_parse(&heads->request, bytes, end);
@@ -166,6 +168,15 @@ keeps_alive(const struct http_request *r)
 	return !r->fields.connection_close;
 }
 
+void
+head_classify_refused(struct proxy *p, struct exchange *x)
+{
+	struct http_desync d = http_desync_classify(&p->heads->request, HTTP_DESYNC_DEFENSIVE);
+
+	x->x.record.classification = (uint8_t)d.class;
+	x->x.record.classification_reason = (uint8_t)d.reason;
+}
+
 struct head_verdict
 head_classify_request(struct proxy *p, struct exchange *x)
 {
@@ -180,6 +191,7 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	x->x.record.http_version = r->version;
 	x->x.record.classification = (uint8_t)d.class;
 	x->x.record.classification_reason = (uint8_t)d.reason;
+	x->x.record.invalid_header = r->fields.invalid_names > 0;
 	x->is_head = r->is_head;
 	x->may_reuse = !d.close;
 	x->request.body = http_request_body(r);
@@ -188,9 +200,8 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	x->upgrade = r->fields.connection_upgrade && r->version == 11 && x->request.body.ended;
 	verdict.close |= !keeps_alive(r);
 	verdict.expects_continue = r->expects_continue && r->version == 11;
-	/* RFC 9112 section 3.2: one Host, in HTTP/1.1 at least one. */
-	if (verdict.status == 0 && r->version == 11 &&
-	    (r->hosts_n > 1 || (r->hosts_n == 0 && !r->absolute)))
+	/* RFC 9112 section 3.2: one Host at most, and in HTTP/1.1 exactly one. */
+	if (verdict.status == 0 && (r->hosts_n > 1 || (r->version == 11 && r->hosts_n == 0)))
 		verdict.status = 400;
 	if (verdict.status == 0 && http_forwarded_for_count(r) > 30)
 		verdict.status = 463;
@@ -273,7 +284,7 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 
 	if (r->status < 200 && r->status != 101)
 		return true;
-	if (r->status == 101 && !x->upgrade)
+	if (r->status == 101 && (!x->upgrade || !r->fields.connection_upgrade))
 		return false;
 	if (!http_response_body(r, x->is_head, &x->response.body))
 		return false;
@@ -283,7 +294,8 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 		begin_tunnel(x);
 		edits.upgrade = true;
 	}
-	if (r->version < 11 ? !r->fields.connection_keep_alive : r->fields.connection_close)
+	if (r->fields.connection_close ||
+	    (r->version < 11 && (!r->fields.connection_keep_alive || r->fields.framing.has_coding)))
 		x->may_reuse = false;
 	/* A length that isn't known beforehand: chunks for who knows them, else the end says it. */
 	if (r->status != 101 && (x->response.body.kind == HTTP_BODY_CHUNKED ||

@@ -94,7 +94,8 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 		return;
 	}
 	x->x.record.sent_bytes += bytes.len;
-	tcp_send(p->config.tcp, s->connection, &bytes);
+	if (!chain_is_empty(&bytes))
+		tcp_send(p->config.tcp, s->connection, &bytes);
 	if (x->request.body.ended || s->close_after)
 		exchange_complete(p, s);
 }
@@ -128,9 +129,9 @@ begin_exchange(struct proxy *p, struct session *s)
 	return x;
 }
 
-/* What came can't be read as a request: nobody knows where the next one would begin. */
+/* What came is no request, or not all of one: nobody knows where the next one would begin. */
 static void
-refuse(struct proxy *p, struct session *s, uint16_t status)
+refuse(struct proxy *p, struct session *s, uint16_t status, bool unreadable)
 {
 	struct exchange *x = begin_exchange(p, s);
 
@@ -138,6 +139,8 @@ refuse(struct proxy *p, struct session *s, uint16_t status)
 		return;
 	x->x.record.received_bytes = tcp_received(s->connection)->len;
 	x->request.body.ended = true;
+	if (unreadable)
+		head_classify_refused(p, x);
 	answer(p, s, &(struct proxy_answer){.status = status, .close = true});
 }
 
@@ -222,11 +225,11 @@ read_head(struct proxy *p, struct session *s)
 		begin_request(p, s);
 		break;
 	case HEAD_BAD:
-		refuse(p, s, status);
+		refuse(p, s, status, true);
 		break;
 	case HEAD_MORE:
 		if (s->client_ended)
-			refuse(p, s, 400);
+			refuse(p, s, 400, false);
 		break;
 	}
 }
@@ -252,7 +255,7 @@ session_timeout(struct proxy *p, struct session *s)
 		session_end(p, s, false);
 		break;
 	case SESSION_HEAD:
-		refuse(p, s, 408);
+		refuse(p, s, 408, false);
 		break;
 	case SESSION_EXCHANGE:
 		if (!x->answer_begun)
