@@ -409,10 +409,6 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 	if (r.host.len == 0)
 		r.host = (struct alb_text){l->default_host, (uint32_t)strlen(l->default_host)};
 	counters_of(alb, x->record.frontend)->rule_evaluations += alb_rules_n(l->rules);
-	if (request->fields.invalid_names > 0 && l->policy.drop_invalid_header_fields)
-		counters_of(alb, x->record.frontend)->dropped_invalid_header++;
-	else if (request->fields.invalid_names > 0)
-		counters_of(alb, x->record.frontend)->forwarded_invalid_header++;
 	if (alb_rules_match(l->rules, alb->scratch, &r, &rule) == ALB_BUDGET) {
 		answer_status(decision, 500);
 		return;
