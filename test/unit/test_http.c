@@ -187,12 +187,14 @@ parse_long(uint32_t line, uint32_t fields_n, uint32_t field)
 
 	while (n < line - 9)
 		head[n++] = 'a';
-	n += (size_t)sprintf(head + n, " HTTP/1.1\r\n");
+	memcpy(head + n, " HTTP/1.1\r\n", 11);
+	n += 11;
 	for (uint32_t i = 0; i < fields_n; i++) {
 		memset(head + n, 'a', field);
 		head[n + 1] = ':';
 		n += field;
-		n += (size_t)sprintf(head + n, "\r\n");
+		memcpy(head + n, "\r\n", 2);
+		n += 2;
 	}
 	n += (size_t)sprintf(head + n, "\r\n");
 	return parse(&r, head, n);
