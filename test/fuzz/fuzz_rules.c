@@ -45,7 +45,7 @@ parse(struct alb_text rules)
 	struct config_source sources[] = {{"head.ini", WORLD_HEAD, strlen(WORLD_HEAD)},
 					  {"rules.ini", rules.at, rules.len}};
 	struct config_errors errors = {0};
-	struct model *m = config_parse(sources, 2, &errors);
+	struct model *m = config_load(sources, 2, &errors);
 
 	config_errors_free(&errors);
 	return m;
