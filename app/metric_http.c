@@ -126,19 +126,22 @@ metric_of_http_group(struct management *m, uint64_t group_id, struct histogram *
 }
 
 static void
+put_metrics(json_t *row, const struct http_metric *metrics, size_t n, const void *counters)
+{
+	for (size_t i = 0; i < n; i++)
+		json_put(row, metrics[i].name, http_metric_value(&metrics[i], counters));
+}
+
+static void
 put_frontend(json_t *row, const struct http_frontend_counters *sum)
 {
-	for (size_t i = 0; i < http_frontend_metrics_n; i++)
-		json_put(row, http_frontend_metrics[i].name,
-			 http_metric_value(&http_frontend_metrics[i], sum));
+	put_metrics(row, http_frontend_metrics, http_frontend_metrics_n, sum);
 }
 
 static void
 put_target(json_t *row, const struct http_target_counters *sum)
 {
-	for (size_t i = 0; i < http_target_metrics_n; i++)
-		json_put(row, http_target_metrics[i].name,
-			 http_metric_value(&http_target_metrics[i], sum));
+	put_metrics(row, http_target_metrics, http_target_metrics_n, sum);
 }
 
 void

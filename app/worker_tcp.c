@@ -47,16 +47,15 @@ emit(void *arg, const struct tcp_segment *s)
 {
 	struct worker_tcp *t = arg;
 	struct worker *w = t->worker;
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w->dp->pool);
+	struct rte_mbuf *m;
 	uint16_t len = (uint16_t)(s->header_len + s->payload_len);
 	const struct span *span = s->span;
 	uint32_t offset = s->offset, left = s->payload_len;
 	uint8_t *at;
 
-	if (w->snapshot == NULL) {
-		rte_pktmbuf_free(m); /* the worker has stopped: nothing leaves any more */
-		return;
-	}
+	if (w->snapshot == NULL)
+		return; /* the worker has stopped: nothing leaves any more */
+	m = rte_pktmbuf_alloc(w->dp->pool);
 	if (m == NULL) {
 		w->counters.drops[DROP_MBUF_EXHAUSTED]++;
 		return;
@@ -303,7 +302,7 @@ worker_tcp_turn(struct worker *w)
 	alb_begin(t->alb, w->snapshot, w->now_us);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
-	busy = proxy_turn(t->proxy, w->snapshot, w->now_us);
+	busy = proxy_turn(t->proxy, w->now_us);
 	tcp_flush(t->tcp);
 	return busy;
 }

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "alb_record.h"
-#include "check.h"
-#include "hash.h"
 #include "http_desync.h"
 #include "target_set.h"
 
@@ -47,6 +45,12 @@ static uint64_t
 wall_us(const struct alb *alb)
 {
 	return alb->settings.wall_us + alb->now_us;
+}
+
+static uint64_t
+wall_s(const struct alb *alb)
+{
+	return wall_us(alb) / 1000000;
 }
 
 static const struct alb_listener *
@@ -110,7 +114,7 @@ on_policy(void *arg, uint32_t frontend, bool *draining)
 static uint64_t
 on_wall_s(void *arg)
 {
-	return wall_us(arg) / 1000000;
+	return wall_s(arg);
 }
 
 /* Choosing a target. */
@@ -202,30 +206,18 @@ answer_status(struct proxy_decision *decision, uint16_t status)
 	decision->answer.status = status;
 }
 
-static uint64_t
-wall_s(const struct alb *alb)
+static int
+compare_group(const void *index, const void *group)
 {
-	return wall_us(alb) / 1000000;
+	uint32_t a = *(const uint32_t *)index, b = ((const struct alb_group *)group)->index;
+
+	return a < b ? -1 : a > b;
 }
 
 static const struct alb_group *
 group_of(const struct alb_listener *l, uint32_t index)
 {
-	uint32_t first = 0, n = l->groups_n;
-
-	while (n > 0) {
-		uint32_t half = n / 2;
-
-		if (l->groups[first + half].index == index)
-			return &l->groups[first + half];
-		if (l->groups[first + half].index < index) {
-			first += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
-	return NULL;
+	return bsearch(&index, l->groups, l->groups_n, sizeof(l->groups[0]), compare_group);
 }
 
 /* The target group of a request: that the client sticks to, or by weight. */
@@ -553,7 +545,7 @@ on_done(void *arg, const struct proxy_exchange *x)
 	let_go(alb, (struct proxy_exchange *)(uintptr_t)x);
 	count(alb, x);
 	if (l != NULL && l->log_access && alb->settings.log != NULL &&
-	    !alb_record_write(alb->settings.log, l, x, wall_us(alb) - alb->now_us, alb->snapshot))
+	    !alb_record_write(alb->settings.log, l, x, alb->settings.wall_us, alb->snapshot))
 		counters_of(alb, x->record.frontend)->log_lost++;
 }
 

@@ -107,18 +107,6 @@ put_template(struct url *u, const char *at, const struct variables *v)
 	}
 }
 
-static struct alb_text
-without_port(struct alb_text host)
-{
-	uint32_t n = host.len;
-
-	while (n > 0 && host.at[n - 1] >= '0' && host.at[n - 1] <= '9')
-		n--;
-	if (n > 1 && host.at[n - 1] == ':')
-		host.len = n - 1;
-	return host;
-}
-
 static void
 put_query(struct url *u, const char *template, const struct variables *v)
 {
@@ -138,7 +126,7 @@ alb_redirect_url(const struct model_redirect *r, const struct alb_request *reque
 	struct url u = {.at = out, .end = out + size};
 	char port_text[8];
 	struct variables v = {.protocol = text_of(https ? "https" : "http"),
-			      .host = without_port(request->host),
+			      .host = alb_host_name(request->host),
 			      .path = request->path,
 			      .query = request->query};
 

@@ -30,4 +30,17 @@ struct alb_request {
 	const void *fields; /* arg of `field` */
 };
 
+/** Of `name`, `name:port` or `[v6]:port`: without the port. */
+static inline struct alb_text
+alb_host_name(struct alb_text host)
+{
+	uint32_t n = host.len;
+
+	while (n > 0 && host.at[n - 1] >= '0' && host.at[n - 1] <= '9')
+		n--;
+	if (n > 1 && host.at[n - 1] == ':')
+		host.len = n - 1;
+	return host;
+}
+
 #endif

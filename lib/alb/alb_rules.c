@@ -120,19 +120,6 @@ lower(struct alb_scratch *s, struct alb_text text)
 	return (struct alb_text){s->lower, len};
 }
 
-/* `name`, `name:port`, `[v6]:port`: without the port. */
-static struct alb_text
-host_name(struct alb_text host)
-{
-	uint32_t n = host.len;
-
-	while (n > 0 && host.at[n - 1] >= '0' && host.at[n - 1] <= '9')
-		n--;
-	if (n > 1 && host.at[n - 1] == ':')
-		host.len = n - 1;
-	return host;
-}
-
 static void
 find_field(struct lookup *l, const struct header_index *h, struct alb_text value)
 {
@@ -225,7 +212,7 @@ find_all(struct lookup *l)
 	const struct alb_rules *r = l->rules;
 
 	if (r->host.patterns != NULL)
-		find(l, &r->host, lower(l->scratch, host_name(l->request->host)));
+		find(l, &r->host, lower(l->scratch, alb_host_name(l->request->host)));
 	if (r->path.patterns != NULL)
 		find(l, &r->path, l->path);
 	if (r->method.patterns != NULL)
@@ -279,10 +266,11 @@ match_regexps(struct lookup *l, const struct rule *rule)
 	for (uint32_t i = 0; i < rule->regex_n; i++) {
 		const struct regex_condition *c =
 			&l->rules->regex_conditions[rule->regex_first + i];
-		enum regexp_result result = c->kind == CONDITION_HTTP_HEADER ? match_fields(l, c)
-					    : c->kind == CONDITION_HOST_HEADER
-						    ? match_text(l, c, host_name(l->request->host))
-						    : match_text(l, c, l->path);
+		enum regexp_result result =
+			c->kind == CONDITION_HTTP_HEADER ? match_fields(l, c)
+			: c->kind == CONDITION_HOST_HEADER
+				? match_text(l, c, alb_host_name(l->request->host))
+				: match_text(l, c, l->path);
 
 		if (result != REGEXP_MATCH)
 			return result;

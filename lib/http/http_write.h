@@ -77,8 +77,6 @@ struct http_answer {
 	uint8_t client_version;
 };
 
-#define HTTP_ANSWER_BOUND 2048 /* beside location, body and inserts */
-
 void http_answer_write(struct bytes_writer *w, const struct http_answer *answer,
 		       const struct http_policy *policy);
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "http_desync.h"
 #include "proxy_private.h"
 
@@ -43,9 +42,8 @@ heads_free(struct heads *heads)
 }
 
 void
-head_free(struct proxy *p, struct head *h)
+head_free(struct head *h)
 {
-	(void)p;
 	free(h->bytes);
 	*h = (struct head){0};
 }
@@ -238,14 +236,12 @@ head_write_request(struct proxy *p, struct exchange *x, const struct proxy_decis
 /* Responses. */
 
 enum head_result
-head_read_response(struct proxy *p, struct head *h, const struct chain *in,
-		   const struct exchange *x)
+head_read_response(struct proxy *p, struct head *h, const struct chain *in)
 {
 	struct heads *heads = p->heads;
 	uint32_t len, end;
 	const uint8_t *bytes = in_one_piece(h, in, &len);
 
-	(void)x;
 	if (bytes == NULL)
 		return HEAD_BAD;
 	end = http_head_end(bytes, len, &h->scanned);

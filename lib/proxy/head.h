@@ -30,7 +30,7 @@ struct heads;
 struct heads *heads_create(void);
 void heads_free(struct heads *heads);
 
-void head_free(struct proxy *proxy, struct head *head);
+void head_free(struct head *head);
 
 /** Read a request's head from what has come. @return HEAD_BAD with the status to answer. */
 enum head_result head_read_request(struct proxy *proxy, struct head *head, const struct chain *in,
@@ -56,8 +56,7 @@ void head_classify_refused(struct proxy *proxy, struct exchange *exchange);
 bool head_write_request(struct proxy *proxy, struct exchange *exchange,
 			const struct proxy_decision *decision, struct chain *out);
 
-enum head_result head_read_response(struct proxy *proxy, struct head *head, const struct chain *in,
-				    const struct exchange *exchange);
+enum head_result head_read_response(struct proxy *proxy, struct head *head, const struct chain *in);
 uint32_t head_response_len(const struct proxy *proxy);
 
 /**

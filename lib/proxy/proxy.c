@@ -257,12 +257,11 @@ sweep(struct proxy *p)
 }
 
 bool
-proxy_turn(struct proxy *p, const struct snapshot *snapshot, uint64_t now_us)
+proxy_turn(struct proxy *p, uint64_t now_us)
 {
 	struct tcp_connection *connection;
 	uint32_t events, n = 0;
 
-	p->snapshot = snapshot;
 	p->now_us = now_us;
 	p->now_ms = clock_us_to_ms(now_us);
 	run_postponed(p);
@@ -273,7 +272,6 @@ proxy_turn(struct proxy *p, const struct snapshot *snapshot, uint64_t now_us)
 		n++;
 	}
 	bury(p);
-	p->snapshot = NULL;
 	return n > 0;
 }
 

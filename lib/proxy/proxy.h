@@ -104,7 +104,7 @@ void proxy_free(struct proxy *proxy);
  * Deal with the engine's events and with time, once per turn between tcp_advance() and tcp_flush().
  * @return  whether there was anything to do.
  */
-bool proxy_turn(struct proxy *proxy, const struct snapshot *snapshot, uint64_t now_us);
+bool proxy_turn(struct proxy *proxy, uint64_t now_us);
 
 struct proxy_gauges {
 	uint32_t sessions, upstreams, idle_upstreams, exchanges;

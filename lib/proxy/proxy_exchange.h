@@ -35,7 +35,6 @@ struct proxy_session_info {
 	const struct tcp_tuple *tuple;
 	uint32_t frontend; /* reference */
 	uint64_t number;   /* of this worker's sessions, unique in the process with the worker */
-	bool tls;
 };
 
 /** What the log and the metrics are made of.  Times in microseconds of the worker's clock. */
@@ -48,8 +47,7 @@ struct proxy_record {
 	uint8_t end;            /* enum proxy_end */
 	uint8_t classification; /* http's */
 	uint8_t classification_reason;
-	uint8_t error_reason; /* the service's */
-	uint8_t actions;      /* the service's: bits */
+	uint8_t actions; /* the service's: bits */
 	uint8_t retries;
 	uint8_t upgraded;         /* to a WebSocket */
 	uint8_t http_version;     /* 9, 10, 11 */

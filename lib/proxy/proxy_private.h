@@ -86,7 +86,6 @@ struct upstream {
 	struct proxy_side side; /* first */
 	struct proxy *proxy;
 	uint8_t state;   /* enum upstream_state */
-	bool reused;     /* had an exchange before */
 	bool got_bytes;  /* of the answer under way */
 	bool ended;      /* FIN of the target */
 	uint32_t target; /* reference */
@@ -100,7 +99,6 @@ struct upstream {
 struct proxy {
 	struct proxy_config config;
 	struct timer_wheel wheel;
-	const struct snapshot *snapshot; /* of this turn */
 	uint64_t now_us;
 	uint32_t now_ms;
 	uint64_t sessions_begun;

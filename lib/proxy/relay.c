@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "check.h"
-
 uint64_t
 relay_left(const struct relay *r)
 {
@@ -24,6 +22,12 @@ frame_chunk(struct proxy *p, struct chain *out, struct chain *payload)
 		return false;
 	chain_move_all(out, payload);
 	return chain_append(p->config.pool, out, NULL, (const uint8_t *)"\r\n", 2, 0);
+}
+
+static bool
+append_last_chunk(struct proxy *p, struct chain *out)
+{
+	return chain_append(p->config.pool, out, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0);
 }
 
 /* Take payload of a body from `from` into `payload`, at most `room` bytes of it. */
@@ -66,8 +70,7 @@ move_body(struct proxy *p, struct tcp_connection *from, struct tcp_connection *t
 	if (!r->chunk_out)
 		chain_move_all(&out, &payload);
 	else if ((!chain_is_empty(&payload) && !frame_chunk(p, &out, &payload)) ||
-		 (r->body.ended && result == RELAY_OK &&
-		  !chain_append(p->config.pool, &out, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0)))
+		 (r->body.ended && result == RELAY_OK && !append_last_chunk(p, &out)))
 		result = RELAY_MEMORY;
 	chain_free(p->config.pool, &payload);
 	*sent += out.len;
@@ -109,7 +112,7 @@ end_by_close(struct proxy *p, struct exchange *x)
 	x->response.body.ended = true;
 	if (!x->response.chunk_out)
 		return RELAY_OK;
-	if (!chain_append(p->config.pool, &end, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0))
+	if (!append_last_chunk(p, &end))
 		return RELAY_MEMORY;
 	x->x.record.sent_bytes += end.len;
 	tcp_send(p->config.tcp, x->session->connection, &end);

@@ -19,7 +19,7 @@ session_end(struct proxy *p, struct session *s, bool reset)
 	else
 		tcp_close(p->config.tcp, s->connection, PROXY_LINGER_MS);
 	p->config.service->closed(p->config.service_arg, &s->info);
-	head_free(p, &s->head);
+	head_free(&s->head);
 	proxy_give_session(p, s);
 }
 
@@ -76,10 +76,8 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	struct exchange *x = s->exchange;
 	struct chain bytes = {0};
 
-	if (x->upstream != NULL) {
+	if (x->upstream != NULL)
 		upstream_release(p, x->upstream, false);
-		x->upstream = NULL;
-	}
 	chain_free(p->config.pool, &x->head);
 	/* A body of unknown or great length that nobody wants: the connection ends instead. */
 	if (a->close || (!x->request.body.ended && relay_left(&x->request) > PROXY_DISCARD_BYTES))
@@ -201,7 +199,7 @@ begin_request(struct proxy *p, struct session *s)
 	}
 	chain_free(p->config.pool, &head);
 	if (s->state != SESSION_CLOSED)
-		head_free(p, &s->head);
+		head_free(&s->head);
 }
 
 static void

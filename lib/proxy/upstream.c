@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "proxy_private.h"
 
-#include "check.h"
 #include "ref.h"
 
 /* The pool: idle connections of a target, the one used last first, so that others can age. */
@@ -56,7 +55,7 @@ upstream_end(struct proxy *p, struct upstream *u, bool reset)
 	else
 		tcp_close(p->config.tcp, u->connection, 0);
 	p->config.ops.disconnected(p->config.ops_arg, u->target);
-	head_free(p, &u->head);
+	head_free(&u->head);
 	proxy_give_upstream(p, u);
 }
 
@@ -78,9 +77,8 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 		upstream_end(p, u, true);
 		return;
 	}
-	head_free(p, &u->head);
+	head_free(&u->head);
 	u->state = UPSTREAM_IDLE;
-	u->reused = true;
 	u->got_bytes = false;
 	pool_add(p, u);
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
@@ -208,7 +206,7 @@ begin_response(struct proxy *p, struct upstream *u)
 		     head_write_response(p, x, &bytes);
 
 	chain_free(p->config.pool, &head);
-	head_free(p, &u->head);
+	head_free(&u->head);
 	if (!sound) {
 		session_fail(p, s, 502);
 		return;
@@ -236,7 +234,7 @@ upstream_read_head(struct proxy *p, struct upstream *u)
 		if (in->len == 0)
 			return false;
 		u->got_bytes = true;
-		switch (head_read_response(p, &u->head, in, x)) {
+		switch (head_read_response(p, &u->head, in)) {
 		case HEAD_DONE:
 			begin_response(p, u);
 			/* The exchange is over when that has failed. */
