@@ -22,7 +22,7 @@ parse(struct http_request *r, const char *head, size_t len)
 static bool
 is(struct http_text t, const char *s)
 {
-	return t.len == strlen(s) && memcmp(t.at, s, t.len) == 0;
+	return t.len == strlen(s) && (t.len == 0 || memcmp(t.at, s, t.len) == 0);
 }
 
 static void
