@@ -224,7 +224,9 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 		pools->time_wait += c->time_wait;
 		pools->exchanges += g.exchanges;
 		pools->idle_upstreams += g.idle_upstreams;
-		pools->bytes += g.bytes + worker_tcp_bytes(t);
+		pools->sessions += g.sessions;
+		pools->tcp_bytes += worker_tcp_bytes(t);
+		pools->proxy_bytes += g.bytes;
 		worker_tcp_add_spans(t, &pools->spans, &pools->spans_in_use,
 				     &pools->spans_high_water, &pools->span_failures);
 	}

@@ -40,7 +40,8 @@ void metric_put_http_target(struct management *m, uint64_t target_id, json_t *ro
 
 /** Pools of terminated connections, for `pools`. */
 struct http_pools {
-	uint64_t connections, half_open, time_wait, exchanges, idle_upstreams, bytes;
+	uint64_t connections, half_open, time_wait, sessions, exchanges, idle_upstreams;
+	uint64_t tcp_bytes, proxy_bytes; /* of objects in use */
 	uint64_t spans, spans_in_use, spans_high_water, span_failures;
 	uint64_t log_records, log_lost;
 };

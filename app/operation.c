@@ -528,9 +528,11 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 	add_pool(rows, "probes", PROBER_PROBES, m->probes_out, 0, 0, 0);
 	metric_http_pools(m, &http);
 	add_pool(rows, "connections", m->model->dataplane.max_connections, http.connections, 0, 0,
-		 http.bytes);
+		 http.tcp_bytes);
 	add_pool(rows, "half_open", 0, http.half_open, 0, 0, 0);
 	add_pool(rows, "time_wait", m->model->dataplane.max_connections, http.time_wait, 0, 0, 0);
+	add_pool(rows, "client_connections", m->model->dataplane.max_connections, http.sessions, 0,
+		 0, http.proxy_bytes);
 	add_pool(rows, "requests", m->model->dataplane.max_connections, http.exchanges, 0, 0, 0);
 	add_pool(rows, "idle_target_connections", 0, http.idle_upstreams, 0, 0, 0);
 	add_pool(rows, "spans", http.spans, http.spans_in_use, http.spans_high_water,
