@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """tools/bench http: weir, HAProxy and nginx in turn as the same HTTP proxy.
 
-The proxy alone runs on core 1; clients, targets and weir's management core are on core 0.  First
-each proxy is driven as fast as it goes; then all get the same rate, 70 % of what the slowest
-carried.  CPU per request is core 1's busy time (user, system, interrupts) by /proc/stat over the
-requests answered.  Access logs are on everywhere.
+The proxy alone runs on core 1; clients, targets and weir's management core are on core 0.  The
+kernel receives for each network device on the core of who listens there (RPS), as interrupts of
+real devices would have it: else a veth pair receives on the sender's core, and a proxy pays for its
+clients' and targets' kernels, but not for its own.  First each proxy is driven as fast as it goes;
+then all get the same rate, 70 % of what the slowest carried.  CPU per request is core 1's busy time
+(user, system, interrupts) by /proc/stat over the requests answered.  Access logs are on everywhere.
 """
 
 from __future__ import annotations
@@ -24,13 +26,17 @@ from typing import Iterator
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test" / "e2e"))
 
-from topology import BACK_V4, CLIENT_V4, FRONT_V4, Lab, end_process, wait_until  # noqa: E402
+from idle_clients import IdleClients  # noqa: E402
+from topology import BACK_V4, CLIENT_V4, FRONT_V4, Lab, Namespace, end_process, wait_until  # noqa: E402
+from weir_control import call  # noqa: E402
 
 PROXY_CPU = max(os.sched_getaffinity(0))
 OTHER_CPU = min(os.sched_getaffinity(0))
 VIP = "198.18.1.10"
 LOAD = ROOT / "build" / "test" / "perf" / "http_load"
 CONNECTIONS = 64
+IDLE_CONNECTIONS = 9000  # what kernel proxies can hold with the files that a process may open
+IDLE_SOURCES = [f"198.18.1.{100 + i}" for i in range(4)]
 
 CASES = {
     "keep-alive 1 KiB": ("/files/1k", False),
@@ -72,7 +78,7 @@ target = 198.18.2.12:80
 
 HAPROXY = """global
     nbthread 1
-    maxconn 4000
+    maxconn 9500
     log stdout format raw local0
 defaults
     mode http
@@ -95,7 +101,8 @@ NGINX = """worker_processes 1;
 daemon off;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
-events {{ worker_connections 4000; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections 19000; }}
 http {{
     access_log {directory}/access.log;
     client_body_temp_path {directory};
@@ -150,7 +157,7 @@ def kernel_addresses(lab: Lab) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(lab: Lab, name: str, directory: Path) -> Iterator[None]:
+def running(lab: Lab, name: str, directory: Path) -> Iterator[subprocess.Popen]:
     """One of the proxies, until the block ends."""
     directory.mkdir(exist_ok=True)
     text = {"weir": WEIR, "haproxy": HAPROXY, "nginx": NGINX}[name]
@@ -171,7 +178,7 @@ def running(lab: Lab, name: str, directory: Path) -> Iterator[None]:
                 "curl", "-sf", "-m", "1", "-o", "/dev/null", f"http://{VIP}/files/1k").returncode == 0, 30)
         except TimeoutError:
             raise RuntimeError((directory / "out").read_text(errors="replace")) from None
-        yield
+        yield process
 
 
 def load(lab: Lab, path: str, new: bool, rate: float, seconds: float) -> dict:
@@ -185,10 +192,21 @@ def load(lab: Lab, path: str, new: bool, rate: float, seconds: float) -> dict:
     return result
 
 
+def receive_on(namespace: Namespace, cpu: int) -> None:
+    """Let the kernel receive for all devices of a namespace on one core."""
+    # With a /sys of its own, which nsenter doesn't give.
+    subprocess.run(["ip", "netns", "exec", namespace.name, "sh", "-c",
+                    f"for f in /sys/class/net/*/queues/rx-*/rps_cpus; do echo {1 << cpu:x} > $f; done"],
+                   check=True)
+
+
 @contextlib.contextmanager
 def network() -> Iterator[Lab]:
     with Lab(f"weir-bench-{os.getpid()}", targets=2) as lab:
         lab.serve_http()
+        receive_on(lab.lb, PROXY_CPU)
+        for namespace in (lab.client, lab.net, *(target.ns for target in lab.targets)):
+            receive_on(namespace, OTHER_CPU)
         for target in lab.targets:
             files = lab.directory / target.name / "files"
             (files / "1k").write_bytes(os.urandom(1024))
@@ -197,6 +215,62 @@ def network() -> Iterator[Lab]:
                 subprocess.run(["taskset", "-a", "-p", "-c", str(OTHER_CPU), str(process.pid)],
                                check=True, capture_output=True)
         yield lab
+
+
+def kernel_bytes() -> int:
+    """Of sockets and all else that the kernel keeps in slabs."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(fields["Slab"].split()[0]) * 1024
+
+
+def own_bytes(directory: Path, name: str, process: subprocess.Popen) -> int:
+    """Of a proxy itself: its objects in use where it counts them, else what is resident."""
+    if name == "weir":
+        pools = {row["name"]: row["bytes"] for row in call(str(directory / "weir.sock"), "pools")["pools"]}
+        return pools["connections"] + pools["client_connections"]
+    pids = [str(process.pid), *Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    return sum(int(line.split()[1]) * 1024 for pid in pids
+               for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
+
+
+def idle_round(lab: Lab, name: str, directory: Path) -> dict:
+    """Connections that ask nothing: CPU to accept one, bytes to keep it."""
+    with running(lab, name, directory) as process:
+        with IdleClients(lab.client, VIP, len(IDLE_SOURCES), IDLE_SOURCES):
+            time.sleep(1)  # now neighbors are known
+        own, kernel, busy = own_bytes(directory, name, process), kernel_bytes(), busy_seconds()
+        with IdleClients(lab.client, VIP, IDLE_CONNECTIONS, IDLE_SOURCES,
+                         prefix=("taskset", "-c", str(OTHER_CPU))) as clients:
+            busy = busy_seconds() - busy
+            time.sleep(0.5)
+            return {"accept_us": busy * 1e6 / IDLE_CONNECTIONS, "seconds": clients.seconds,
+                    "failed": clients.failed,
+                    "own_bytes": (own_bytes(directory, name, process) - own) / IDLE_CONNECTIONS,
+                    "kernel_bytes": (kernel_bytes() - kernel) / IDLE_CONNECTIONS}
+
+
+def bench_idle(lab: Lab, proxies: list[str], rounds: int, directory: Path) -> dict:
+    lab.client.address("eth0", *(f"{source}/24" for source in IDLE_SOURCES))
+    runs: dict[str, list[dict]] = {name: [] for name in proxies}
+    for i in range(rounds):
+        for name in proxies:
+            progress(f"{IDLE_CONNECTIONS} idle connections: {name}, round {i + 1} of {rounds}")
+            runs[name].append(idle_round(lab, name, directory / name))
+    return runs
+
+
+def show_idle(runs: dict) -> None:
+    """The clients' sockets are of the same kernel: what it keeps in weir's runs is theirs."""
+    medians = {name: {key: statistics.median(r[key] for r in rows) for key in rows[0]}
+               for name, rows in runs.items()}
+    print(f"\n{IDLE_CONNECTIONS} idle connections of {len(IDLE_SOURCES)} clients (medians); "
+          "kernel: beyond what it keeps for the clients")
+    print(f"  {'':8} {'accept CPU us':>14} {'failed':>7} {'own bytes':>10} {'kernel bytes':>13} {'it/weir':>8}")
+    for name, row in medians.items():
+        accept = row["accept_us"]
+        ratio = f"{accept / medians['weir']['accept_us']:.2f}" if "weir" in medians else ""
+        kernel = row["kernel_bytes"] - medians["weir"]["kernel_bytes"] if "weir" in medians else 0
+        print(f"  {name:8} {accept:14.1f} {row['failed']:7.0f} {row['own_bytes']:10.0f} {kernel:13.0f} {ratio:>8}")
 
 
 def bench(proxies: list[str], rounds: int, seconds: float) -> dict:
@@ -219,6 +293,7 @@ def bench(proxies: list[str], rounds: int, seconds: float) -> dict:
                         load(lab, path, new, rate, min(1, seconds))
                         runs[name].append(load(lab, path, new, rate, seconds))
             results["cases"][case] = {"rate": rate, "fastest": fastest, "runs": runs}
+        results["idle"] = bench_idle(lab, proxies, rounds, directory)
     return results
 
 
@@ -246,4 +321,5 @@ def run(quick: bool) -> dict:
             raise SystemExit(f"bench: {program} is not installed: tools/setup")
     results = bench(["weir", "haproxy", "nginx"], 2 if quick else 5, 3 if quick else 10)
     show(results)
+    show_idle(results["idle"])
     return results
