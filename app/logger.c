@@ -28,7 +28,7 @@ struct log_file {
 	struct logger_log log;
 	int directory_fd; /* of the day's directory; -1: no file */
 	int fd;
-	char tmp[200]; /* name in the directory */
+	char tmp[256]; /* name in the directory */
 	time_t begun;
 	uint64_t bytes;
 	size_t buffered;
@@ -39,7 +39,7 @@ struct log_file {
 struct finished {
 	struct finished *next;
 	int directory_fd;
-	char name[200]; /* NAME.log */
+	char name[240]; /* NAME.log */
 };
 
 struct compression {
@@ -132,7 +132,7 @@ begin_file(struct logger *l, struct log_file *f)
 	}
 	/* A name that a weir that crashed has left is somebody else's. */
 	do {
-		snprintf(f->tmp, sizeof(f->tmp), "%.150s_%08x.log.tmp", f->log.name, l->serial++);
+		snprintf(f->tmp, sizeof(f->tmp), "%s_%08x.log.tmp", f->log.name, l->serial++);
 		f->fd = openat(f->directory_fd, f->tmp,
 			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	} while (f->fd < 0 && errno == EEXIST && ++tries < 100);
@@ -188,7 +188,7 @@ end_file(struct logger *l, struct log_file *f)
 	l->files_n++;
 	if (done != NULL) {
 		*done = (struct finished){.directory_fd = f->directory_fd};
-		snprintf(done->name, sizeof(done->name), "%.110s_%s_%.40s_%08x.log", f->log.name,
+		snprintf(done->name, sizeof(done->name), "%.150s_%s_%.40s_%08x.log", f->log.name,
 			 end, f->log.address, l->serial++);
 		if (renameat(f->directory_fd, f->tmp, f->directory_fd, done->name) == 0) {
 			*l->finished_last = done;
@@ -203,15 +203,25 @@ end_file(struct logger *l, struct log_file *f)
 	f->directory_fd = -1;
 }
 
-static void
-write_line(struct logger *l, uint64_t id, const char *line, size_t len)
+static bool
+is_same(const struct log_record *a, const struct log_record *b)
+{
+	return a->load_balancer_id == b->load_balancer_id && a->kind == b->kind;
+}
+
+static struct log_file *
+file_of(const struct logger *l, const struct log_record *of)
 {
 	struct log_file *f = l->files;
 
-	while (f != NULL && f->log.id != id)
+	while (f != NULL && !is_same(&f->log.of, of))
 		f = f->next;
-	if (f == NULL)
-		return; /* its load balancer is gone, or has no log any more */
+	return f;
+}
+
+static void
+write_line(struct logger *l, struct log_file *f, const char *line, size_t len)
+{
 	if (f->directory_fd < 0 && !begin_file(l, f)) {
 		l->failed++;
 		return;
@@ -232,18 +242,21 @@ drain(struct logger *l)
 
 	for (uint32_t i = 0; i < l->config.rings_n; i++) {
 		for (uint32_t n = 0; n < RECORDS_PER_RING; n++) {
-			uint64_t id = 0;
 			uint32_t len;
 			const void *record = log_ring_peek(l->config.rings[i], &len);
-			size_t line;
+			struct log_file *f;
+			size_t line = 0;
 
 			if (record == NULL)
 				break;
-			line = l->config.format(l->config.arg, record, len, &id, l->line,
-						sizeof(l->line));
+			/* None: its load balancer is gone, or has no log any more. */
+			f = file_of(l, record);
+			if (f != NULL)
+				line = l->config.format(l->config.arg, record, len, l->line,
+							sizeof(l->line));
 			log_ring_release(l->config.rings[i]);
 			if (line > 0)
-				write_line(l, id, l->line, line);
+				write_line(l, f, l->line, line);
 			any = true;
 		}
 	}
@@ -256,7 +269,7 @@ static void
 end_compression(struct logger *l, bool whole)
 {
 	struct compression *c = &l->compression;
-	char tmp[220], gz[220];
+	char tmp[256], gz[256];
 
 	deflateEnd(&c->z);
 	close(c->in);
@@ -276,7 +289,7 @@ static bool
 begin_compression(struct logger *l)
 {
 	struct compression *c = &l->compression;
-	char tmp[220];
+	char tmp[256];
 
 	if (l->finished == NULL)
 		return false;
@@ -338,10 +351,10 @@ compress_piece(struct logger *l)
 /* Which logs there are. */
 
 static const struct logger_log *
-wanted(const struct logger_log *logs, uint32_t n, uint64_t id)
+wanted(const struct logger_log *logs, uint32_t n, const struct log_record *of)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (logs[i].id == id)
+		if (is_same(&logs[i].of, of))
 			return &logs[i];
 	}
 	return NULL;
@@ -350,11 +363,9 @@ wanted(const struct logger_log *logs, uint32_t n, uint64_t id)
 static void
 add_log(struct logger *l, const struct logger_log *log)
 {
-	struct log_file *f = l->files;
+	struct log_file *f;
 
-	while (f != NULL && f->log.id != log->id)
-		f = f->next;
-	if (f != NULL)
+	if (file_of(l, &log->of) != NULL)
 		return;
 	f = malloc(sizeof(*f));
 	if (f == NULL)
@@ -384,7 +395,7 @@ follow_changes(struct logger *l)
 	drain(l); /* what was written for the logs so far */
 	for (struct log_file **link = &l->files; *link != NULL;) {
 		struct log_file *f = *link;
-		const struct logger_log *same = wanted(logs, n, f->log.id);
+		const struct logger_log *same = wanted(logs, n, &f->log.of);
 
 		if (same != NULL && strcmp(same->root, f->log.root) == 0 &&
 		    strcmp(same->directory, f->log.directory) == 0 &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "management.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,14 +53,25 @@ free_command(struct worker_command *command)
 	free(command);
 }
 
+/* Of the target to check. @return NULL: it, or its group, is gone. */
+static const struct model_target_group *
+group_of(const struct management *m, uint32_t target, struct ip_addr *addr)
+{
+	const struct snapshot *s = atomic_load_explicit(&m->dp->snapshot, memory_order_relaxed);
+	const struct snapshot_target *t = snapshot_target(s, target);
+
+	if (t == NULL)
+		return NULL;
+	*addr = t->addr;
+	return model_target_group_by_id(m->model, s->groups[t->group].id);
+}
+
 /* What an HTTP check asks for. @return false without memory. */
 static bool
 ask_by_http(const struct management *m, struct worker_command *command)
 {
-	const struct snapshot *s = atomic_load_explicit(&m->dp->snapshot, memory_order_relaxed);
-	const struct snapshot_target *t = snapshot_target(s, command->target);
-	const struct model_target_group *tg =
-		t == NULL ? NULL : model_target_group_by_id(m->model, s->groups[t->group].id);
+	struct ip_addr addr;
+	const struct model_target_group *tg = group_of(m, command->target, &addr);
 
 	if (tg == NULL || tg->health_check.protocol != ELB_HTTP)
 		return true;
@@ -75,8 +87,9 @@ reason_of(const struct worker_command *command)
 		return TARGET_REASON_FAILED_HEALTH_CHECKS;
 	if (command->result == PROBE_STATUS_MISMATCH)
 		return TARGET_REASON_RESPONSE_CODE_MISMATCH;
-	return command->result == PROBE_TIMEOUT ? TARGET_REASON_TIMEOUT
-						: TARGET_REASON_FAILED_HEALTH_CHECKS;
+	return command->result == PROBE_TIMEOUT || command->result == PROBE_NO_ANSWER
+		       ? TARGET_REASON_TIMEOUT
+		       : TARGET_REASON_FAILED_HEALTH_CHECKS;
 }
 
 void
@@ -105,16 +118,47 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	m->probes_out++;
 }
 
+static uint64_t
+wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void
+log_check(struct management *m, const struct worker_command *command)
+{
+	struct health_record r = {.latency_us = command->ended_us - command->begun_us,
+				  .port = ntohs(command->port_be),
+				  .status = command->status,
+				  .result = (uint8_t)command->result};
+	const struct model_target_group *tg = group_of(m, command->target, &r.target);
+	const struct model_load_balancer *lb =
+		tg == NULL ? NULL : model_load_balancer_by_id(m->model, tg->load_balancer_id);
+
+	if (lb == NULL || !lb->health_check_log.enabled)
+		return;
+	r.head = (struct log_record){lb->id, LOG_HEALTH_CHECK};
+	r.begun_wall_us = wall_us() - (clock_us(&m->dp->clock, rte_rdtsc()) - command->begun_us);
+	snprintf(r.target_group, sizeof(r.target_group), "%.*s", MODEL_NAME_MAX - 1, tg->name);
+	log_files_health_check(m->log_files, &r);
+}
+
 static void
 take_verdict(struct management *m, struct worker_command *command)
 {
 	m->probes_out--;
-	if (command->result == PROBE_NOT_SENT)
+	if (command->result == PROBE_NOT_SENT) {
 		health_on_not_checked(m->health, command->cookie);
-	else
+	} else {
 		health_on_verdict(m->health, command->cookie, HEALTH_OWN_CHECK,
 				  command->result == PROBE_CONNECTED, reason_of(command),
 				  management_wall_s());
+		if (command->path != NULL)
+			log_check(m, command);
+	}
 	free_command(command);
 }
 
@@ -426,8 +470,8 @@ management_create(const struct management_settings *settings, char *why, size_t 
 	if (m->epoll_fd < 0 || m->targets == NULL || m->groups == NULL || m->health == NULL ||
 	    !snapshot_registries_init(&m->registries))
 		goto fail;
-	m->access_log = access_log_start(m->dp);
-	if (m->access_log == NULL)
+	m->log_files = log_files_start(m->dp);
+	if (m->log_files == NULL)
 		goto fail;
 	number_interfaces(m);
 	if (!host_open(m, why, why_len))
@@ -508,7 +552,7 @@ management_free(struct management *m)
 	control_close(m->control);
 	if (m->neighbors != NULL)
 		host_close(m);
-	access_log_stop(m->access_log);
+	log_files_stop(m->log_files);
 	publication_free(m);
 	health_free(m->health);
 	snapshot_registries_fini(&m->registries);

@@ -19,12 +19,12 @@
 
 #include <jansson.h>
 
-#include "access_log.h"
 #include "anomaly.h"
 #include "capture.h"
 #include "config.h"
 #include "dataplane.h"
 #include "health.h"
+#include "log_files.h"
 #include "neighbor.h"
 #include "snapshot_build.h"
 #include "worker.h"
@@ -110,7 +110,7 @@ struct management {
 	struct control *control;
 	struct telemetry *telemetry;
 	struct prometheus *prometheus; /* NULL: no metrics over HTTP */
-	struct access_log *access_log;
+	struct log_files *log_files;
 	uint32_t now_ms;
 	uint64_t start_wall_s;
 	uint64_t reloads, reloads_failed;

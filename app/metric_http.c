@@ -230,7 +230,7 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 		worker_tcp_add_spans(t, &pools->spans, &pools->spans_in_use,
 				     &pools->spans_high_water, &pools->span_failures);
 	}
-	access_log_counters(m->access_log, &logged);
+	log_files_counters(m->log_files, &logged);
 	pools->log_records = logged.lines;
 	pools->log_lost = logged.lost + logged.failed;
 }

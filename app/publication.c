@@ -755,7 +755,7 @@ put_in_force(struct management *m, struct publication *p)
 	m->update_at = 0;
 	m->config_revision = p->snapshot->config_revision;
 	apply_targets(m, old);
-	if (!access_log_publish(m->access_log, m->model))
+	if (!log_files_publish(m->log_files, m->model))
 		LOG_WARNING("no memory for the access logs' names: the old ones stay");
 	swap(m, p->snapshot);
 	p->snapshot = NULL;

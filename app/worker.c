@@ -815,6 +815,7 @@ worker_probe_done(struct worker *w, struct worker_command *command, enum probe_r
 {
 	command->result = result;
 	command->status = status;
+	command->ended_us = w->now_us;
 	command_done(w, command);
 }
 

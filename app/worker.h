@@ -40,9 +40,10 @@ struct worker_command {
 	char *path; /* WORKER_PROBE by HTTP: malloc'ed; NULL: by TCP */
 	struct http_matcher matcher;
 	enum probe_result result;
-	uint16_t status;         /* of the HTTP answer, 0: none */
-	struct flow_page flows;  /* WORKER_FLOWS; WORKER_LOOK: one or none */
-	struct flow_tuple tuple; /* WORKER_LOOK */
+	uint16_t status;             /* of the HTTP answer, 0: none */
+	uint64_t begun_us, ended_us; /* of the check by HTTP, by the workers' clock */
+	struct flow_page flows;      /* WORKER_FLOWS; WORKER_LOOK: one or none */
+	struct flow_tuple tuple;     /* WORKER_LOOK */
 };
 
 /** What became of a packet handed to the management core; kept in the mbuf while it is in a ring.

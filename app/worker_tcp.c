@@ -216,6 +216,7 @@ worker_tcp_probe(struct worker *w, struct worker_command *command)
 					     .matcher = command->matcher,
 					     .timeout_ms = command->timeout_ms};
 
+	command->begun_us = w->now_us;
 	if (target == NULL ||
 	    !reserve(t, target, command->port_be, &request.tuple, &request.settings)) {
 		worker_probe_done(w, command, PROBE_NOT_SENT, 0);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alb_connection.h"
 #include "alb_record.h"
 #include "http_desync.h"
 #include "target_set.h"
@@ -87,9 +88,20 @@ on_accepted(void *arg, const struct proxy_session_info *session,
 }
 
 static void
-on_rejected(void *arg, uint32_t frontend)
+log_connection(struct alb *alb, const struct proxy_session_info *session, bool refused)
 {
-	counters_of(arg, frontend)->rejected_connections++;
+	const struct alb_listener *l = listener_of(alb, session->frontend);
+
+	if (l != NULL && l->log_connections && alb->settings.log != NULL &&
+	    !alb_connection_write(alb->settings.log, l, session, refused, alb->settings.wall_us))
+		counters_of(alb, session->frontend)->log_lost++;
+}
+
+static void
+on_rejected(void *arg, const struct proxy_session_info *session)
+{
+	counters_of(arg, session->frontend)->rejected_connections++;
+	log_connection(arg, session, true);
 }
 
 static void
@@ -99,6 +111,7 @@ on_closed(void *arg, const struct proxy_session_info *session)
 
 	counters_of(alb, session->frontend)->closed_connections++;
 	alb->settings.flows->frontends[ref_index(session->frontend)].closed_flows++;
+	log_connection(alb, session, false);
 }
 
 static const struct http_policy *

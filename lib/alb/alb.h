@@ -29,7 +29,7 @@ struct alb_listener {
 	struct http_policy policy;
 	struct alb_rules *rules;
 	uint64_t load_balancer_id;
-	bool log_access;
+	bool log_access, log_connections;
 	char default_host[256];
 	uint32_t groups_n;
 	struct alb_group groups[]; /* that its actions name, by index */

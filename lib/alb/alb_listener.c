@@ -79,6 +79,7 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 						 .header_timeout_ms = lb->header_timeout_s * 1000};
 	l->load_balancer_id = lb->id;
 	l->log_access = lb->access_log.enabled;
+	l->log_connections = lb->connection_log.enabled;
 	if (lb->addresses_n > 0)
 		ip_addr_format(&lb->addresses[0].addr, address);
 	/* ELB names its own DNS name; weir has an address. */

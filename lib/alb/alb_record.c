@@ -2,12 +2,11 @@
 #include "alb_record.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "alb.h"
 #include "http_desync.h"
+#include "log_line.h"
 
 bool
 alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
@@ -20,7 +19,7 @@ alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
 	if (r == NULL)
 		return false;
 	*r = (struct alb_record){
-		.load_balancer_id = listener->load_balancer_id,
+		.head = {listener->load_balancer_id, LOG_ACCESS},
 		.group_id = x->record.group == 0 ? 0 : snapshot->groups[x->record.group].id,
 		.wall_us = wall_us,
 		.session = x->session->number,
@@ -42,146 +41,53 @@ alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
 	return true;
 }
 
-/* A line being written; nothing is written once it doesn't fit. */
-struct line {
-	char *at, *end;
-	bool failed;
-};
-
 static void
-put(struct line *l, const char *text, size_t len)
+put_quoted(struct log_line *l, const struct alb_record *r, struct proxy_text t)
 {
-	if (l->failed || (size_t)(l->end - l->at) < len) {
-		l->failed = true;
-		return;
-	}
-	memcpy(l->at, text, len);
-	l->at += len;
-}
-
-static void
-puts_to(struct line *l, const char *text)
-{
-	put(l, text, strlen(text));
-}
-
-/* Bytes that could break a line or a quoted field are \xHH. */
-static void
-put_escaped(struct line *l, const char *text, size_t len)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < len; i++) {
-		uint8_t c = (uint8_t)text[i];
-		char escaped[4] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
-
-		if (c >= 0x20 && c <= 0x7e && c != '"' && c != '\\')
-			put(l, text + i, 1);
-		else
-			put(l, escaped, 4);
-	}
-}
-
-static void
-put_number(struct line *l, int64_t n)
-{
-	char text[24];
-
-	put(l, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)n));
-}
-
-/* ISO 8601 with microseconds, as ELB's. */
-static void
-put_time(struct line *l, uint64_t us)
-{
-	time_t s = (time_t)(us / 1000000);
-	char text[48];
-	struct tm tm;
-	size_t n;
-
-	gmtime_r(&s, &tm);
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	n += (size_t)snprintf(text + n, sizeof(text) - n, ".%06uZ", (unsigned)(us % 1000000));
-	put(l, text, n);
-}
-
-/* Seconds with millisecond precision; -1: it did not come to that. */
-static void
-put_duration(struct line *l, uint64_t from_us, uint64_t to_us)
-{
-	char text[32];
-
-	if (from_us == 0 || to_us < from_us) {
-		puts_to(l, "-1");
-		return;
-	}
-	put(l, text,
-	    (size_t)snprintf(text, sizeof(text), "%llu.%03u",
-			     (unsigned long long)((to_us - from_us) / 1000000),
-			     (unsigned)((to_us - from_us) / 1000 % 1000)));
-}
-
-static void
-put_endpoint(struct line *l, const struct ip_addr *addr, uint16_t port)
-{
-	char text[IP_ADDR_TEXT_MAX];
-	bool v6;
-
-	ip_addr_format(addr, text);
-	v6 = strchr(text, ':') != NULL;
-	puts_to(l, v6 ? "[" : "");
-	puts_to(l, text);
-	puts_to(l, v6 ? "]:" : ":");
-	put_number(l, port);
-}
-
-static void
-put_quoted(struct line *l, const struct alb_record *r, struct proxy_text t)
-{
-	puts_to(l, "\"");
+	log_puts(l, "\"");
 	if (t.len == 0)
-		puts_to(l, "-");
+		log_puts(l, "-");
 	else
-		put_escaped(l, r->text + t.at, t.len);
-	puts_to(l, "\"");
+		log_put_escaped(l, r->text + t.at, t.len);
+	log_puts(l, "\"");
 }
 
 /* Field 13: "method scheme://host:port/uri version". */
 static void
-put_request(struct line *l, const struct alb_record *r)
+put_request(struct log_line *l, const struct alb_record *r)
 {
 	const struct proxy_record *p = &r->record;
 	const char *uri = r->text + p->target_uri.at;
 	bool absolute = p->target_uri.len > 0 && uri[0] != '/' && uri[0] != '*';
 
 	if (p->method.len == 0) {
-		puts_to(l, "\"- ");
-		puts_to(l, r->https ? "https://" : "http://");
-		put_endpoint(l, &r->local, r->listener_port);
-		puts_to(l, "- -\"");
+		log_puts(l, "\"- ");
+		log_puts(l, r->https ? "https://" : "http://");
+		log_put_endpoint(l, &r->local, r->listener_port);
+		log_puts(l, "- -\"");
 		return;
 	}
-	puts_to(l, "\"");
-	put_escaped(l, r->text + p->method.at, p->method.len);
-	puts_to(l, " ");
+	log_puts(l, "\"");
+	log_put_escaped(l, r->text + p->method.at, p->method.len);
+	log_puts(l, " ");
 	if (!absolute) {
 		const char *host = r->text + p->host.at;
 
-		puts_to(l, r->https ? "https://" : "http://");
-		put_escaped(l, host, p->host.len);
+		log_puts(l, r->https ? "https://" : "http://");
+		log_put_escaped(l, host, p->host.len);
 		if (memchr(host, ':', p->host.len) == NULL) {
-			puts_to(l, ":");
-			put_number(l, r->listener_port);
+			log_puts(l, ":");
+			log_put_number(l, r->listener_port);
 		}
 	}
-	put_escaped(l, uri, p->target_uri.len);
-	puts_to(l, p->http_version == 10  ? " HTTP/1.0\""
-		   : p->http_version == 9 ? " HTTP/0.9\""
-					  : " HTTP/1.1\"");
+	log_put_escaped(l, uri, p->target_uri.len);
+	log_puts(l, p->http_version == 10  ? " HTTP/1.0\""
+		    : p->http_version == 9 ? " HTTP/0.9\""
+					   : " HTTP/1.1\"");
 }
 
 static void
-put_actions(struct line *l, uint8_t actions)
+put_actions(struct log_line *l, uint8_t actions)
 {
 	static const struct {
 		uint8_t bit;
@@ -192,33 +98,33 @@ put_actions(struct line *l, uint8_t actions)
 		     {ALB_ACTION_FIXED_RESPONSE, "fixed-response"}};
 	bool any = false;
 
-	puts_to(l, "\"");
+	log_puts(l, "\"");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if ((actions & names[i].bit) == 0)
 			continue;
-		puts_to(l, any ? "," : "");
-		puts_to(l, names[i].name);
+		log_puts(l, any ? "," : "");
+		log_puts(l, names[i].name);
 		any = true;
 	}
-	puts_to(l, any ? "\"" : "-\"");
+	log_puts(l, any ? "\"" : "-\"");
 }
 
 static void
-put_status(struct line *l, uint16_t status)
+put_status(struct log_line *l, uint16_t status)
 {
 	if (status == 0)
-		puts_to(l, "-");
+		log_puts(l, "-");
 	else
-		put_number(l, status);
+		log_put_number(l, status);
 }
 
 static void
-put_target(struct line *l, const struct alb_record *r)
+put_target(struct log_line *l, const struct alb_record *r)
 {
 	if (r->target_af == 0)
-		puts_to(l, "-");
+		log_puts(l, "-");
 	else
-		put_endpoint(l, &r->target, r->target_port);
+		log_put_endpoint(l, &r->target, r->target_port);
 }
 
 size_t
@@ -227,64 +133,64 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 {
 	const struct proxy_record *p = &r->record;
 	uint64_t sent = p->sent_us, answered = p->target_status != 0 ? p->answered_us : 0;
-	struct line line = {.at = out, .end = out + size}, *l = &line;
-	char id[40];
+	struct log_line line = log_line(out, size), *l = &line;
 
-	puts_to(l, p->upgraded ? (r->https ? "wss " : "ws ") : r->https ? "https " : "http ");
-	put_time(l, r->wall_us + p->ended_us);
-	puts_to(l, " ");
-	puts_to(l, names->load_balancer);
-	puts_to(l, " ");
-	put_endpoint(l, &r->client, r->client_port);
-	puts_to(l, " ");
+	log_puts(l, p->upgraded ? (r->https ? "wss " : "ws ") : r->https ? "https " : "http ");
+	log_put_time(l, r->wall_us + p->ended_us);
+	log_puts(l, " ");
+	log_puts(l, names->load_balancer);
+	log_puts(l, " ");
+	log_put_endpoint(l, &r->client, r->client_port);
+	log_puts(l, " ");
 	put_target(l, r);
-	puts_to(l, " ");
-	put_duration(l, sent != 0 ? p->created_us : 0, sent);
-	puts_to(l, " ");
-	put_duration(l, sent, answered);
-	puts_to(l, " ");
-	put_duration(l, answered, p->ended_us);
-	puts_to(l, " ");
+	log_puts(l, " ");
+	log_put_duration(l, sent != 0 ? p->created_us : 0, sent);
+	log_puts(l, " ");
+	log_put_duration(l, sent, answered);
+	log_puts(l, " ");
+	log_put_duration(l, answered, p->ended_us);
+	log_puts(l, " ");
 	put_status(l, p->elb_status);
-	puts_to(l, " ");
+	log_puts(l, " ");
 	put_status(l, p->target_status);
-	puts_to(l, " ");
-	put_number(l, (int64_t)p->received_bytes);
-	puts_to(l, " ");
-	put_number(l, (int64_t)p->sent_bytes);
-	puts_to(l, " ");
+	log_puts(l, " ");
+	log_put_number(l, (int64_t)p->received_bytes);
+	log_puts(l, " ");
+	log_put_number(l, (int64_t)p->sent_bytes);
+	log_puts(l, " ");
 	put_request(l, r);
-	puts_to(l, " ");
+	log_puts(l, " ");
 	put_quoted(l, r, p->user_agent);
-	puts_to(l, " - - ");
-	puts_to(l, names->target_group_arn);
-	puts_to(l, " ");
+	log_puts(l, " - - ");
+	log_puts(l, names->target_group_arn);
+	log_puts(l, " ");
 	put_quoted(l, r, p->trace_id);
-	puts_to(l, " \"-\" \"-\" ");
-	put_number(l, p->rule_priority);
-	puts_to(l, " ");
-	put_time(l, r->wall_us + p->created_us);
-	puts_to(l, " ");
+	log_puts(l, " \"-\" \"-\" ");
+	log_put_number(l, p->rule_priority);
+	log_puts(l, " ");
+	log_put_time(l, r->wall_us + p->created_us);
+	log_puts(l, " ");
 	put_actions(l, p->actions);
-	puts_to(l, " ");
+	log_puts(l, " ");
 	put_quoted(l, r, p->redirect_url);
-	puts_to(l, " \"-\" \"");
+	log_puts(l, " \"-\" \"");
 	put_target(l, r);
-	puts_to(l, "\" \"");
+	log_puts(l, "\" \"");
 	put_status(l, p->target_status);
-	puts_to(l, "\" \"");
-	puts_to(l, p->classification == HTTP_COMPLIANT
-			   ? "-"
-			   : http_desync_class_name((enum http_desync_class)p->classification));
-	puts_to(l, "\" \"");
-	puts_to(l, http_desync_reason_name((enum http_desync_reason)p->classification_reason));
-	snprintf(id, sizeof(id), "\" TID_%032llx ", (unsigned long long)r->session);
-	puts_to(l, id);
+	log_puts(l, "\" \"");
+	log_puts(l, p->classification == HTTP_COMPLIANT
+			    ? "-"
+			    : http_desync_class_name((enum http_desync_class)p->classification));
+	log_puts(l, "\" \"");
+	log_puts(l, http_desync_reason_name((enum http_desync_reason)p->classification_reason));
+	log_puts(l, "\" ");
+	log_put_trace_id(l, r->session);
+	log_puts(l, " ");
 	put_quoted(l, r, p->transformed_host);
-	puts_to(l, " ");
+	log_puts(l, " ");
 	put_quoted(l, r, p->transformed_uri);
-	puts_to(l, " \"");
-	puts_to(l, alb_transform_status_name((enum alb_transform_status)p->transform_status));
-	puts_to(l, "\"\n");
-	return l->failed ? 0 : (size_t)(l->at - out);
+	log_puts(l, " \"");
+	log_puts(l, alb_transform_status_name((enum alb_transform_status)p->transform_status));
+	log_puts(l, "\"\n");
+	return log_line_len(l);
 }

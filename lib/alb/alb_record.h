@@ -9,6 +9,7 @@
 #ifndef ALB_RECORD_H
 #define ALB_RECORD_H
 
+#include "log_record.h"
 #include "log_ring.h"
 #include "proxy_exchange.h"
 
@@ -17,9 +18,9 @@ struct snapshot;
 
 /** Followed by `text_len` bytes of the exchange's text. */
 struct alb_record {
-	uint64_t load_balancer_id; /* what the log is found by */
-	uint64_t group_id;         /* 0: none */
-	uint64_t wall_us;          /* at time 0 of the worker's clock */
+	struct log_record head;
+	uint64_t group_id; /* 0: none */
+	uint64_t wall_us;  /* at time 0 of the worker's clock */
 	uint64_t session;
 	struct ip_addr client, local, target;
 	uint16_t client_port, listener_port, target_port;

@@ -148,19 +148,22 @@ on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t ev
 		read_answer(probe, (events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) != 0);
 		return;
 	}
-	if ((events & TCP_EVENT_CLOSED) != 0)
-		end(probe,
-		    tcp_close_reason(probe->connection) == TCP_CLOSE_TIMEOUT ? PROBE_TIMEOUT
-									     : PROBE_REFUSED,
-		    0);
+	if ((events & TCP_EVENT_CLOSED) == 0)
+		return;
+	if (tcp_close_reason(probe->connection) != TCP_CLOSE_TIMEOUT)
+		end(probe, PROBE_REFUSED, 0);
+	else
+		end(probe, probe->connected ? PROBE_NO_ANSWER : PROBE_TIMEOUT, 0);
 }
 
 static void
 on_timeout(struct timer *timer, void *arg)
 {
+	struct http_probe *probe =
+		(struct http_probe *)((uint8_t *)timer - offsetof(struct http_probe, timer));
+
 	(void)arg;
-	end((struct http_probe *)((uint8_t *)timer - offsetof(struct http_probe, timer)),
-	    PROBE_TIMEOUT, 0);
+	end(probe, probe->connected ? PROBE_NO_ANSWER : PROBE_TIMEOUT, 0);
 }
 
 bool

@@ -25,6 +25,7 @@ enum probe_result {
 	PROBE_CONNECTED, /* SYN-ACK */
 	PROBE_REFUSED,   /* RST, or an ICMP error about the SYN */
 	PROBE_TIMEOUT,
+	PROBE_NO_ANSWER,       /* HTTP: connected, but no answer in time */
 	PROBE_NOT_SENT,        /* no probe, port or source address free */
 	PROBE_STATUS_MISMATCH, /* HTTP: another status than the matcher's */
 	PROBE_BAD_ANSWER,      /* HTTP: none, or what isn't HTTP */

@@ -40,8 +40,8 @@ struct proxy_service {
 	bool (*accepted)(void *arg, const struct proxy_session_info *session,
 			 struct proxy_listener_settings *settings);
 	/** A client's connection found no room, and is reset. */
-	void (*rejected)(void *arg, uint32_t frontend);
-	/** The session is over. */
+	void (*rejected)(void *arg, const struct proxy_session_info *session);
+	/** The session is over; its tuple is valid still. */
 	void (*closed)(void *arg, const struct proxy_session_info *session);
 	/**
 	 * A request's head is complete and may be forwarded as far as HTTP is concerned.  Fill

@@ -35,6 +35,7 @@ struct proxy_session_info {
 	const struct tcp_tuple *tuple;
 	uint32_t frontend; /* reference */
 	uint64_t number;   /* of this worker's sessions, unique in the process with the worker */
+	uint64_t begun_us; /* accepted, by the worker's clock */
 };
 
 /** What the log and the metrics are made of.  Times in microseconds of the worker's clock. */

@@ -53,7 +53,6 @@ struct session {
 	bool postponed;      /* to the next turn */
 	uint32_t active_ms;  /* last byte in or out */
 	uint32_t head_ms;    /* first byte of the request */
-	uint64_t begun_us;   /* accepted */
 	uint64_t created_us; /* first byte of the request */
 	struct tcp_connection *connection;
 	struct exchange *exchange;

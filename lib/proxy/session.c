@@ -13,12 +13,12 @@ session_end(struct proxy *p, struct session *s, bool reset)
 {
 	CHECK(s->exchange == NULL && s->state != SESSION_CLOSED);
 	s->state = SESSION_CLOSED;
+	p->config.service->closed(p->config.service_arg, &s->info);
 	tcp_set_user(s->connection, NULL);
 	if (reset)
 		tcp_abort(p->config.tcp, s->connection);
 	else
 		tcp_close(p->config.tcp, s->connection, PROXY_LINGER_MS);
-	p->config.service->closed(p->config.service_arg, &s->info);
 	head_free(&s->head);
 	proxy_give_session(p, s);
 }
@@ -187,7 +187,7 @@ begin_request(struct proxy *p, struct session *s)
 	x->x.record.received_bytes = head.len;
 	verdict = head_classify_request(p, x);
 	if (verdict.close ||
-	    p->now_us - s->begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
+	    p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
 		s->close_after = true;
 	if (verdict.status != 0) {
 		x->request.body.ended = true;
@@ -373,26 +373,26 @@ bool
 session_accepted(struct proxy *p, struct tcp_connection *connection)
 {
 	const struct tcp_listener *listener = tcp_listener_of(connection);
-	uint32_t frontend = (uint32_t)(uintptr_t)listener->user;
+	struct proxy_session_info info = {.tuple = tcp_tuple_of(connection),
+					  .frontend = (uint32_t)(uintptr_t)listener->user,
+					  .number = p->sessions_begun++,
+					  .begun_us = p->now_us};
 	struct session *s = NULL;
 
 	if (p->sessions_n < p->config.connections_max - p->config.connections_max / 4)
 		s = proxy_take_session(p);
 	if (s == NULL) {
-		p->config.service->rejected(p->config.service_arg, frontend);
+		p->config.service->rejected(p->config.service_arg, &info);
 		return false;
 	}
 	s->side.on_event = session_event;
 	s->connection = connection;
-	s->info = (struct proxy_session_info){.tuple = tcp_tuple_of(connection),
-					      .frontend = frontend,
-					      .number = p->sessions_begun++};
+	s->info = info;
 	if (!p->config.service->accepted(p->config.service_arg, &s->info, &s->settings)) {
 		proxy_give_session(p, s);
 		return false;
 	}
 	s->active_ms = p->now_ms;
-	s->begun_us = p->now_us;
 	tcp_set_user(connection, s);
 	timer_wheel_add(&p->wheel, &s->timer, deadline_of(s), on_timer);
 	return true;

@@ -28,7 +28,7 @@ struct http_frontend_counters {
 	uint64_t dropped_invalid_header, forwarded_invalid_header;
 	uint64_t retries;
 	uint64_t unhealthy_routed; /* UnhealthyRoutingRequestCount */
-	uint64_t log_lost;         /* access log records that found no room */
+	uint64_t log_lost;         /* log records that found no room */
 };
 
 /** Per (worker, target). */

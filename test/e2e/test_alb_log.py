@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The access log of an application load balancer."""
+"""The logs of an application load balancer: of requests, of connections, of health checks."""
 
 import gzip
 import re
@@ -38,9 +38,69 @@ SERVICES = """
 """
 
 
-def lines(directory):
+MORE_LOGS = """
+    [load_balancer shop]
+    type = application
+    address = 198.18.1.10
+    access_logs.s3.enabled = true
+    access_logs.s3.bucket = {bucket}
+    connection_logs.s3.enabled = true
+    connection_logs.s3.bucket = {bucket}
+    health_check_logs.s3.enabled = true
+    health_check_logs.s3.bucket = {bucket}
+
+    [listener shop:80]
+    protocol = HTTP
+    default_action = forward odd
+
+    [rule shop:80 10]
+    condition.path_pattern = /refused
+    action = forward refused
+
+    [rule shop:80 20]
+    condition.path_pattern = /unmatched
+    action = forward unmatched
+
+    [rule shop:80 30]
+    condition.path_pattern = /slow
+    action = forward slow
+
+    [target_group odd]
+    protocol = HTTP
+    target = 198.18.2.11:8081
+    health_check.path = /echo
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [target_group refused]
+    protocol = HTTP
+    target = 198.18.2.11:8099
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [target_group unmatched]
+    protocol = HTTP
+    target = 198.18.2.11:8081
+    health_check.path = /echo
+    health_check.matcher = 201
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [target_group slow]
+    protocol = HTTP
+    target = 198.18.2.11:8081
+    health_check.path = /slow/9
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+"""
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+
+def lines(directory, pattern="[0-9]*.log*"):
+    """Of the access log, unless another's names are asked for."""
     text = ""
-    for path in sorted(directory.rglob("*.log*")):
+    for path in sorted(directory.rglob(pattern)):
         text += gzip.open(path, "rt").read() if path.name.endswith(".gz") else path.read_text()
     return [shlex.split(line) for line in text.splitlines()]
 
@@ -85,6 +145,53 @@ def test_fields(lab, logged):
     assert fixed[8] == "418" and fixed[20] == "20" and fixed[22] == "fixed-response"
     assert 0.29 <= float(slow[6]) < 2
     assert bad[8] == "505" and bad[20] == "-1" and bad[12].startswith("- http://198.18.1.10:80")
+
+
+@pytest.fixture
+def all_logged(lab, start_weir, tmp_path):
+    serve_odd(lab)
+    weir = start_weir(MORE_LOGS.format(bucket=tmp_path), healthy=False)
+    yield weir, tmp_path
+    lab.targets[0].stop("odd")
+
+
+def test_connections(lab, all_logged):
+    weir, directory = all_logged
+    wait_until("healthy", lambda: weir.target_states()["odd 198.18.2.11:8081"] == "healthy", 20)
+    with Connection(lab.client) as c:
+        c.get("/echo")
+        c.get("/echo")
+        time.sleep(0.7)
+        assert lines(directory, "conn_log.*") == [], "the connection has not ended"
+    with Connection(lab.client):
+        pass
+    wait_until("two lines", lambda: len(lines(directory, "conn_log.*")) == 2, 10)
+    found = lines(directory, "conn_log.*")
+    assert all(len(fields) == 13 for fields in found)
+    assert all(re.fullmatch(TIME, fields[0]) and fields[1] == CLIENT_V4 for fields in found)
+    assert all(fields[3:11] == ["80"] + ["-"] * 7 and fields[12] == "-" for fields in found)
+    requests = lines(directory)
+    assert len(requests) == 2
+    assert {fields[29] for fields in requests} == {found[0][11]} != {found[1][11]}
+    assert {fields[3] for fields in requests} == {":".join(found[0][1:3])}
+    assert found[0][0] <= requests[0][21], "the time is of the connection's begin"
+
+
+def test_health_checks(all_logged):
+    weir, directory = all_logged
+    wait_until("a check of each", lambda: len({fields[4] for fields in lines(directory, "health_check_log_*")}) == 4, 20)
+    found = {fields[4]: fields for fields in lines(directory, "health_check_log_*")}
+    assert all(len(fields) == 8 and fields[0] == "http" and re.fullmatch(TIME, fields[1]) for fields in found.values())
+    assert found["odd"][3:] == ["198.18.2.11:8081", "odd", "PASS", "200", "-"]
+    assert 0 < float(found["odd"][2]) < 1
+    assert found["refused"][3:] == ["198.18.2.11:8099", "refused", "FAIL", "-", "ConnectionReset"]
+    assert found["unmatched"][5:] == ["FAIL", "200", "ResponseCodeMismatch"]
+    assert found["slow"][5:] == ["FAIL", "-", "RequestTimedOut"] and 1.9 < float(found["slow"][2]) < 3
+    assert weir.stop() == 0
+    names = sorted(path.name for path in directory.rglob("*") if path.is_file())
+    assert [name.split("_elastic")[0] for name in names] == ["health_check_log_000000000000"], "no connection, no file"
+    assert re.fullmatch(r"health_check_log_0{12}_elasticloadbalancing_on-prem-1_app\.shop\.[0-9a-f]{16}_\d{8}T\d{6}Z_"
+                        r"198\.18\.1\.10_[0-9a-f]{8}\.log\.gz", names[0])
 
 
 def test_files_are_compressed_at_the_end(lab, logged):

@@ -20,18 +20,17 @@ static char found[PATH_MAX];
 static int files;
 
 struct record {
-	uint64_t id;
+	struct log_record head;
 	uint32_t number;
 };
 
 static size_t
-format(void *arg, const void *bytes, uint32_t len, uint64_t *id, char *line, size_t size)
+format(void *arg, const void *bytes, uint32_t len, char *line, size_t size)
 {
 	const struct record *r = bytes;
 
 	(void)arg;
 	(void)len;
-	*id = r->id;
 	return (size_t)snprintf(line, size, "record %u\n", r->number);
 }
 
@@ -42,7 +41,7 @@ put(uint64_t id, uint32_t number)
 
 	while ((r = log_ring_reserve(&ring, sizeof(*r))) == NULL)
 		usleep(1000);
-	*r = (struct record){id, number};
+	*r = (struct record){{id, LOG_ACCESS}, number};
 	log_ring_commit(&ring);
 }
 
@@ -72,7 +71,8 @@ static void
 test_records_become_a_file(void)
 {
 	struct logger_config config = {.rings = {&ring}, .rings_n = 1, .format = format};
-	struct logger_log log = {.id = 7, .directory = "prefix/AWSLogs", .name = "app.shop"};
+	struct logger_log log = {
+		.of = {7, LOG_ACCESS}, .directory = "prefix/AWSLogs", .name = "app.shop"};
 	struct logger *l;
 	uint32_t n = 0;
 	char line[64];
@@ -113,8 +113,10 @@ static void
 test_no_directory(void)
 {
 	struct logger_config config = {.rings = {&ring}, .rings_n = 1, .format = format};
-	struct logger_log log = {
-		.id = 7, .directory = "x", .root = "/nonexistent/weir", .name = "app.shop"};
+	struct logger_log log = {.of = {7, LOG_ACCESS},
+				 .directory = "x",
+				 .root = "/nonexistent/weir",
+				 .name = "app.shop"};
 	struct logger_counters counters = {0};
 	struct logger *l;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "access_log.h"
+#include "log_files.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "alb_connection.h"
 #include "alb_record.h"
 #include "worker.h"
 #include "worker_tcp.h"
+
+#define CHECK_RING_BYTES (1u << 20)
 
 /* Of a load balancer: its name in lines; of a target group: its ARN. */
 struct name {
@@ -22,8 +25,10 @@ struct names {
 	struct name names[];
 };
 
-struct access_log {
+struct log_files {
 	struct logger *logger;
+	struct log_ring checks; /* written by the management core */
+	void *check_bytes;
 	pthread_mutex_t lock; /* of `names` */
 	struct names *names;
 };
@@ -47,56 +52,80 @@ name_of(const struct names *names, uint64_t id)
 	return found == NULL ? "-" : found->text;
 }
 
-/* The logger's thread. */
 static size_t
-format(void *arg, const void *record, uint32_t len, uint64_t *id, char *line, size_t size)
+format_request(struct log_files *log, const struct alb_record *r, char *line, size_t size)
 {
-	struct access_log *log = arg;
-	const struct alb_record *r = record;
 	struct alb_record_names names;
 	size_t n;
 
-	(void)len;
-	*id = r->load_balancer_id;
 	pthread_mutex_lock(&log->lock);
-	names.load_balancer = name_of(log->names, r->load_balancer_id);
+	names.load_balancer = name_of(log->names, r->head.load_balancer_id);
 	names.target_group_arn = name_of(log->names, r->group_id);
 	n = alb_record_format(r, &names, line, size);
 	pthread_mutex_unlock(&log->lock);
 	return n;
 }
 
-struct access_log *
-access_log_start(struct dataplane *dp)
+/* The logger's thread. */
+static size_t
+format(void *arg, const void *record, uint32_t len, char *line, size_t size)
 {
-	struct access_log *log = calloc(1, sizeof(*log));
+	(void)len;
+	switch ((enum log_kind)((const struct log_record *)record)->kind) {
+	case LOG_ACCESS:
+		return format_request(arg, record, line, size);
+	case LOG_CONNECTION:
+		return alb_connection_format(record, line, size);
+	case LOG_HEALTH_CHECK:
+		return health_record_format(record, line, size);
+	}
+	return 0;
+}
+
+struct log_files *
+log_files_start(struct dataplane *dp)
+{
+	struct log_files *log = calloc(1, sizeof(*log));
 	struct logger_config config = {.format = format, .arg = log};
 
 	if (log == NULL)
 		return NULL;
 	pthread_mutex_init(&log->lock, NULL);
+	log->check_bytes = aligned_alloc(64, CHECK_RING_BYTES);
+	if (log->check_bytes == NULL)
+		goto fail;
+	log_ring_init(&log->checks, log->check_bytes, CHECK_RING_BYTES);
+	config.rings[config.rings_n++] = &log->checks;
 	for (uint16_t i = 0; i < dp->workers_n; i++)
 		config.rings[config.rings_n++] = worker_tcp_log(dp->workers[i]->tcp);
 	log->logger = logger_start(&config);
-	if (log->logger == NULL) {
-		free(log);
-		return NULL;
-	}
-	return log;
+	if (log->logger != NULL)
+		return log;
+
+fail:
+	pthread_mutex_destroy(&log->lock);
+	free(log->check_bytes);
+	free(log);
+	return NULL;
 }
 
 void
-access_log_stop(struct access_log *log)
+log_files_stop(struct log_files *log)
 {
 	if (log == NULL)
 		return;
 	logger_stop(log->logger);
 	pthread_mutex_destroy(&log->lock);
 	free(log->names);
+	free(log->check_bytes);
 	free(log);
 }
 
-/* Names: A:load-balancer-access-logs. */
+/* Names of files: A:load-balancer-access-logs and the others' pages. */
+
+static const char *const prefixes[LOG_KINDS] = {[LOG_ACCESS] = "",
+						[LOG_CONNECTION] = "conn_log.",
+						[LOG_HEALTH_CHECK] = "health_check_log_"};
 
 static struct names *
 names_of(const struct model *m)
@@ -130,13 +159,13 @@ names_of(const struct model *m)
 
 /* A relative bucket is a directory below log_directory. */
 static void
-describe(const struct model *m, const struct model_load_balancer *lb, struct logger_log *log)
+describe(const struct model *m, const struct model_load_balancer *lb, enum log_kind kind,
+	 const struct model_log *wanted, struct logger_log *log)
 {
-	const struct model_log *wanted = &lb->access_log;
 	bool absolute = wanted->bucket[0] == '/';
 	char address[IP_ADDR_TEXT_MAX] = "-";
 
-	log->id = lb->id;
+	log->of = (struct log_record){lb->id, kind};
 	snprintf(log->root, sizeof(log->root), "%s",
 		 absolute ? wanted->bucket : m->system.log_directory);
 	snprintf(log->directory, sizeof(log->directory),
@@ -146,15 +175,31 @@ describe(const struct model *m, const struct model_load_balancer *lb, struct log
 		ip_addr_format(&lb->addresses[0].addr, address);
 	for (char *c = address; *c != '\0'; c++)
 		*c = *c == ':' ? '.' : *c;
-	snprintf(log->name, sizeof(log->name), "%s_elasticloadbalancing_%.40s_app.%s.%016llx",
-		 m->system.account, m->system.region, lb->name, (unsigned long long)lb->id);
+	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_app.%s.%016llx",
+		 prefixes[kind], m->system.account, m->system.region, lb->name,
+		 (unsigned long long)lb->id);
 	snprintf(log->address, sizeof(log->address), "%s", address);
 }
 
-bool
-access_log_publish(struct access_log *log, const struct model *m)
+/* @return  how many it has. */
+static uint32_t
+describe_all(const struct model *m, const struct model_load_balancer *lb, struct logger_log *logs)
 {
-	struct logger_log *logs = calloc(m->load_balancers_n + 1, sizeof(*logs));
+	const struct model_log *wanted[LOG_KINDS] = {&lb->access_log, &lb->connection_log,
+						     &lb->health_check_log};
+	uint32_t n = 0;
+
+	for (uint32_t kind = 0; kind < LOG_KINDS; kind++) {
+		if (wanted[kind]->enabled)
+			describe(m, lb, (enum log_kind)kind, wanted[kind], &logs[n++]);
+	}
+	return n;
+}
+
+bool
+log_files_publish(struct log_files *log, const struct model *m)
+{
+	struct logger_log *logs = calloc(m->load_balancers_n * LOG_KINDS + 1, sizeof(*logs));
 	struct names *names = names_of(m), *old;
 	uint32_t n = 0;
 	bool done = false;
@@ -166,8 +211,8 @@ access_log_publish(struct access_log *log, const struct model *m)
 	for (uint32_t i = 0; i < m->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->load_balancers[i];
 
-		if (lb->type == LB_APPLICATION && lb->access_log.enabled)
-			describe(m, lb, &logs[n++]);
+		if (lb->type == LB_APPLICATION)
+			n += describe_all(m, lb, logs + n);
 	}
 	pthread_mutex_lock(&log->lock);
 	old = log->names;
@@ -182,7 +227,18 @@ out:
 }
 
 void
-access_log_counters(struct access_log *log, struct logger_counters *counters)
+log_files_health_check(struct log_files *log, const struct health_record *record)
+{
+	struct health_record *r = log_ring_reserve(&log->checks, sizeof(*r));
+
+	if (r == NULL)
+		return;
+	*r = *record;
+	log_ring_commit(&log->checks);
+}
+
+void
+log_files_counters(struct log_files *log, struct logger_counters *counters)
 {
 	logger_counters(log->logger, counters);
 }

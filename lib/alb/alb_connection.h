@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A client's connection on its way to the connection log, and the line it becomes
+ * (A:load-balancer-connection-logs, 13 fields).
+ *
+ * A worker writes the record when the connection ends, or when it finds no room and is reset; the
+ * logger's thread formats it.  Fields of TLS are `-`: listeners speak HTTP in the clear.
+ */
+#ifndef ALB_CONNECTION_H
+#define ALB_CONNECTION_H
+
+#include "log_record.h"
+#include "log_ring.h"
+#include "proxy_exchange.h"
+
+struct alb_listener;
+
+struct alb_connection {
+	struct log_record head;
+	uint64_t begun_wall_us; /* since 1970 */
+	uint64_t session;
+	struct ip_addr client;
+	uint16_t client_port, listener_port;
+	uint8_t refused;
+};
+
+/**
+ * Worker.
+ * @param wall_us  since 1970, at time 0 of the worker's clock
+ * @return         false when the ring is full.
+ */
+bool alb_connection_write(struct log_ring *ring, const struct alb_listener *listener,
+			  const struct proxy_session_info *session, bool refused, uint64_t wall_us);
+
+/** Logger. @return the length of the line with its newline; 0: `size` is too small. */
+size_t alb_connection_format(const struct alb_connection *record, char *line, size_t size);
+
+#endif

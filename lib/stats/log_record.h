@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What every record in a log ring begins with: the log that it is for.
+ */
+#ifndef LOG_RECORD_H
+#define LOG_RECORD_H
+
+#include <stdint.h>
+
+/** A load balancer's logs. */
+enum log_kind { LOG_ACCESS, LOG_CONNECTION, LOG_HEALTH_CHECK };
+
+#define LOG_KINDS (LOG_HEALTH_CHECK + 1)
+
+struct log_record {
+	uint64_t load_balancer_id;
+	uint32_t kind; /* enum log_kind */
+};
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A connection becomes a record, and the record ELB's 13 fields. */
+#include "unit.h"
+
+#include <arpa/inet.h>
+
+#include "alb.h"
+#include "alb_connection.h"
+
+static uint8_t bytes[4096];
+static struct log_ring ring;
+
+static void
+test_lines(void)
+{
+	static const struct {
+		const char *why, *client;
+		bool refused;
+		const char *want;
+	} rows[] = {
+		{"a client", "192.0.2.77", false,
+		 "2023-11-14T22:13:21.500000Z 192.0.2.77 40000 80 - - - \"-\" - - - "
+		 "TID_00000000000000000000000000000007 -\n"},
+		{"IPv6 without brackets: the port is a field of its own", "2001:db8::77", false,
+		 "2023-11-14T22:13:21.500000Z 2001:db8::77 40000 80 - - - \"-\" - - - "
+		 "TID_00000000000000000000000000000007 -\n"},
+		{"one that found no room", "192.0.2.77", true,
+		 "2023-11-14T22:13:21.500000Z 192.0.2.77 40000 80 - - - \"-\" - - "
+		 "Failed:UnmappedConnectionError TID_00000000000000000000000000000007 -\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct alb_listener listener = {.load_balancer_id = 42};
+		struct tcp_tuple tuple = {.local_port_be = htons(80),
+					  .remote_port_be = htons(40000)};
+		struct proxy_session_info session = {
+			.tuple = &tuple, .number = 7, .begun_us = 1500000};
+		const struct alb_connection *r;
+		char line[256];
+		uint32_t len;
+		size_t n;
+
+		EXPECT(ip_addr_parse(rows[i].client, &tuple.remote));
+		EXPECT(alb_connection_write(&ring, &listener, &session, rows[i].refused,
+					    UINT64_C(1700000000000000)));
+		r = log_ring_peek(&ring, &len);
+		EXPECT(r != NULL && len == sizeof(*r) && r->head.load_balancer_id == 42 &&
+		       r->head.kind == LOG_CONNECTION);
+		n = alb_connection_format(r, line, sizeof(line));
+		EXPECT_ROW(rows[i].why,
+			   n == strlen(rows[i].want) && memcmp(line, rows[i].want, n) == 0);
+		EXPECT_ROW("no room for the newline", alb_connection_format(r, line, n - 1) == 0);
+		log_ring_release(&ring);
+	}
+}
+
+static void
+test_full_ring(void)
+{
+	struct alb_listener listener = {.load_balancer_id = 42};
+	struct tcp_tuple tuple = {0};
+	struct proxy_session_info session = {.tuple = &tuple};
+	uint32_t written = 0;
+
+	while (written < sizeof(bytes) &&
+	       alb_connection_write(&ring, &listener, &session, false, 0))
+		written++;
+	EXPECT_ROW("it is told, and counted",
+		   written > 0 && written < sizeof(bytes) && ring.lost == 1);
+}
+
+int
+main(void)
+{
+	log_ring_init(&ring, bytes, sizeof(bytes));
+	test_lines();
+	test_full_ring();
+	return unit_done();
+}
