@@ -116,9 +116,10 @@ struct http_head {
 	uint32_t found;            /* 1 << enum http_reason, each */
 	uint32_t present;          /* 1 << enum http_name, each */
 	uint16_t fields_n, fields_max;
-	uint16_t invalid_names_n; /* HTTP_FIELD_INVALID_NAME */
-	uint16_t refusal;         /* when invalid: the status to answer with */
-	uint8_t version;          /* 9, 10, 11; HTTP/1.2 to 1.9 are 11 */
+	uint16_t invalid_names_n;     /* HTTP_FIELD_INVALID_NAME */
+	uint16_t hosts_n, host_field; /* Host fields, index of the first */
+	uint16_t refusal;             /* when invalid: the status to answer with */
+	uint8_t version;              /* 9, 10, 11; HTTP/1.2 to 1.9 are 11 */
 	uint8_t phase;
 	uint8_t connection; /* HTTP_CONNECTION_* */
 	uint8_t suspicious; /* names that resemble a framing field's */

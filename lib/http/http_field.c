@@ -246,24 +246,29 @@ suspect(struct http_head *h, struct http_field *f, const uint8_t *name, uint32_t
 static inline bool
 may_be_suspicious(const uint8_t *name, uint32_t len, bool plain)
 {
-	uint8_t first = name[0] | 0x20, last = name[len - 1] | 0x20;
+	uint8_t first, last;
 
 	if (len < 13)
 		return false;
 	if (!plain || !is_letter(name[0]) || !is_letter(name[len - 1]))
 		return true;
+	first = name[0] | 0x20;
+	last = name[len - 1] | 0x20;
 	return (first == 't' && last == 'g') || (first == 'c' && last == 'h');
 }
 
 /* A name that ELB calls invalid; one that is no token can't even be passed on. */
 static __attribute__((noinline)) void
-note_odd_name(struct http_head *h, const struct http_field *f)
+note_odd_name(struct http_head *h, struct http_field *f, bool token)
 {
 	h->invalid_names_n++;
+	f->flags |= HTTP_FIELD_INVALID_NAME;
 	if (f->name_len == 0)
 		http_found(h, HTTP_REASON_EMPTY_HEADER);
-	else if ((f->flags & HTTP_FIELD_NEVER) != 0)
+	else if (!token)
 		http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
+	if (f->name_len == 0 || !token)
+		f->flags |= HTTP_FIELD_NEVER;
 }
 
 /* Lines. */
@@ -364,26 +369,28 @@ skip_value(struct http_head *h, struct http_field *f, const uint8_t **at, const 
 			*at = p;
 			return LINE_BAD;
 		}
-		if (*p != '\t')
-			f->flags |= HTTP_FIELD_CONTROL;
+		if (*p != '\t') {
+			f->flags = (uint8_t)(f->flags & ~HTTP_FIELD_CANONICAL) | HTTP_FIELD_CONTROL;
+			http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
+		}
 		p++;
 	}
-	if ((seen & HTTP_EACH(0x80u)) != 0 || (f->flags & HTTP_FIELD_CONTROL) != 0)
+	if (unlikely((seen & HTTP_EACH(0x80u)) != 0))
 		http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
 	return LINE_DONE;
 }
 
 static void
-read_connection(struct http_head *h, const struct http_field *f)
+read_connection(struct http_head *h, struct http_text list)
 {
-	struct http_text list = http_field_value(h, f), element;
+	struct http_text element;
 
 	while (http_list_next(&list, &element)) {
-		if (http_text_is(element, "close"))
-			h->connection |= HTTP_CONNECTION_CLOSE;
-		else if (http_text_is(element, "keep-alive"))
+		if (element.len == 10 && is(element.at, "keep-alive", 10))
 			h->connection |= HTTP_CONNECTION_KEEP_ALIVE;
-		else if (http_text_is(element, "upgrade"))
+		else if (element.len == 5 && is(element.at, "close", 5))
+			h->connection |= HTTP_CONNECTION_CLOSE;
+		else if (element.len == 7 && is(element.at, "upgrade", 7))
 			h->connection |= HTTP_CONNECTION_UPGRADE;
 		else
 			h->connection |= HTTP_CONNECTION_NAMES;
@@ -391,64 +398,87 @@ read_connection(struct http_head *h, const struct http_field *f)
 }
 
 /* @return  false: it makes the head invalid; refused already. */
-static __attribute__((noinline)) bool
-read_known(struct http_head *h, const struct http_field *f)
+static bool
+read_value(struct http_head *h, enum http_name id, struct http_text value)
 {
-	h->present |= 1u << f->id;
-	switch ((enum http_name)f->id) {
+	switch (id) {
 	case HTTP_CONNECTION:
-		read_connection(h, f);
+		/* By far the most usual. */
+		if (value.len == 10 && is(value.at, "keep-alive", 10))
+			h->connection |= HTTP_CONNECTION_KEEP_ALIVE;
+		else
+			read_connection(h, value);
+		return true;
+	case HTTP_HOST:
+		if (h->hosts_n++ == 0)
+			h->host_field = (uint16_t)(h->fields_n - 1);
 		return true;
 	case HTTP_CONTENT_LENGTH:
-		return http_read_content_length(h, http_field_value(h, f));
+		return http_read_content_length(h, value);
 	case HTTP_TRANSFER_ENCODING:
-		return http_read_transfer_encoding(h, http_field_value(h, f));
+		return http_read_transfer_encoding(h, value);
 	default:
 		return true;
 	}
+}
+
+/*
+ * The end of a name: its colon.
+ * @return  NULL: it makes the line bad; `end`: the line isn't all there.
+ */
+static inline const uint8_t *
+skip_name(struct http_head *h, const uint8_t *begin, const uint8_t *end)
+{
+	const uint8_t *p = http_scan_name(begin, end);
+
+	if (likely(p < end && *p == ':' && p > begin))
+		return p;
+	if (p == end)
+		return end;
+	p = skip_odd_name(h, p, end);
+	return p == begin && h->is_response ? NULL : p;
+}
+
+/* Which field it is, and what is odd about its name. */
+static inline void
+read_name(struct http_head *h, struct http_field *f, const uint8_t *name)
+{
+	uint8_t classes;
+
+	f->id = (uint8_t)name_of(name, f->name_len);
+	if (f->id != HTTP_OTHER)
+		return;
+	classes = http_common_classes(name, name + f->name_len);
+	if (unlikely((classes & HTTP_PLAIN) == 0 || f->name_len == 0))
+		note_odd_name(h, f, (classes & HTTP_TOKEN) != 0);
+	if (may_be_suspicious(name, f->name_len, (classes & HTTP_PLAIN) != 0))
+		suspect(h, f, name, f->name_len);
 }
 
 /* One line with a field; moves line_off behind it. */
 static inline enum http_result
 parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len)
 {
-	const uint8_t *begin = bytes + h->line_off, *end = bytes + len, *p = begin, *value_end;
-	uint8_t all = HTTP_TOKEN | HTTP_PLAIN, class;
+	const uint8_t *begin = bytes + h->line_off, *end = bytes + len, *p, *value, *value_end;
 	struct http_field *f = &h->fields[h->fields_n];
-	uint32_t value_len;
 
-	while (p < end && ((class = http_classes[*p]) & HTTP_TOKEN) != 0) {
-		all &= class;
-		p++;
-	}
-	f->flags = HTTP_FIELD_CANONICAL;
-	if ((all & HTTP_PLAIN) == 0)
-		f->flags |= HTTP_FIELD_INVALID_NAME;
+	p = skip_name(h, begin, end);
+	if (unlikely(p == NULL))
+		return refuse_line(h, bytes, begin, len);
 	if (unlikely(p == end))
 		return wait_for_line(h, len);
-	if (unlikely(*p != ':' || p == begin)) {
-		const uint8_t *colon = skip_odd_name(h, p, end);
-
-		if (colon == NULL || (colon == begin && h->is_response))
-			return refuse_line(h, bytes, p, len);
-		if (colon == end)
-			return wait_for_line(h, len);
-		p = colon;
-		all = 0;
-		f->flags = HTTP_FIELD_NEVER | HTTP_FIELD_INVALID_NAME;
-	}
-	if (p - begin > HTTP_FIELD_MAX)
-		return refuse_line(h, bytes, p, len);
 	f->off = h->line_off;
 	f->name_len = (uint16_t)(p - begin);
-	p++;
-	if (likely(end - p >= 2 && p[0] == ' ' && p[1] > ' '))
-		p++;
-	else
-		f->flags = (uint8_t)(f->flags & ~HTTP_FIELD_CANONICAL);
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	f->value_off = (uint16_t)(p - begin);
+	f->flags = HTTP_FIELD_CANONICAL;
+	if (likely(end - p >= 3 && p[1] == ' ' && p[2] > ' ')) {
+		p += 2;
+	} else {
+		f->flags = 0;
+		do
+			p++;
+		while (p < end && (*p == ' ' || *p == '\t'));
+	}
+	value = p;
 	switch (skip_value(h, f, &p, end, &value_end)) {
 	case LINE_MORE:
 		return wait_for_line(h, len);
@@ -460,25 +490,21 @@ parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len)
 	if (value_end - begin > HTTP_FIELD_MAX ||
 	    (uint32_t)(p - bytes) - h->fields_off > fields_len_max(h))
 		return http_refuse(h, HTTP_REASON_NONE, 400);
-	value_len = (uint32_t)(value_end - begin) - f->value_off;
-	while (value_len > 0 && (begin[f->value_off + value_len - 1] == ' ' ||
-				 begin[f->value_off + value_len - 1] == '\t')) {
-		value_len--;
+	while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) {
+		value_end--;
 		f->flags = (uint8_t)(f->flags & ~HTTP_FIELD_CANONICAL);
 	}
-	f->value_len = (uint16_t)value_len;
-	if (unlikely((f->flags & HTTP_FIELD_CONTROL) != 0))
-		f->flags = (uint8_t)(f->flags & ~HTTP_FIELD_CANONICAL);
-	f->id = all == 0 ? HTTP_OTHER : (uint8_t)name_of(begin, f->name_len);
+	f->value_off = (uint16_t)(value - begin);
+	f->value_len = (uint16_t)(value_end - value);
 	h->line_off = (uint32_t)(p - bytes);
 	h->fields_n++;
-	if (f->id != HTTP_OTHER)
-		return read_known(h, f) ? HTTP_COMPLETE : HTTP_INVALID;
-	if (unlikely(all != (HTTP_TOKEN | HTTP_PLAIN)))
-		note_odd_name(h, f);
-	if (may_be_suspicious(begin, f->name_len, all != HTTP_TOKEN && all != 0))
-		suspect(h, f, begin, f->name_len);
-	return HTTP_COMPLETE;
+	read_name(h, f, begin);
+	if (unlikely((f->flags & HTTP_FIELD_NEVER) != 0 && h->is_response))
+		return http_refuse(h, HTTP_REASON_BAD_HEADER, 502);
+	h->present |= 1u << f->id;
+	return read_value(h, (enum http_name)f->id, (struct http_text){value, f->value_len})
+		       ? HTTP_COMPLETE
+		       : HTTP_INVALID;
 }
 
 /* RFC 9110 section 7.6.1: fields that Connection names end here; those that weir knows decide

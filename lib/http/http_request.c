@@ -47,7 +47,7 @@ begin_fields(struct http_request *r, const uint8_t *bytes, const uint8_t *next)
 {
 	r->head.line_off = r->head.fields_off = (uint32_t)(next - bytes);
 	r->head.phase = HTTP_PHASE_FIELDS;
-	if (!http_target_split(r))
+	if (r->path.len == 0 && !http_target_split(r))
 		return http_refuse(&r->head, HTTP_REASON_BAD_URI, 400);
 	return HTTP_COMPLETE;
 }
@@ -59,7 +59,7 @@ begin_fields(struct http_request *r, const uint8_t *bytes, const uint8_t *next)
 static const uint8_t *
 usual_line(struct http_request *r, const uint8_t *bytes, const uint8_t *begin, const uint8_t *end)
 {
-	const uint8_t *p = begin, *target;
+	const uint8_t *p = begin, *target, *path_end;
 
 	while (p < end && (http_classes[*p] & HTTP_TOKEN) != 0)
 		p++;
@@ -67,7 +67,7 @@ usual_line(struct http_request *r, const uint8_t *bytes, const uint8_t *begin, c
 		return NULL;
 	r->method = (struct http_range){(uint32_t)(begin - bytes), (uint32_t)(p - begin)};
 	target = ++p;
-	p = http_scan_target(p, end);
+	p = path_end = http_scan_target(p, end);
 	if (p < end && *p == '?') {
 		do
 			p = http_scan_target(p + 1, end);
@@ -81,6 +81,12 @@ usual_line(struct http_request *r, const uint8_t *bytes, const uint8_t *begin, c
 	r->target = (struct http_range){(uint32_t)(target - bytes), (uint32_t)(p - target)};
 	r->method_id = (uint8_t)method_of(begin, r->method.len);
 	r->head.version = (uint8_t)(10 + p[8] - '0');
+	if (*target == '/') {
+		r->path = (struct http_range){r->target.off, (uint32_t)(path_end - target)};
+		if (path_end < p)
+			r->query = (struct http_range){(uint32_t)(path_end + 1 - bytes),
+						       (uint32_t)(p - path_end - 1)};
+	}
 	return p + 11;
 }
 
@@ -260,34 +266,34 @@ parse_line(struct http_request *r, const uint8_t *bytes, uint32_t len)
 	return begin_fields(r, bytes, lf + 1);
 }
 
+/* Further Hosts say the same as the first? */
+static __attribute__((noinline)) bool
+hosts_agree(struct http_head *h)
+{
+	struct http_text first = http_field_value(h, &h->fields[h->host_field]);
+
+	for (uint32_t i = 0; i < h->fields_n; i++) {
+		if (h->fields[i].id == HTTP_HOST &&
+		    !http_text_same(http_field_value(h, &h->fields[i]), first))
+			return false;
+	}
+	http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
+	return true;
+}
+
 /* Host: one, and well-formed (RFC 9112 section 3.2); the target's authority wins over it. */
 static bool
 read_host(struct http_request *r)
 {
 	struct http_head *h = &r->head;
-	const struct http_field *first = NULL;
-	struct http_text value = {0};
+	const struct http_field *f = &h->fields[h->host_field];
 
-	if (!http_has(h, HTTP_HOST))
+	if (h->hosts_n == 0)
 		return r->absolute || h->version < 11;
-	for (uint32_t i = 0; i < h->fields_n; i++) {
-		const struct http_field *f = &h->fields[i];
-
-		if (f->id != HTTP_HOST)
-			continue;
-		if (first != NULL) {
-			if (!http_text_same(http_field_value(h, f), value))
-				return false;
-			http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
-			continue;
-		}
-		first = f;
-		value = http_field_value(h, f);
-		if (!http_host_is_valid(value))
-			return false;
-	}
-	if (!r->absolute && first != NULL)
-		r->host = (struct http_range){first->off + first->value_off, first->value_len};
+	if (!http_host_is_valid(http_field_value(h, f)) || (h->hosts_n > 1 && !hosts_agree(h)))
+		return false;
+	if (!r->absolute)
+		r->host = (struct http_range){f->off + f->value_off, f->value_len};
 	return true;
 }
 

@@ -10,46 +10,47 @@
 #define HOST_MAX 512
 
 static bool
-is_port(const uint8_t *p, const uint8_t *end)
+is_digit(uint8_t c)
 {
+	return c >= '0' && c <= '9';
+}
+
+/* Where a port's colon is, `end` without one, NULL when there is one with an impossible port. */
+static const uint8_t *
+before_port(const uint8_t *begin, const uint8_t *end)
+{
+	const uint8_t *p = end;
 	uint32_t n = 0;
 
-	if (end - p > 5)
-		return false;
-	for (; p < end; p++) {
-		if (*p < '0' || *p > '9')
-			return false;
-		n = n * 10 + (uint32_t)(*p - '0');
-	}
-	return n <= 65535;
+	while (p > begin && is_digit(p[-1]) && end - p <= 5)
+		p--;
+	if (p == begin || p[-1] != ':')
+		return end;
+	for (const uint8_t *digit = p; digit < end; digit++)
+		n = n * 10 + (uint32_t)(*digit - '0');
+	return n <= 65535 && end - p <= 5 ? p - 1 : NULL;
 }
 
 bool
 http_host_is_valid(struct http_text host)
 {
-	const uint8_t *p = host.at, *end = host.at + host.len;
+	const uint8_t *p = host.at, *end = before_port(host.at, host.at + host.len);
 
-	if (host.len > HOST_MAX)
+	if (host.len > HOST_MAX || end == NULL)
 		return false;
-	if (p < end && *p == '[') {
-		const uint8_t *close = memchr(p, ']', host.len);
+	if (end == p)
+		return host.len == 0;
+	if (*p != '[')
+		return (http_common_classes(p, end) & HTTP_UNRESERVED) != 0;
+	if (end - p < 4 || end[-1] != ']')
+		return false;
+	for (p++; p < end - 1; p++) {
+		uint8_t c = *p | 0x20;
 
-		if (close == NULL || close - p < 3)
+		if (!is_digit(*p) && *p != ':' && *p != '.' && (c < 'a' || c > 'f'))
 			return false;
-		for (p++; p < close; p++) {
-			uint8_t c = *p | 0x20;
-
-			if ((*p < '0' || *p > ':') && (c < 'a' || c > 'f') && *p != '.')
-				return false;
-		}
-		p = close + 1;
-	} else {
-		while (p < end && ((http_classes[*p] & HTTP_UNRESERVED) != 0 || *p == '%'))
-			p++;
-		if (p == host.at)
-			return host.len == 0;
 	}
-	return p == end || (*p == ':' && is_port(p + 1, end));
+	return true;
 }
 
 /* @return  length of `http://` or `https://`, 0: none of them. */
