@@ -107,7 +107,7 @@ struct http_field {
 
 /** What requests and responses have in common. */
 struct http_head {
-	const uint8_t *bytes;      /* where it lay when it was parsed last */
+	const uint8_t *bytes;      /* where it lay when it was parsed last; set anew when moved */
 	struct http_field *fields; /* the caller's */
 	uint32_t len;              /* with the empty line, when complete */
 	uint32_t line_off;         /* the line to parse next */

@@ -8,22 +8,36 @@
 
 #define FOLDED_NAME_MAX 64 /* longer names resemble no framing field */
 
+#define EACH_20 0x2020202020202020u
+
 #define T HTTP_TOKEN
 #define P (HTTP_TOKEN | HTTP_PLAIN | HTTP_TARGET | HTTP_UNRESERVED)
 #define U (HTTP_TOKEN | HTTP_TARGET | HTTP_UNRESERVED)
 #define D (HTTP_TARGET | HTTP_UNRESERVED)
 #define R HTTP_TARGET
 #define W (HTTP_TOKEN | HTTP_TARGET)
+#define N HTTP_NAME_END
+#define O (HTTP_TARGET | HTTP_NAME_END)
+#define C (HTTP_CONTROL | HTTP_NAME_END)
+
+#define C16 C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C
+#define N16 N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N
 
 /* clang-format off */
 const uint8_t http_classes[256] = {
-	/*          0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f */
-	[0x20] =    0, U, R, T, U, U, U, U, D, D, U, U, D, P, U, R,
-	[0x30] =    P, P, P, P, P, P, P, P, P, P, R, D, R, D, R, R,
-	[0x40] =    R, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
-	[0x50] =    P, P, P, P, P, P, P, P, P, P, P, R, R, R, W, U,
-	[0x60] =    W, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
-	[0x70] =    P, P, P, P, P, P, P, P, P, P, P, R, W, R, U, 0,
+	C16, C16,
+	/*  0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f */
+	/* 20 */
+	    N, U, R, T, U, U, U, U, D, D, U, U, D, P, U, R,
+	    P, P, P, P, P, P, P, P, P, P, O, D, R, D, R, 0,
+	/* 40 */
+	    R, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+	    P, P, P, P, P, P, P, P, P, P, P, R, R, R, W, U,
+	/* 60 */
+	    W, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+	    P, P, P, P, P, P, P, P, P, P, P, R, W, R, U, C,
+	/* 80 */
+	N16, N16, N16, N16, N16, N16, N16, N16,
 };
 /* clang-format on */
 
@@ -102,12 +116,12 @@ static inline __attribute__((always_inline)) bool
 is(const uint8_t *p, const char *name, size_t n)
 {
 	if (n >= 8) {
-		uint64_t differ = (bytes_load64(p) | HTTP_EACH(0x20)) ^ bytes_load64(name);
+		uint64_t differ = (bytes_load64(p) | EACH_20) ^ bytes_load64(name);
 
 		for (size_t i = 8; i + 8 <= n; i += 8)
-			differ |= (bytes_load64(p + i) | HTTP_EACH(0x20)) ^ bytes_load64(name + i);
-		return (differ | ((bytes_load64(p + n - 8) | HTTP_EACH(0x20)) ^
-				  bytes_load64(name + n - 8))) == 0;
+			differ |= (bytes_load64(p + i) | EACH_20) ^ bytes_load64(name + i);
+		return (differ |
+			((bytes_load64(p + n - 8) | EACH_20) ^ bytes_load64(name + n - 8))) == 0;
 	}
 	if (n >= 4)
 		return (((bytes_load32(p) | 0x20202020) ^ bytes_load32(name)) |
@@ -341,10 +355,10 @@ skip_value(struct http_head *h, struct http_field *f, const uint8_t **at, const 
 	   const uint8_t **value_end)
 {
 	const uint8_t *p = *at;
-	uint64_t seen = 0;
+	uint32_t high = 0;
 
 	for (;;) {
-		p = http_scan_value(p, end, &seen);
+		p = http_scan_value(h->bytes, p, end, &high);
 		if (p == end)
 			return LINE_MORE;
 		if (likely(*p == '\r')) {
@@ -375,7 +389,7 @@ skip_value(struct http_head *h, struct http_field *f, const uint8_t **at, const 
 		}
 		p++;
 	}
-	if (unlikely((seen & HTTP_EACH(0x80u)) != 0))
+	if (unlikely(high != 0))
 		http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
 	return LINE_DONE;
 }
@@ -396,6 +410,10 @@ read_connection(struct http_head *h, struct http_text list)
 			h->connection |= HTTP_CONNECTION_NAMES;
 	}
 }
+
+#define READ_AT_ONCE                                                           \
+	(1u << HTTP_CONNECTION | 1u << HTTP_HOST | 1u << HTTP_CONTENT_LENGTH | \
+	 1u << HTTP_TRANSFER_ENCODING)
 
 /* @return  false: it makes the head invalid; refused already. */
 static bool
@@ -429,7 +447,7 @@ read_value(struct http_head *h, enum http_name id, struct http_text value)
 static inline const uint8_t *
 skip_name(struct http_head *h, const uint8_t *begin, const uint8_t *end)
 {
-	const uint8_t *p = http_scan_name(begin, end);
+	const uint8_t *p = http_scan_name(h->bytes, begin, end);
 
 	if (likely(p < end && *p == ':' && p > begin))
 		return p;
@@ -441,23 +459,24 @@ skip_name(struct http_head *h, const uint8_t *begin, const uint8_t *end)
 
 /* Which field it is, and what is odd about its name. */
 static inline void
-read_name(struct http_head *h, struct http_field *f, const uint8_t *name)
+read_name(struct http_head *h, struct http_field *f, const uint8_t *name, const uint8_t *readable)
 {
-	uint8_t classes;
+	bool plain = http_is_plain(name, name + f->name_len, readable);
 
-	f->id = (uint8_t)name_of(name, f->name_len);
-	if (f->id != HTTP_OTHER)
-		return;
-	classes = http_common_classes(name, name + f->name_len);
-	if (unlikely((classes & HTTP_PLAIN) == 0 || f->name_len == 0))
-		note_odd_name(h, f, (classes & HTTP_TOKEN) != 0);
-	if (may_be_suspicious(name, f->name_len, (classes & HTTP_PLAIN) != 0))
+	if (!plain) {
+		uint8_t classes = http_common_classes(name, name + f->name_len);
+
+		plain = (classes & HTTP_PLAIN) != 0 && f->name_len > 0;
+		if (!plain)
+			note_odd_name(h, f, (classes & HTTP_TOKEN) != 0);
+	}
+	if (may_be_suspicious(name, f->name_len, plain))
 		suspect(h, f, name, f->name_len);
 }
 
 /* One line with a field; moves line_off behind it. */
 static inline enum http_result
-parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len)
+parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len, const uint8_t *limit)
 {
 	const uint8_t *begin = bytes + h->line_off, *end = bytes + len, *p, *value, *value_end;
 	struct http_field *f = &h->fields[h->fields_n];
@@ -487,8 +506,7 @@ parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len)
 	default:
 		break;
 	}
-	if (value_end - begin > HTTP_FIELD_MAX ||
-	    (uint32_t)(p - bytes) - h->fields_off > fields_len_max(h))
+	if (unlikely(value_end - begin > HTTP_FIELD_MAX || p > limit))
 		return http_refuse(h, HTTP_REASON_NONE, 400);
 	while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) {
 		value_end--;
@@ -498,13 +516,18 @@ parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len)
 	f->value_len = (uint16_t)(value_end - value);
 	h->line_off = (uint32_t)(p - bytes);
 	h->fields_n++;
-	read_name(h, f, begin);
-	if (unlikely((f->flags & HTTP_FIELD_NEVER) != 0 && h->is_response))
-		return http_refuse(h, HTTP_REASON_BAD_HEADER, 502);
+	f->id = (uint8_t)name_of(begin, f->name_len);
+	if (f->id == HTTP_OTHER) {
+		read_name(h, f, begin, end);
+		if (unlikely((f->flags & HTTP_FIELD_NEVER) != 0 && h->is_response))
+			return http_refuse(h, HTTP_REASON_BAD_HEADER, 502);
+		return HTTP_COMPLETE;
+	}
 	h->present |= 1u << f->id;
-	return read_value(h, (enum http_name)f->id, (struct http_text){value, f->value_len})
-		       ? HTTP_COMPLETE
-		       : HTTP_INVALID;
+	if ((1u << f->id & READ_AT_ONCE) == 0 ||
+	    read_value(h, (enum http_name)f->id, (struct http_text){value, f->value_len}))
+		return HTTP_COMPLETE;
+	return HTTP_INVALID;
 }
 
 /* RFC 9110 section 7.6.1: fields that Connection names end here; those that weir knows decide
@@ -559,6 +582,7 @@ end_fields(struct http_head *h, const uint8_t *bytes, uint32_t len)
 enum http_result
 http_fields_parse(struct http_head *h, const uint8_t *bytes, uint32_t len)
 {
+	const uint8_t *limit = bytes + h->fields_off + fields_len_max(h);
 	enum http_result result;
 
 	if (!http_head_has_line(h, bytes, len))
@@ -570,7 +594,7 @@ http_fields_parse(struct http_head *h, const uint8_t *bytes, uint32_t len)
 			return end_fields(h, bytes, len);
 		if (h->fields_n == h->fields_max)
 			return http_refuse(h, HTTP_REASON_NONE, 400);
-		result = parse_field(h, bytes, len);
+		result = parse_field(h, bytes, len, limit);
 	} while (result == HTTP_COMPLETE);
 	return result;
 }

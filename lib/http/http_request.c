@@ -61,16 +61,22 @@ usual_line(struct http_request *r, const uint8_t *bytes, const uint8_t *begin, c
 {
 	const uint8_t *p = begin, *target, *path_end;
 
-	while (p < end && (http_classes[*p] & HTTP_TOKEN) != 0)
-		p++;
-	if (p == begin || p == end || *p != ' ')
-		return NULL;
+	if (end - p > 4 && memcmp(p, "GET ", 4) == 0) {
+		p += 3;
+		r->method_id = HTTP_METHOD_GET;
+	} else {
+		while (p < end && (http_classes[*p] & HTTP_TOKEN) != 0)
+			p++;
+		if (p == begin || p == end || *p != ' ')
+			return NULL;
+		r->method_id = (uint8_t)method_of(begin, (uint32_t)(p - begin));
+	}
 	r->method = (struct http_range){(uint32_t)(begin - bytes), (uint32_t)(p - begin)};
 	target = ++p;
-	p = path_end = http_scan_target(p, end);
+	p = path_end = http_scan_target(bytes, p, end);
 	if (p < end && *p == '?') {
 		do
-			p = http_scan_target(p + 1, end);
+			p = http_scan_target(bytes, p + 1, end);
 		while (p < end && *p == '?');
 	}
 	if (p == target || end - p < 11 || *p != ' ' || p - begin > HTTP_LINE_MAX - 9)
@@ -79,7 +85,6 @@ usual_line(struct http_request *r, const uint8_t *bytes, const uint8_t *begin, c
 	    p[10] != '\n')
 		return NULL;
 	r->target = (struct http_range){(uint32_t)(target - bytes), (uint32_t)(p - target)};
-	r->method_id = (uint8_t)method_of(begin, r->method.len);
 	r->head.version = (uint8_t)(10 + p[8] - '0');
 	if (*target == '/') {
 		r->path = (struct http_range){r->target.off, (uint32_t)(path_end - target)};

@@ -1,162 +1,177 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs of plain bytes, sixteen at a time where SSE2 is (all of x86-64), else eight.  Within
+ * Runs of plain bytes, sixteen at a time where SSE2 is (all of x86-64), else one by one.  Within
  * lib/http.
+ *
+ * `base` is where readable memory begins: the last bytes of a buffer are loaded together with what
+ * is in front of them.  Nothing behind `end` is read.
  */
 #ifndef HTTP_SCAN_H
 #define HTTP_SCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "bytes.h"
 
 /* Classes of bytes. */
-#define HTTP_TOKEN      1 /* RFC 9110 section 5.6.2 */
-#define HTTP_PLAIN      2 /* ELB's names: letters, digits, hyphen */
-#define HTTP_TARGET     4 /* may stand in a target as it is, RFC 3986 and what browsers leave raw */
-#define HTTP_UNRESERVED 8 /* of a host's name: unreserved, sub-delims, `%` */
+#define HTTP_TOKEN      1  /* RFC 9110 section 5.6.2 */
+#define HTTP_PLAIN      2  /* ELB's names: letters, digits, hyphen */
+#define HTTP_TARGET     4  /* goes on in a target: what is visible, but `?` and `#` */
+#define HTTP_UNRESERVED 8  /* of a host's name: unreserved, sub-delims, `%` */
+#define HTTP_CONTROL    16 /* controls, DEL */
+#define HTTP_NAME_END   32 /* ends a name or can't be in one: colon, blank, controls, not ASCII */
 
 extern const uint8_t http_classes[256];
 
-#define HTTP_EACH(byte) (0x0101010101010101u * (byte))
-
-/* High bits of the bytes below `limit`, at most 128; exact up to and with the first of them. */
-static inline uint64_t
-http_below(uint64_t word, uint8_t limit)
-{
-	return (word - HTTP_EACH(limit)) & ~word & HTTP_EACH(0x80u);
-}
-
-static inline uint64_t
-http_equal(uint64_t word, uint8_t byte)
-{
-	return http_below(word ^ HTTP_EACH(byte), 1);
-}
-
 #ifdef __SSE2__
 
-static inline __m128i
-http_load16(const uint8_t *p)
-{
-	return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
+#include <emmintrin.h>
 
 static inline __m128i
-http_each16(uint8_t byte)
+http_each(uint8_t byte)
 {
 	return _mm_set1_epi8((char)byte);
 }
 
-/* Bits of the bytes up to `last`. */
+/* The bytes up to `last`, as unsigned. */
 static inline __m128i
-http_up_to16(__m128i v, uint8_t last)
+http_up_to(__m128i v, uint8_t last)
 {
-	return _mm_cmpeq_epi8(_mm_min_epu8(v, http_each16(last)), v);
+	return _mm_cmpeq_epi8(_mm_min_epu8(v, http_each(last)), v);
 }
 
 static inline __m128i
-http_equal16(__m128i v, uint8_t byte)
+http_equal(__m128i v, uint8_t byte)
 {
-	return _mm_cmpeq_epi8(v, http_each16(byte));
+	return _mm_cmpeq_epi8(v, http_each(byte));
+}
+
+static inline uint32_t
+http_mask(__m128i v)
+{
+	return (uint32_t)_mm_movemask_epi8(v);
+}
+
+/*
+ * Up to 16 bytes from `p` < `end` on.  Masks of them are shifted down by `*shift`.
+ * @return  false: there are not 16 bytes in all.
+ */
+static inline bool
+http_load(const uint8_t *base, const uint8_t *p, const uint8_t *end, __m128i *v, uint32_t *shift)
+{
+	*shift = 0;
+	if (end - p < 16) {
+		if (end - base < 16)
+			return false;
+		*shift = (uint32_t)(16 - (end - p));
+		p = end - 16;
+	}
+	*v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	return true;
+}
+
+static inline __m128i
+http_controls(__m128i v)
+{
+	return _mm_or_si128(http_up_to(v, 0x1f), http_equal(v, 0x7f));
+}
+
+static inline __m128i
+http_target_ends(__m128i v)
+{
+	__m128i bad = _mm_or_si128(http_up_to(v, 0x20), http_equal(v, 0x7f));
+	__m128i mark = _mm_or_si128(http_equal(v, '?'), http_equal(v, '#'));
+
+	return _mm_or_si128(v, _mm_or_si128(bad, mark));
+}
+
+static inline __m128i
+http_name_ends(__m128i v)
+{
+	return _mm_or_si128(v, _mm_or_si128(http_up_to(v, 0x20), http_equal(v, ':')));
+}
+
+/* Letters, digits and hyphens. */
+static inline __m128i
+http_plains(__m128i v)
+{
+	__m128i letter = _mm_sub_epi8(_mm_or_si128(v, http_each(0x20)), http_each('a'));
+	__m128i digit = _mm_sub_epi8(v, http_each('0'));
+
+	return _mm_or_si128(_mm_or_si128(http_up_to(letter, 25), http_up_to(digit, 9)),
+			    http_equal(v, '-'));
 }
 
 #endif
 
 /**
  * The first control character or DEL of [p, end), `end` if there is none.  Bytes above 0x7f in
- * front of it set the high bit of `*seen`.
+ * front of it, and perhaps of `p`, make `*high` something else than 0.
  */
 static inline const uint8_t *
-http_scan_value(const uint8_t *p, const uint8_t *end, uint64_t *seen)
+http_scan_value(const uint8_t *base, const uint8_t *p, const uint8_t *end, uint32_t *high)
 {
 #ifdef __SSE2__
-	while (end - p >= 16) {
-		__m128i v = http_load16(p);
-		uint32_t stop = (uint32_t)_mm_movemask_epi8(
-			_mm_or_si128(http_up_to16(v, 0x1f), http_equal16(v, 0x7f)));
-		uint32_t high = (uint32_t)_mm_movemask_epi8(v);
+	__m128i v;
+	uint32_t shift;
+
+	while (p < end && http_load(base, p, end, &v, &shift)) {
+		uint32_t stop = http_mask(http_controls(v)) >> shift;
+		uint32_t above = http_mask(v) >> shift;
 
 		if (stop != 0) {
-			*seen |= (high & (stop ^ (stop - 1)) & ~stop) != 0 ? 0x80u : 0;
+			*high |= above & (stop ^ (stop - 1));
 			return p + __builtin_ctz(stop);
 		}
-		*seen |= high != 0 ? 0x80u : 0;
-		p += 16;
+		*high |= above;
+		p += 16 - shift;
 	}
 #endif
-	while (end - p >= 8) {
-		uint64_t word = bytes_load64(p);
-		uint64_t stop = http_below(word, 0x20) | http_equal(word, 0x7f);
-
-		if (stop != 0) {
-			uint32_t n = (uint32_t)__builtin_ctzll(stop) / 8;
-
-			if (n > 0)
-				*seen |= word << (64 - 8 * n);
-			/* The bytes are at the top now; their high bits count anywhere. */
-			return p + n;
-		}
-		*seen |= word;
-		p += 8;
-	}
-	for (; p < end && *p >= 0x20 && *p != 0x7f; p++)
-		*seen |= *p;
+	for (; p < end && (http_classes[*p] & HTTP_CONTROL) == 0; p++)
+		*high |= *p & 0x80;
 	return p;
 }
 
 /** The first byte of [p, end) that is none of a plain target: blank, control, `?`, `#`, not ASCII.
  */
 static inline const uint8_t *
-http_scan_target(const uint8_t *p, const uint8_t *end)
+http_scan_target(const uint8_t *base, const uint8_t *p, const uint8_t *end)
 {
 #ifdef __SSE2__
-	while (end - p >= 16) {
-		__m128i v = http_load16(p);
-		__m128i bad = _mm_or_si128(http_up_to16(v, 0x20), http_equal16(v, 0x7f));
-		__m128i mark = _mm_or_si128(http_equal16(v, '?'), http_equal16(v, '#'));
-		uint32_t stop =
-			(uint32_t)_mm_movemask_epi8(_mm_or_si128(v, _mm_or_si128(bad, mark)));
+	__m128i v;
+	uint32_t shift;
+
+	while (p < end && http_load(base, p, end, &v, &shift)) {
+		uint32_t stop = http_mask(http_target_ends(v)) >> shift;
 
 		if (stop != 0)
 			return p + __builtin_ctz(stop);
-		p += 16;
+		p += 16 - shift;
 	}
 #endif
-	while (end - p >= 8) {
-		uint64_t word = bytes_load64(p);
-		uint64_t stop = http_below(word, 0x21) | http_equal(word, 0x7f) |
-				http_equal(word, '?') | http_equal(word, '#') |
-				(word & HTTP_EACH(0x80u));
-
-		if (stop != 0)
-			return p + __builtin_ctzll(stop) / 8;
-		p += 8;
-	}
-	for (; p < end; p++) {
-		if (*p <= 0x20 || *p >= 0x7f || *p == '?' || *p == '#')
-			break;
-	}
+	while (p < end && (http_classes[*p] & HTTP_TARGET) != 0)
+		p++;
 	return p;
 }
 
-/** The first byte of [p, end) that ends a name, or could: colon, blank, control, not ASCII. */
+/** The end of a name: its colon, or the first byte that can be in none. */
 static inline const uint8_t *
-http_scan_name(const uint8_t *p, const uint8_t *end)
+http_scan_name(const uint8_t *base, const uint8_t *p, const uint8_t *end)
 {
-	while (end - p >= 8) {
-		uint64_t word = bytes_load64(p);
-		uint64_t stop =
-			http_below(word, 0x21) | http_equal(word, ':') | (word & HTTP_EACH(0x80u));
+#ifdef __SSE2__
+	__m128i v;
+	uint32_t shift;
+
+	while (p < end && http_load(base, p, end, &v, &shift)) {
+		uint32_t stop = http_mask(http_name_ends(v)) >> shift;
 
 		if (stop != 0)
-			return p + __builtin_ctzll(stop) / 8;
-		p += 8;
+			return p + __builtin_ctz(stop);
+		p += 16 - shift;
 	}
-	while (p<end && * p> ' ' && *p != ':' && *p < 0x80)
+#endif
+	while (p < end && (http_classes[*p] & HTTP_NAME_END) == 0)
 		p++;
 	return p;
 }
@@ -167,12 +182,31 @@ http_common_classes(const uint8_t *p, const uint8_t *end)
 {
 	uint8_t all = 0xff;
 
-	for (; end - p >= 4; p += 4)
-		all &= http_classes[p[0]] & http_classes[p[1]] & http_classes[p[2]] &
-		       http_classes[p[3]];
-	for (; p < end; p++)
-		all &= http_classes[*p];
+	while (p < end)
+		all &= http_classes[*p++];
 	return all;
+}
+
+/**
+ * Whether [p, end) has nothing but letters, digits, hyphens and `other`; false may mean not known.
+ * At most 16 bytes are looked at, some of them perhaps behind `end`, but none from `readable` on.
+ */
+static inline bool
+http_is_plain(const uint8_t *p, const uint8_t *end, const uint8_t *readable)
+{
+#ifdef __SSE2__
+	uint32_t n = (uint32_t)(end - p), odd;
+
+	if (n == 0 || n > 16 || readable - p < 16)
+		return false;
+	odd = http_mask(http_plains(_mm_loadu_si128((const __m128i *)(const void *)p))) ^ 0xffff;
+	return odd << (32 - n) == 0;
+#else
+	(void)p;
+	(void)end;
+	(void)readable;
+	return false;
+#endif
 }
 
 #endif
