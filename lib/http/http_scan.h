@@ -188,7 +188,7 @@ http_common_classes(const uint8_t *p, const uint8_t *end)
 }
 
 /**
- * Whether [p, end) has nothing but letters, digits, hyphens and `other`; false may mean not known.
+ * Whether [p, end) has nothing but letters, digits and hyphens; false may mean not known.
  * At most 16 bytes are looked at, some of them perhaps behind `end`, but none from `readable` on.
  */
 static inline bool
