@@ -5,14 +5,21 @@
 
 #include "http_put.h"
 
+/* Controls become blanks when a field is written: they are taken for such when one is read. */
+static bool
+is_blank(uint8_t c)
+{
+	return c <= ' ' || c == 0x7f;
+}
+
 static struct http_text
 trim(struct http_text t)
 {
-	while (t.len > 0 && (*t.at == ' ' || *t.at == '\t')) {
+	while (t.len > 0 && is_blank(*t.at)) {
 		t.at++;
 		t.len--;
 	}
-	while (t.len > 0 && (t.at[t.len - 1] == ' ' || t.at[t.len - 1] == '\t'))
+	while (t.len > 0 && is_blank(t.at[t.len - 1]))
 		t.len--;
 	return t;
 }

@@ -277,12 +277,11 @@ note_odd_name(struct http_head *h, struct http_field *f, bool token)
 {
 	h->invalid_names_n++;
 	f->flags |= HTTP_FIELD_INVALID_NAME;
-	if (f->name_len == 0)
-		http_found(h, HTTP_REASON_EMPTY_HEADER);
-	else if (!token)
-		http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
-	if (f->name_len == 0 || !token)
-		f->flags |= HTTP_FIELD_NEVER;
+	if (token)
+		return;
+	http_found(h,
+		   f->name_len == 0 ? HTTP_REASON_EMPTY_HEADER : HTTP_REASON_NON_COMPLIANT_HEADER);
+	f->flags |= HTTP_FIELD_NEVER;
 }
 
 /* Lines. */
@@ -457,21 +456,23 @@ skip_name(struct http_head *h, const uint8_t *begin, const uint8_t *end)
 	return p == begin && h->is_response ? NULL : p;
 }
 
-/* Which field it is, and what is odd about its name. */
-static inline void
+/* What is odd about an unknown name. @return false: it is no token. */
+static inline bool
 read_name(struct http_head *h, struct http_field *f, const uint8_t *name, const uint8_t *readable)
 {
-	bool plain = http_is_plain(name, name + f->name_len, readable);
+	bool plain = http_is_plain(name, name + f->name_len, readable), token = true;
 
 	if (!plain) {
 		uint8_t classes = http_common_classes(name, name + f->name_len);
 
-		plain = (classes & HTTP_PLAIN) != 0 && f->name_len > 0;
+		token = (classes & HTTP_TOKEN) != 0 && f->name_len > 0;
+		plain = token && (classes & HTTP_PLAIN) != 0;
 		if (!plain)
-			note_odd_name(h, f, (classes & HTTP_TOKEN) != 0);
+			note_odd_name(h, f, token);
 	}
 	if (may_be_suspicious(name, f->name_len, plain))
 		suspect(h, f, name, f->name_len);
+	return token;
 }
 
 /* One line with a field; moves line_off behind it. */
@@ -518,8 +519,7 @@ parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len, const uint8
 	h->fields_n++;
 	f->id = (uint8_t)name_of(begin, f->name_len);
 	if (f->id == HTTP_OTHER) {
-		read_name(h, f, begin, end);
-		if (unlikely((f->flags & HTTP_FIELD_NEVER) != 0 && h->is_response))
+		if (unlikely(!read_name(h, f, begin, end) && h->is_response))
 			return http_refuse(h, HTTP_REASON_BAD_HEADER, 502);
 		return HTTP_COMPLETE;
 	}

@@ -8,6 +8,8 @@
  */
 #include <stdint.h>
 
+#include "http_cookie.h"
+#include "http_escape.h"
 #include "http_forward.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -67,6 +69,35 @@ check_forwarded(const struct http_request *r, const uint8_t *bytes, uint32_t len
 	free(m.body);
 }
 
+/* What else reads a head: nothing here may leave its bounds, nor a log line its line. */
+static void
+check_readers(const struct http_request *r, uint8_t flags)
+{
+	static uint8_t out[FORWARD_MAX];
+	static const uint8_t random[12];
+	struct http_policy policy = {.port = 80, .drop_invalid_header_fields = true};
+	struct http_request_edits edits = {.client = forward_text("::1"), .drop_own_cookies = true};
+	uint8_t id[HTTP_TRACE_ID_MAX];
+	static struct http_field again_fields[HTTP_FIELDS_MAX];
+	struct http_request again;
+	struct http_text value;
+	struct bytes_writer w =
+		bytes_writer(out, 64 + 4 * (size_t)(r->method.len + r->target.len + r->host.len));
+
+	http_put_request_log(&w, r, (flags & 1) != 0, 80);
+	CHECK(!w.failed);
+	for (const uint8_t *p = out; p < w.at; p++)
+		CHECK(*p >= 0x20 && *p <= 0x7e && *p != '"');
+	edits.trace_id = (struct http_text){id, http_trace_id(id, &r->head, 1, random)};
+	CHECK(edits.trace_id.len <= sizeof(id));
+	w = bytes_writer(out, http_request_bound(r, &policy, &edits));
+	http_request_write(&w, r, &policy, &edits);
+	CHECK(!w.failed);
+	http_request_init(&again, again_fields, HTTP_FIELDS_MAX);
+	if (http_request_parse(&again, out, (uint32_t)(w.at - out)) == HTTP_COMPLETE)
+		CHECK(!http_cookie_find(&again.head, forward_text("AWSALB"), &value));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -96,6 +127,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_forwarded(&whole, exact + whole.head.len, len - whole.head.len,
 					data[0], data[2] + 1u);
 	}
+	if (result == HTTP_COMPLETE)
+		check_readers(&whole, data[0]);
 	free(copy);
 	free(exact);
 	return 0;

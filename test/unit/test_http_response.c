@@ -34,6 +34,8 @@ test_rows(void)
 		 HTTP_COMPLETE, 200, 11, 0},
 		{"both framings", OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
 		 HTTP_COMPLETE, 200, 11, 0},
+		{"name like a framing field's", OK "Content_Length: 5\r\n\r\n", HTTP_COMPLETE, 200,
+		 11, 0},
 		{"cut in version", "HTTP/1", HTTP_INCOMPLETE, 0, 0, 0},
 		{"cut in line", "HTTP/1.1 200 O", HTTP_INCOMPLETE, 0, 0, 0},
 		{"cut in field", OK "Content-Le", HTTP_INCOMPLETE, 0, 0, 0},

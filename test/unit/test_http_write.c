@@ -210,6 +210,9 @@ test_cookies(void)
 	EXPECT(!http_cookie_find(&r.head, text("awsalb"), &value));
 	EXPECT(strstr(write_request(head, &plain, &edits), "Cookie: AWSALBTG=z\r\n") != NULL);
 	edits.drop_own_cookies = true;
+	EXPECT(strstr(write_request("GET / HTTP/1.1\r\n" HOST "Cookie: a=1;\x16 AWSALB=x\r\n\r\n",
+				    &plain, &edits),
+		      "AWSALB") == NULL);
 	EXPECT(strcmp(write_request(head, &plain, &edits),
 		      "GET / HTTP/1.1\r\n" HOST
 		      "Cookie: a=1; b=\"2\"\r\nCookie: c; A=3=4\r\n" FORWARDED "\r\n") == 0);
