@@ -297,18 +297,12 @@ http_head_has_line(struct http_head *h, const uint8_t *bytes, uint32_t len)
 	return false;
 }
 
-static uint32_t
-fields_len_max(const struct http_head *h)
-{
-	return h->is_response ? HTTP_RESPONSE_FIELDS_LEN_MAX : HTTP_REQUEST_FIELDS_LEN_MAX;
-}
-
 /* The line isn't all there: it is waited for unless it is too long already. */
 static enum http_result
 wait_for_line(struct http_head *h, uint32_t len)
 {
 	h->scanned = len;
-	if (len - h->line_off > HTTP_FIELD_MAX + 2 || len - h->fields_off > fields_len_max(h))
+	if (len - h->line_off > HTTP_FIELD_MAX + 2 || len - h->fields_off > http_fields_len_max(h))
 		return http_refuse(h, HTTP_REASON_NONE, 400);
 	return HTTP_INCOMPLETE;
 }
@@ -324,7 +318,7 @@ refuse_line(struct http_head *h, const uint8_t *bytes, const uint8_t *p, uint32_
 		return wait_for_line(h, len);
 	line_len = (uint32_t)(lf - bytes) - h->line_off;
 	if (line_len > HTTP_FIELD_MAX + 2 ||
-	    (uint32_t)(lf + 1 - bytes) - h->fields_off > fields_len_max(h))
+	    (uint32_t)(lf + 1 - bytes) - h->fields_off > http_fields_len_max(h))
 		return http_refuse(h, HTTP_REASON_NONE, 400);
 	return http_refuse(h, HTTP_REASON_BAD_HEADER, 400);
 }
@@ -564,8 +558,10 @@ end_fields(struct http_head *h, const uint8_t *bytes, uint32_t len)
 	const uint8_t *p = bytes + h->line_off;
 
 	if (*p == '\r') {
-		if (h->line_off + 1 == len)
-			return wait_for_line(h, len);
+		if (h->line_off + 1 == len) {
+			h->scanned = len;
+			return HTTP_INCOMPLETE;
+		}
 		if (p[1] != '\n')
 			return refuse_line(h, bytes, p, len);
 		h->len = h->line_off + 2;
@@ -582,7 +578,7 @@ end_fields(struct http_head *h, const uint8_t *bytes, uint32_t len)
 enum http_result
 http_fields_parse(struct http_head *h, const uint8_t *bytes, uint32_t len)
 {
-	const uint8_t *limit = bytes + h->fields_off + fields_len_max(h);
+	const uint8_t *limit = bytes + h->fields_off + http_fields_len_max(h);
 	enum http_result result;
 
 	if (!http_head_has_line(h, bytes, len))

@@ -5,6 +5,8 @@
 
 #include "http.h"
 
+_Static_assert(HTTP_LINE_MAX >= HTTP_FIELD_MAX, "http_head_goes_on() knows one limit");
+
 /* http_head.phase */
 #define HTTP_PHASE_BEFORE 0 /* the first line */
 #define HTTP_PHASE_FIELDS 1
@@ -38,6 +40,30 @@ http_refuse(struct http_head *h, enum http_reason reason, uint16_t status)
  */
 bool http_read_content_length(struct http_head *h, struct http_text value);
 bool http_read_transfer_encoding(struct http_head *h, struct http_text value);
+
+static inline uint32_t
+http_fields_len_max(const struct http_head *h)
+{
+	return h->is_response ? HTTP_RESPONSE_FIELDS_LEN_MAX : HTTP_REQUEST_FIELDS_LEN_MAX;
+}
+
+/*
+ * Whether a few new bytes end no line and pass no limit: the way of slow senders, in few
+ * instructions. Nothing else is to be done then.
+ */
+static inline bool
+http_head_goes_on(struct http_head *h, const uint8_t *bytes, uint32_t len)
+{
+	if (h->scanned <= h->line_off || len - h->scanned > 16 ||
+	    len - h->line_off > HTTP_FIELD_MAX || len - h->fields_off > http_fields_len_max(h))
+		return false;
+	for (uint32_t i = h->scanned; i < len; i++) {
+		if (bytes[i] == '\n')
+			return false;
+	}
+	h->scanned = len;
+	return true;
+}
 
 void http_head_init(struct http_head *h, struct http_field *fields, uint16_t fields_max);
 

@@ -344,13 +344,12 @@ judge_framing(struct http_request *r)
 	return true;
 }
 
-enum http_result
-http_request_parse(struct http_request *r, const uint8_t *bytes, uint32_t len)
+static __attribute__((noinline)) enum http_result
+parse(struct http_request *r, const uint8_t *bytes, uint32_t len)
 {
 	struct http_head *h = &r->head;
 	enum http_result result;
 
-	h->bytes = bytes;
 	if (h->phase == HTTP_PHASE_BEFORE) {
 		result = parse_line(r, bytes, len);
 		if (result != HTTP_COMPLETE)
@@ -373,6 +372,13 @@ http_request_parse(struct http_request *r, const uint8_t *bytes, uint32_t len)
 	if (http_has(h, HTTP_EXPECT))
 		read_expect(r);
 	return HTTP_COMPLETE;
+}
+
+enum http_result
+http_request_parse(struct http_request *r, const uint8_t *bytes, uint32_t len)
+{
+	r->head.bytes = bytes;
+	return http_head_goes_on(&r->head, bytes, len) ? HTTP_INCOMPLETE : parse(r, bytes, len);
 }
 
 static bool

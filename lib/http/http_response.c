@@ -3,6 +3,9 @@
 
 #include "http_field.h"
 
+#define BEGIN     "HTTP/1."
+#define BEGIN_LEN (sizeof(BEGIN) - 1)
+
 void
 http_response_init(struct http_response *r, struct http_field *fields, uint16_t fields_max)
 {
@@ -22,7 +25,7 @@ static bool
 read_status_line(struct http_response *r, const uint8_t *bytes, const uint8_t *p,
 		 const uint8_t *end)
 {
-	if (end - p < 12 || memcmp(p, "HTTP/1.", 7) != 0 || !is_digit(p[7]) || p[8] != ' ' ||
+	if (end - p < 12 || memcmp(p, BEGIN, BEGIN_LEN) != 0 || !is_digit(p[7]) || p[8] != ' ' ||
 	    !is_digit(p[9]) || !is_digit(p[10]) || !is_digit(p[11]))
 		return false;
 	if (end - p > 12 && p[12] != ' ')
@@ -43,13 +46,12 @@ read_status_line(struct http_response *r, const uint8_t *bytes, const uint8_t *p
 static enum http_result
 parse_line(struct http_response *r, const uint8_t *bytes, uint32_t len)
 {
-	static const char begin[] = "HTTP/1.";
 	struct http_head *h = &r->head;
-	uint32_t n = len < sizeof(begin) - 1 ? len : sizeof(begin) - 1;
+	uint32_t n = len < BEGIN_LEN ? len : BEGIN_LEN;
 	const uint8_t *lf;
 
 	/* What can't be HTTP is not waited for. */
-	if (memcmp(bytes, begin, n) != 0)
+	if (memcmp(bytes, BEGIN, n) != 0)
 		return http_refuse(h, HTTP_REASON_BAD_VERSION, 502);
 	lf = memchr(bytes + h->scanned, '\n', len - h->scanned);
 	if (lf == NULL) {
@@ -78,13 +80,12 @@ framing_is_sound(const struct http_response *r)
 	return h->chunked && !h->other_coding && h->version > 10;
 }
 
-enum http_result
-http_response_parse(struct http_response *r, const uint8_t *bytes, uint32_t len)
+static __attribute__((noinline)) enum http_result
+parse(struct http_response *r, const uint8_t *bytes, uint32_t len)
 {
 	struct http_head *h = &r->head;
 	enum http_result result;
 
-	h->bytes = bytes;
 	if (h->phase == HTTP_PHASE_BEFORE) {
 		result = parse_line(r, bytes, len);
 		if (result != HTTP_COMPLETE)
@@ -94,4 +95,14 @@ http_response_parse(struct http_response *r, const uint8_t *bytes, uint32_t len)
 	if (result == HTTP_COMPLETE && !framing_is_sound(r))
 		return http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING, 502);
 	return result;
+}
+
+enum http_result
+http_response_parse(struct http_response *r, const uint8_t *bytes, uint32_t len)
+{
+	r->head.bytes = bytes;
+	/* The first bytes are looked at as they come. */
+	if (r->head.scanned >= BEGIN_LEN && http_head_goes_on(&r->head, bytes, len))
+		return HTTP_INCOMPLETE;
+	return parse(r, bytes, len);
 }

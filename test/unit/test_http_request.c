@@ -288,6 +288,25 @@ test_invalid(void)
 	}
 }
 
+/* The same in pieces; 0: in one. */
+static enum http_result
+parse_pieces(struct http_request *r, const char *text, size_t len, uint32_t piece)
+{
+	enum http_result result = HTTP_INCOMPLETE;
+	size_t have = piece == 0 ? len : 0;
+
+	if (piece == 0)
+		return parse(r, text, len);
+	http_request_init(r, fields, HTTP_FIELDS_MAX);
+	while (have < len && result == HTTP_INCOMPLETE) {
+		have = have + piece < len ? have + piece : len;
+		result = http_request_parse(r, (const uint8_t *)text, (uint32_t)have);
+	}
+	return result;
+}
+
+static uint32_t piece;
+
 /* A head of `line_len` and fields of `field_len` bytes, `n` of them. */
 static enum http_result
 parse_sized(struct http_request *r, uint32_t line_len, uint32_t field_len, uint32_t n)
@@ -306,7 +325,7 @@ parse_sized(struct http_request *r, uint32_t line_len, uint32_t field_len, uint3
 		at += sprintf(at, "\r\n");
 	}
 	at += sprintf(at, "\r\n");
-	return parse(r, text, (size_t)(at - text));
+	return parse_pieces(r, text, (size_t)(at - text), piece);
 }
 
 static void
@@ -324,6 +343,10 @@ test_limits(void)
 	EXPECT(parse_sized(&r, 20, 10, 1000) == HTTP_COMPLETE && r.head.fields_n == 1000);
 	EXPECT(parse_sized(&r, 20, 10, 1001) == HTTP_INVALID && r.head.refusal == 400);
 	EXPECT(r.head.found == 0); /* no matter of desync */
+	EXPECT(parse_sized(&r, 16386, 100, 1) == HTTP_INVALID && r.head.refusal == 414);
+	EXPECT(parse_sized(&r, 16387, 100, 1) == HTTP_INVALID && r.head.refusal == 414);
+	EXPECT(parse_sized(&r, 20, 16386, 1) == HTTP_INVALID && r.head.refusal == 400);
+	EXPECT(parse_sized(&r, 20, 16387, 1) == HTTP_INVALID && r.head.refusal == 400);
 }
 
 static void
@@ -469,6 +492,9 @@ main(void)
 	test_lines();
 	test_found();
 	test_invalid();
+	for (piece = 0; piece < 3; piece++)
+		test_limits();
+	piece = 1000;
 	test_limits();
 	test_names();
 	test_connection();

@@ -104,6 +104,19 @@ test_limits(void)
 	EXPECT(parse(&r, text, 20000) == HTTP_INVALID); /* a status line without end */
 }
 
+/* What can't be HTTP is refused at the first byte that says so. */
+static void
+test_early(void)
+{
+	static const char text[] = "HTTP/2.0 200 OK\r\n";
+	struct http_response r;
+
+	http_response_init(&r, fields, HTTP_FIELDS_MAX);
+	for (uint32_t len = 1; len < 6; len++)
+		EXPECT(http_response_parse(&r, (const uint8_t *)text, len) == HTTP_INCOMPLETE);
+	EXPECT(http_response_parse(&r, (const uint8_t *)text, 6) == HTTP_INVALID);
+}
+
 static void
 test_connection(void)
 {
@@ -121,6 +134,7 @@ main(void)
 {
 	test_rows();
 	test_limits();
+	test_early();
 	test_connection();
 	return unit_done();
 }
