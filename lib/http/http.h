@@ -165,6 +165,20 @@ void http_response_init(struct http_response *r, struct http_field *fields, uint
 enum http_result http_request_parse(struct http_request *r, const uint8_t *bytes, uint32_t len);
 enum http_result http_response_parse(struct http_response *r, const uint8_t *bytes, uint32_t len);
 
+/**
+ * For who can't keep a parser's state for every connection that waits for the rest of a head: eight
+ * bytes and a flag instead.  A head is parsed from its beginning again when its end may have come,
+ * and whenever it has doubled, which bad ones don't survive; all parsing together stays linear.
+ */
+struct http_wait {
+	uint32_t scanned; /* bytes that were searched for the end */
+	uint32_t parsed;  /* bytes there were at the last parsing */
+	bool line;        /* a line's end was among them */
+};
+
+/** Whether to parse now, of a head whose bytes are [bytes, bytes + len). */
+bool http_wait_is_over(struct http_wait *wait, const uint8_t *bytes, uint32_t len);
+
 /** Whether a byte of a request has come: an empty line is none. */
 static inline bool
 http_request_has_begun(const struct http_request *r)

@@ -486,6 +486,45 @@ test_cuts(void)
 	}
 }
 
+/* Without a parser's state: the head is found at its last byte, and parsing stays linear. */
+static void
+test_wait(void)
+{
+	static const char *const heads[] = {
+		"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\r\n",
+		"\r\nGET / HTTP/1.1\nHost: a\n\n",
+		"GET / HTTP/1.1\r\nHost: a\r\n\n",
+		"GET /\r\n",
+	};
+	static char big[60000];
+	struct http_wait wait = {0};
+	uint64_t parsed = 0;
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (uint32_t step = 1; step < 8; step++) {
+			uint32_t len = (uint32_t)strlen(heads[i]), have = 0;
+			enum http_result result = HTTP_INCOMPLETE;
+			struct http_request r;
+
+			wait = (struct http_wait){0};
+			while (have < len) {
+				EXPECT_ROW(heads[i], result == HTTP_INCOMPLETE);
+				have = have + step < len ? have + step : len;
+				if (http_wait_is_over(&wait, (const uint8_t *)heads[i], have))
+					result = parse(&r, heads[i], have);
+			}
+			EXPECT_ROW(heads[i], result == HTTP_COMPLETE);
+		}
+	}
+	wait = (struct http_wait){0};
+	for (uint32_t i = 0; i < sizeof(big); i++) {
+		big[i] = "A: b\r\n"[i % 6];
+		if (http_wait_is_over(&wait, (const uint8_t *)big, i + 1))
+			parsed += i + 1;
+	}
+	EXPECT(parsed <= 3 * sizeof(big));
+}
+
 int
 main(void)
 {
@@ -500,5 +539,6 @@ main(void)
 	test_connection();
 	test_named();
 	test_cuts();
+	test_wait();
 	return unit_done();
 }
