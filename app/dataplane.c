@@ -16,6 +16,7 @@
 #include "region.h"
 #include "steering.h"
 #include "worker.h"
+#include "worker_tcp.h"
 
 #define NEXT_HOPS  65536
 #define COMMANDS   (2 * PROBER_PROBES)
@@ -57,6 +58,8 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 	dp->workers_n = s->workers_n;
 	dp->adaptive = s->adaptive;
 	dp->mbufs = s->mbufs;
+	dp->max_half_open = s->max_half_open;
+	dp->syn_cookies = s->syn_cookies;
 	clock_init(&dp->clock, rte_get_tsc_hz(), rte_rdtsc(), 0);
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	h->rcu_mem =
@@ -202,6 +205,9 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	w->prober = prober_create(&worker_prober_ops, w);
 	if (w->nlb == NULL || w->prober == NULL || !make_gateway(h, s, w))
 		goto no_memory;
+	w->tcp = worker_tcp_create(w, s);
+	if (w->tcp == NULL)
+		goto no_memory;
 	if (!secret_random(&w->probe_random, sizeof(w->probe_random)))
 		goto no_memory;
 	return true;
@@ -256,15 +262,14 @@ dataplane_create(struct dataplane_settings *settings, char *why, size_t why_len)
 	return &h->dp;
 }
 
-/* A slot that the worker owns, for the source ports of its probes. */
+/* The slots that the worker owns, for the source ports of its connections. */
 static void
-choose_probe_slot(struct worker *w, const struct snapshot *snapshot)
+find_own_slots(struct worker *w, const struct snapshot *snapshot)
 {
+	w->own_slots_n = 0;
 	for (uint16_t slot = 0; slot < SNAPSHOT_SLOTS; slot++) {
-		if (snapshot->worker_of[slot] == w->index) {
-			w->probe_slot = slot;
-			return;
-		}
+		if (snapshot->worker_of[slot] == w->index)
+			w->own_slots[w->own_slots_n++] = (uint8_t)slot;
 	}
 }
 
@@ -274,7 +279,7 @@ dataplane_start(struct dataplane *dp, char *why, size_t why_len)
 	for (uint16_t i = 0; i < dp->workers_n; i++) {
 		struct worker *w = dp->workers[i];
 
-		choose_probe_slot(w, atomic_load(&dp->snapshot));
+		find_own_slots(w, atomic_load(&dp->snapshot));
 		worker_map_queues(w, atomic_load(&dp->ports));
 		rte_rcu_qsbr_thread_register(dp->rcu, i);
 		if (rte_eal_remote_launch(worker_main, w, w->lcore) != 0) {
@@ -307,6 +312,7 @@ free_worker(struct holdings *h, uint16_t index)
 	if (w == NULL)
 		return true;
 	prober_free(w->prober);
+	worker_tcp_free(w->tcp);
 	if (w->nlb != NULL) {
 		struct nlb_gauges gauges;
 

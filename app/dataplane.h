@@ -69,6 +69,8 @@ struct dataplane {
 	_Atomic(const struct rss_replies *) replies[SNAPSHOT_INTERFACES];
 
 	uint32_t mbufs;
+	uint32_t max_half_open; /* per listener and worker */
+	uint8_t syn_cookies;    /* enum tcp_syn_cookies */
 	uint16_t workers_n;
 	struct worker *workers[WORKER_MAX];
 	struct rte_ring *between[WORKER_MAX][WORKER_MAX]; /* SP/SC of mbufs; [i][i] is NULL */
@@ -78,12 +80,17 @@ struct dataplane_settings {
 	uint16_t workers_n;
 	bool adaptive;
 	bool hugepages;
-	uint32_t max_flows; /* of all workers together */
+	uint32_t max_flows;       /* of all workers together */
+	uint32_t max_connections; /* terminated TCP connections, of all workers together */
+	uint32_t max_half_open;   /* per listener and worker, then SYN cookies */
+	uint8_t syn_cookies;      /* enum tcp_syn_cookies */
 	uint32_t mbufs;
 	uint16_t mbuf_data_room;            /* bytes of a frame that fit in one buffer */
 	uint16_t frontends_n, interfaces_n; /* sizes of counter arrays */
 	uint32_t targets_n;
-	const struct secret *secret;
+	const struct secret *secret;  /* the first of `secrets` */
+	const struct secret *secrets; /* of the cluster: cookies of any are good */
+	uint32_t secrets_n;
 	uint16_t ports_n;
 	struct port_settings ports[PORT_MAX]; /* `pool` and `workers` are filled here */
 };

@@ -15,6 +15,7 @@
 
 #include <rte_version.h>
 
+#include "alb_cookie.h"
 #include "config.h"
 #include "dataplane.h"
 #include "eal.h"
@@ -24,6 +25,7 @@
 
 enum exit_code { EXIT_DONE, EXIT_CONFIGURATION, EXIT_ENVIRONMENT, EXIT_FAULT };
 
+#define SECRETS_MAX    ALB_COOKIE_KEYS_MAX
 #define MBUF_DATA_ROOM 2048
 #define MBUF_OVERHEAD  512  /* headroom, mbuf and mempool headers */
 #define MBUF_SLACK     4096 /* bursts, rings between cores, packets that wait for a neighbor */
@@ -159,22 +161,29 @@ make_directory(const char *path)
 	return mkdir(part, 0700) == 0 || errno == EEXIST;
 }
 
-/* The configured secret, or one of this box's own in its state directory. */
+/* Of the cluster: the first is in use, all are accepted. */
+struct secrets {
+	struct secret all[SECRETS_MAX];
+	uint32_t n;
+};
+
+/* The configured secrets, or one of this box's own in its state directory. */
 static bool
-load_secret(const struct model *model, struct secret *secret, char *why, size_t why_len)
+load_secrets(const struct model *model, struct secrets *secrets, char *why, size_t why_len)
 {
 	const char *directory = model->system.state_directory;
 	char path[300];
 
 	if (model->cluster.secret_file[0] != '\0')
-		return secret_load(secret, model->cluster.secret_file, false, why, why_len);
+		return secret_load_all(secrets->all, SECRETS_MAX, &secrets->n,
+				       model->cluster.secret_file, false, why, why_len);
 	if (!make_directory(directory)) {
 		snprintf(why, why_len, "[system] state_directory %s: %s", directory,
 			 strerror(errno));
 		return false;
 	}
 	snprintf(path, sizeof(path), "%s/secret", directory);
-	return secret_load(secret, path, true, why, why_len);
+	return secret_load_all(secrets->all, SECRETS_MAX, &secrets->n, path, true, why, why_len);
 }
 
 /* Queues' descriptors, what is in flight, and a margin. */
@@ -261,8 +270,9 @@ start_eal(const struct model *model, const struct options *options, struct eal_r
 }
 
 static bool
-plan_dataplane(const struct model *model, const struct eal_result *eal, const struct secret *secret,
-	       struct dataplane_settings *s, char *why, size_t why_len)
+plan_dataplane(const struct model *model, const struct eal_result *eal,
+	       const struct secrets *secrets, struct dataplane_settings *s, char *why,
+	       size_t why_len)
 {
 	unsigned workers = model->dataplane.workers != 0 ? model->dataplane.workers : eal->workers;
 
@@ -281,11 +291,16 @@ plan_dataplane(const struct model *model, const struct eal_result *eal, const st
 					 .hugepages = eal->hugepages,
 					 .max_flows = model->dataplane.max_flows,
 					 .mbufs = mbufs_wanted(model, workers),
+					 .max_connections = model->dataplane.max_connections,
+					 .max_half_open = model->dataplane.max_half_open,
+					 .syn_cookies = (uint8_t)model->dataplane.syn_cookies,
 					 .mbuf_data_room = data_room(model),
 					 .frontends_n = SNAPSHOT_FRONTENDS,
 					 .targets_n = SNAPSHOT_TARGETS,
 					 .interfaces_n = SNAPSHOT_INTERFACES,
-					 .secret = secret};
+					 .secret = &secrets->all[0],
+					 .secrets = secrets->all,
+					 .secrets_n = secrets->n};
 	for (uint32_t i = 0; i < model->interfaces_n; i++) {
 		const struct model_interface *mi = &model->interfaces[i];
 
@@ -347,7 +362,7 @@ serve(struct model *model, const struct options *options)
 	struct management_settings settings = {.config_path = options->config, .model = model};
 	struct dataplane_settings plan;
 	struct eal_result eal;
-	struct secret secret;
+	struct secrets secrets;
 	struct dataplane *dp;
 	struct management *m;
 	char why[1024];
@@ -357,12 +372,12 @@ serve(struct model *model, const struct options *options)
 		model_free(model);
 		return refuse("weir must run as root: it opens devices and locks memory");
 	}
-	if (!load_secret(model, &secret, why, sizeof(why)) ||
+	if (!load_secrets(model, &secrets, why, sizeof(why)) ||
 	    !start_eal(model, options, &eal, why, sizeof(why))) {
 		model_free(model);
 		return refuse(why);
 	}
-	dp = plan_dataplane(model, &eal, &secret, &plan, why, sizeof(why))
+	dp = plan_dataplane(model, &eal, &secrets, &plan, why, sizeof(why))
 		     ? dataplane_create(&plan, why, sizeof(why))
 		     : NULL;
 	if (dp == NULL) {
@@ -371,7 +386,7 @@ serve(struct model *model, const struct options *options)
 		return refuse(why);
 	}
 	settings.dp = dp;
-	settings.secret = &secret;
+	settings.secret = &secrets.all[0];
 	m = management_create(&settings, why, sizeof(why));
 	if (m == NULL) {
 		dataplane_free(dp);

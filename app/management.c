@@ -24,6 +24,7 @@
 #include "prometheus.h"
 #include "steering.h"
 #include "telemetry.h"
+#include "worker_tcp.h"
 
 #define NEIGHBOR_TICK_MS 100
 #define SLOW_TICK_MS     200
@@ -44,6 +45,40 @@ update_clock(struct management *m)
 
 /* Health checks: a command to a worker, a verdict back. */
 
+static void
+free_command(struct worker_command *command)
+{
+	free(command->path);
+	free(command);
+}
+
+/* What an HTTP check asks for. @return false without memory. */
+static bool
+ask_by_http(const struct management *m, struct worker_command *command)
+{
+	const struct snapshot *s = atomic_load_explicit(&m->dp->snapshot, memory_order_relaxed);
+	const struct snapshot_target *t = snapshot_target(s, command->target);
+	const struct model_target_group *tg =
+		t == NULL ? NULL : model_target_group_by_id(m->model, s->groups[t->group].id);
+
+	if (tg == NULL || tg->health_check.protocol != ELB_HTTP)
+		return true;
+	command->path = strdup(tg->health_check.path);
+	memcpy(command->matcher.bits, tg->health_check.codes, sizeof(command->matcher.bits));
+	return command->path != NULL;
+}
+
+static enum target_reason
+reason_of(const struct worker_command *command)
+{
+	if (command->path == NULL)
+		return TARGET_REASON_FAILED_HEALTH_CHECKS;
+	if (command->result == PROBE_STATUS_MISMATCH)
+		return TARGET_REASON_RESPONSE_CODE_MISMATCH;
+	return command->result == PROBE_TIMEOUT ? TARGET_REASON_TIMEOUT
+						: TARGET_REASON_FAILED_HEALTH_CHECKS;
+}
+
 void
 management_check_target(void *arg, uint64_t target, const struct health_settings *settings)
 {
@@ -62,8 +97,8 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	command->target = registry_find(&m->registries.targets, target);
 	command->port_be = settings->port_be;
 	command->timeout_ms = settings->timeout_ms;
-	if (rte_ring_sp_enqueue(w->commands, command) != 0) {
-		free(command);
+	if (!ask_by_http(m, command) || rte_ring_sp_enqueue(w->commands, command) != 0) {
+		free_command(command);
 		health_on_not_checked(m->health, target);
 		return;
 	}
@@ -78,9 +113,9 @@ take_verdict(struct management *m, struct worker_command *command)
 		health_on_not_checked(m->health, command->cookie);
 	else
 		health_on_verdict(m->health, command->cookie, HEALTH_OWN_CHECK,
-				  command->result == PROBE_CONNECTED,
-				  TARGET_REASON_FAILED_HEALTH_CHECKS, management_wall_s());
-	free(command);
+				  command->result == PROBE_CONNECTED, reason_of(command),
+				  management_wall_s());
+	free_command(command);
 }
 
 static void
@@ -387,6 +422,9 @@ management_create(const struct management_settings *settings, char *why, size_t 
 	if (m->epoll_fd < 0 || m->targets == NULL || m->groups == NULL || m->health == NULL ||
 	    !snapshot_registries_init(&m->registries))
 		goto fail;
+	m->access_log = access_log_start(m->dp);
+	if (m->access_log == NULL)
+		goto fail;
 	number_interfaces(m);
 	if (!host_open(m, why, why_len))
 		goto fail;
@@ -432,6 +470,7 @@ give_back_commands(struct management *m)
 		/* Probes under way end here, so that their commands come back. */
 		prober_free(w->prober);
 		w->prober = NULL;
+		worker_tcp_end_probes(w->tcp);
 		while (rte_ring_sc_dequeue(w->commands, &entry) == 0) {
 			struct worker_command *command = entry;
 
@@ -465,6 +504,7 @@ management_free(struct management *m)
 	control_close(m->control);
 	if (m->neighbors != NULL)
 		host_close(m);
+	access_log_stop(m->access_log);
 	publication_free(m);
 	health_free(m->health);
 	snapshot_registries_fini(&m->registries);

@@ -19,6 +19,7 @@
 
 #include <jansson.h>
 
+#include "access_log.h"
 #include "capture.h"
 #include "config.h"
 #include "dataplane.h"
@@ -38,6 +39,7 @@ struct managed_target {
 	bool registered;       /* in the model */
 	bool terminate;        /* close its flows when the delay is over */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
+	uint64_t ramp_end_ms;  /* of its slow start, in the workers' milliseconds; 0: none */
 	/* Of gateway targets that left the model, what their group said: */
 	bool rebalance, reset, bypass;
 };
@@ -51,6 +53,7 @@ struct managed_group {
 /** A target set under way. */
 struct set_build {
 	struct maglev_job *job; /* NULL: none */
+	struct target_set *set; /* of a group that is balanced by request; NULL: none */
 	uint64_t group_id;
 	uint32_t index; /* of the group */
 	uint64_t inputs;
@@ -90,6 +93,7 @@ struct management {
 	struct publication *publication; /* a reload under way */
 	bool reload_again;               /* one more was asked for meanwhile */
 	struct reload_waiter *reload_waiters, *next_reload_waiters;
+	uint64_t sets_built;             /* of requests: their serial numbers */
 	struct set_build update;         /* of a set in force, because of health */
 	uint32_t update_at;              /* group of the model that is looked at next */
 	bool sets_dirty;                 /* a group may be */
@@ -104,6 +108,7 @@ struct management {
 	struct control *control;
 	struct telemetry *telemetry;
 	struct prometheus *prometheus; /* NULL: no metrics over HTTP */
+	struct access_log *access_log;
 	uint32_t now_ms;
 	uint64_t start_wall_s;
 	uint64_t reloads, reloads_failed;

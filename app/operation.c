@@ -14,6 +14,7 @@
 
 #include "management.h"
 #include "metric.h"
+#include "metric_http.h"
 #include "steering.h"
 
 /* What weir is and runs. */
@@ -166,8 +167,25 @@ put_metrics(struct management *m, const struct model_load_balancer *lb,
 {
 	if (lb != NULL && lb->type == LB_GATEWAY)
 		operation_put_gateway(m, lb, sum, row);
+	else if (lb != NULL && lb->type == LB_APPLICATION)
+		metric_put_http_load_balancer(m, lb->id, row);
 	else
 		put_frontend_counters(row, sum);
+}
+
+static void
+put_listener_metrics(struct management *m, const struct model_listener *l, json_t *row)
+{
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(m->model, l->load_balancer_id);
+	struct frontend_counters sum = {0};
+
+	if (lb != NULL && lb->type == LB_APPLICATION) {
+		metric_put_http_listener(m, l, row);
+		return;
+	}
+	metric_add_listener(m, l, &sum);
+	put_metrics(m, lb, &sum, row);
 }
 
 static void
@@ -198,7 +216,10 @@ group_metrics(struct management *m, const struct model_target_group *tg)
 	json_put_text(r, "target_group", tg->name);
 	json_put(r, "HealthyHostCount", healthy);
 	json_put(r, "UnHealthyHostCount", unhealthy);
-	put_target_counters(r, &sum);
+	if (tg->protocol == ELB_HTTP)
+		metric_put_http_group(m, tg, r);
+	else
+		put_target_counters(r, &sum);
 	return r;
 }
 
@@ -278,7 +299,6 @@ op_listeners(struct management *m, json_t *args, const char **code, char *messag
 	(void)code, (void)message, (void)message_len;
 	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
 		const struct model_listener *l = &m->model->listeners[i];
-		struct frontend_counters sum = {0};
 		char groups[256] = "";
 		json_t *row;
 
@@ -294,8 +314,7 @@ op_listeners(struct management *m, json_t *args, const char **code, char *messag
 		json_put_text(row, "name", l->name);
 		json_put_text(row, "protocol", elb_protocol_name(l->protocol));
 		json_put_text(row, "forward", groups);
-		metric_add_listener(m, l, &sum);
-		put_metrics(m, model_load_balancer_by_id(m->model, l->load_balancer_id), &sum, row);
+		put_listener_metrics(m, l, row);
 		json_array_append_new(rows, row);
 	}
 	return json_list("listeners", rows);
@@ -362,6 +381,8 @@ describe_target(struct management *m, const struct model_target_group *tg,
 	json_put(row, "since_seconds", h == NULL ? 0 : management_wall_s() - h->changed_wall_s);
 	counters = metric_of_target(m, t->id);
 	put_target_counters(row, &counters);
+	if (tg->protocol == ELB_HTTP)
+		metric_put_http_target(m, t->id, row);
 	return row;
 }
 
@@ -463,6 +484,7 @@ add_pool(json_t *rows, const char *name, uint64_t size, uint64_t in_use, uint64_
 static json_t *
 op_pools(struct management *m, json_t *args, const char **code, char *message, size_t message_len)
 {
+	struct http_pools http;
 	struct nlb_gauges sum = {0};
 	json_t *rows = json_array();
 	uint64_t in_use, fragments = 0, fragments_high = 0;
@@ -504,6 +526,16 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 	add_pool(rows, "fragments", (uint64_t)GWLB_FRAGMENTS_HELD * m->dp->workers_n, fragments,
 		 fragments_high, MANAGEMENT_SUM(m, drops[DROP_FRAGMENT_TABLE_FULL]), 0);
 	add_pool(rows, "probes", PROBER_PROBES, m->probes_out, 0, 0, 0);
+	metric_http_pools(m, &http);
+	add_pool(rows, "connections", m->model->dataplane.max_connections, http.connections, 0, 0,
+		 http.bytes);
+	add_pool(rows, "half_open", 0, http.half_open, 0, 0, 0);
+	add_pool(rows, "time_wait", m->model->dataplane.max_connections, http.time_wait, 0, 0, 0);
+	add_pool(rows, "requests", m->model->dataplane.max_connections, http.exchanges, 0, 0, 0);
+	add_pool(rows, "idle_target_connections", 0, http.idle_upstreams, 0, 0, 0);
+	add_pool(rows, "spans", http.spans, http.spans_in_use, http.spans_high_water,
+		 http.span_failures, http.spans * sizeof(struct span));
+	add_pool(rows, "log_records", 0, http.log_records, 0, http.log_lost, 0);
 	return json_list("pools", rows);
 }
 

@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "metric.h"
+#include "metric_http.h"
 #include "operation.h"
 
 #define CONNECTIONS_MAX 16
@@ -39,11 +40,13 @@ enum scope {
 	SCOPE_GROUP,
 	SCOPE_TARGET,
 	SCOPE_TARGET_STATE,
+	SCOPE_HTTP_LISTENER, /* of application load balancers */
+	SCOPE_HTTP_TARGET,
 };
 
 enum kind { GAUGE, COUNTER };
 
-#define NOTHING SIZE_MAX
+#define NOTHING METRIC_NOTHING
 
 struct family {
 	const char *name;
@@ -130,11 +133,20 @@ static const struct family families[] = {
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
+/* Behind these come the families of metric_http.h, made when their turn comes. */
+static size_t
+families_n(void)
+{
+	return FAMILIES + http_frontend_metrics_n + http_target_metrics_n;
+}
+
 /* A page that is being made. */
 struct page {
 	struct management *m;
 	uint32_t generation; /* of the snapshot it began with */
 	size_t family;
+	struct family http; /* the one made last, with its texts */
+	char http_name[128], http_help[160];
 	bool named;          /* HELP and TYPE of the family are written */
 	uint32_t at, target; /* object of the family; its target */
 	json_t *answer;      /* of `operation` */
@@ -304,17 +316,27 @@ put_listener(struct page *page, const struct family *f)
 {
 	const struct model *model = page->m->model;
 	struct frontend_counters sum = {0};
+	struct http_frontend_counters http = {0};
 	const struct model_listener *l;
+	uint64_t value;
 
 	if (page->at >= model->listeners_n)
 		return false;
 	l = &model->listeners[page->at++];
-	metric_add_listener(page->m, l, &sum);
+	if ((l->protocol == ELB_HTTP) != (f->scope == SCOPE_HTTP_LISTENER))
+		return true; /* has other metrics */
+	if (f->scope == SCOPE_HTTP_LISTENER) {
+		metric_add_http_listener(page->m, l, &http);
+		value = counter_at(&http, f);
+	} else {
+		metric_add_listener(page->m, l, &sum);
+		value = counter_at(&sum, f);
+	}
 	put(page, "%s{", f->name);
 	put_label(page, "", "load_balancer", l->load_balancer);
 	put_label(page, ",", "listener", l->name);
 	put_label(page, ",", "protocol", elb_protocol_name(l->protocol));
-	put_value(page, counter_at(&sum, f));
+	put_value(page, value);
 	return true;
 }
 
@@ -352,6 +374,8 @@ put_target(struct page *page, const struct family *f)
 		return false;
 	tg = &model->target_groups[page->at];
 	t = &tg->targets[page->target++];
+	if (f->scope == SCOPE_HTTP_TARGET && tg->protocol != ELB_HTTP)
+		return true;
 	snprintf(endpoint, sizeof(endpoint), ip_addr_is_v4(&t->addr) ? "%s:%u" : "[%s]:%u",
 		 ip_addr_format(&t->addr, addr), t->port);
 	put(page, "%s{", f->name);
@@ -363,6 +387,10 @@ put_target(struct page *page, const struct family *f)
 		put_label(page, ",", "state",
 			  h == NULL ? "unknown" : target_state_name((enum target_state)h->state));
 		put_value(page, 1);
+	} else if (f->scope == SCOPE_HTTP_TARGET) {
+		struct http_target_counters sum = metric_of_http_target(page->m, t->id);
+
+		put_value(page, counter_at(&sum, f));
 	} else {
 		struct target_counters sum = metric_of_target(page->m, t->id);
 
@@ -379,14 +407,42 @@ put_next(struct page *page, const struct family *f)
 	case SCOPE_ROWS:
 		return put_rows(page, f);
 	case SCOPE_LISTENER:
+	case SCOPE_HTTP_LISTENER:
 		return put_listener(page, f);
 	case SCOPE_GROUP:
 		return put_group(page, f);
 	case SCOPE_TARGET:
 	case SCOPE_TARGET_STATE:
+	case SCOPE_HTTP_TARGET:
 		return put_target(page, f);
 	}
 	return false;
+}
+
+static const struct family *
+family_at(struct page *page, size_t at)
+{
+	bool of_target = at >= FAMILIES + http_frontend_metrics_n;
+	const struct http_metric *metric;
+	bool gauge;
+
+	if (at < FAMILIES)
+		return &families[at];
+	at -= FAMILIES;
+	metric = of_target ? &http_target_metrics[at - http_frontend_metrics_n]
+			   : &http_frontend_metrics[at];
+	gauge = metric->minus != METRIC_NOTHING;
+	snprintf(page->http_name, sizeof(page->http_name), "elb_%s%s%s", of_target ? "target_" : "",
+		 metric->prometheus, gauge ? "" : "_total");
+	snprintf(page->http_help, sizeof(page->http_help), "CloudWatch %s of a %s.", metric->name,
+		 of_target ? "target" : "listener");
+	page->http = (struct family){.name = page->http_name,
+				     .kind = gauge ? GAUGE : COUNTER,
+				     .help = page->http_help,
+				     .scope = of_target ? SCOPE_HTTP_TARGET : SCOPE_HTTP_LISTENER,
+				     .plus = metric->plus,
+				     .minus = metric->minus};
+	return &page->http;
 }
 
 static uint32_t
@@ -413,9 +469,11 @@ read_page(void *arg, uint64_t position, char *out, size_t max)
 	page->out = out;
 	page->n = 0;
 	page->max = max;
-	while (page->family < FAMILIES && max - page->n >= room_for(&families[page->family])) {
-		const struct family *f = &families[page->family];
+	while (page->family < families_n()) {
+		const struct family *f = family_at(page, page->family);
 
+		if (max - page->n < room_for(f))
+			break;
 		if (!page->named)
 			put(page, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name,
 			    f->kind == GAUGE ? "gauge" : "counter");

@@ -8,9 +8,11 @@
 
 #include <rte_cycles.h>
 
+#include "alb.h"
 #include "clock.h"
 #include "log.h"
 #include "maglev.h"
+#include "target_set.h"
 
 #define SLICE_US   2000  /* target sets are built in slices of this */
 #define STEP_STEPS 20000 /* of a set's, between two looks at the clock: about 100 us */
@@ -175,6 +177,34 @@ set_in_force(const struct management *m, uint32_t index, uint64_t id)
 	return atomic_load_explicit(&s->groups[index].set, memory_order_relaxed);
 }
 
+/* The set of a group whose requests are balanced. */
+static struct target_set *
+requests_set(struct management *m, const struct model_target_group *tg,
+	     const struct maglev_target *targets, size_t n)
+{
+	struct balance_settings settings = {.algorithm = tg->algorithm,
+					    .slow_start_ms = tg->slow_start_s * 1000,
+					    .minimum_healthy = tg->minimum_healthy,
+					    .minimum_healthy_percent = tg->minimum_healthy_percent};
+	struct balance_member *members = calloc(n + 1, sizeof(*members));
+	struct target_set *set;
+
+	if (members == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const struct managed_target *mt = &m->targets[ref_index(targets[i].reference)];
+
+		members[i] = (struct balance_member){.target = targets[i].reference,
+						     .weight = targets[i].weight,
+						     .factor = BALANCE_FACTOR_ONE,
+						     .healthy = targets[i].eligible,
+						     .ramp_end_ms = mt->ramp_end_ms};
+	}
+	set = target_set_of_requests(&settings, members, (uint32_t)n, ++m->sets_built);
+	free(members);
+	return set;
+}
+
 /*
  * Begin to build a group's set, if what it depends on has changed: build->job is NULL if not.
  * @return  false without memory.
@@ -193,20 +223,37 @@ begin_set(struct management *m, const struct model *model, const struct model_ta
 	build->inputs = digest_inputs(m, targets, n);
 	if (set_in_force(m, build->index, tg->id) == NULL ||
 	    m->groups[build->index].inputs != build->inputs) {
-		build->job = maglev_begin(&m->maglev_seed, targets, n);
+		if (tg->protocol == ELB_HTTP)
+			build->set = requests_set(m, tg, targets, n);
+		else
+			build->job = maglev_begin(&m->maglev_seed, targets, n);
 		free(targets);
-		return build->job != NULL;
+		return build->set != NULL || build->job != NULL;
 	}
 	free(targets);
 	return true;
 }
 
+static bool
+is_building(const struct set_build *build)
+{
+	return build->job != NULL || build->set != NULL;
+}
+
+/* @return  whether the set is finished: a list is at once. */
+static bool
+step_set(struct set_build *build)
+{
+	return build->set != NULL || maglev_step(build->job, STEP_STEPS);
+}
+
 static struct target_set *
 end_set(struct set_build *build)
 {
-	struct target_set *set = maglev_end(build->job);
+	struct target_set *set = build->set != NULL ? build->set : maglev_end(build->job);
 
 	build->job = NULL;
+	build->set = NULL;
 	return set;
 }
 
@@ -250,7 +297,7 @@ end_update(struct management *m)
 	m->groups[index].inputs = m->update.inputs;
 	/* Release: the table must be complete before workers see it. */
 	atomic_store_explicit(&s->groups[index].set, set, memory_order_release);
-	publication_retire(m, free, old);
+	publication_retire(m, target_set_free, old);
 	m->health_revision++;
 	publication_mark_appliances(m);
 }
@@ -259,9 +306,9 @@ end_update(struct management *m)
 static void
 abandon_update(struct management *m)
 {
-	if (m->update.job == NULL)
+	if (!is_building(&m->update))
 		return;
-	free(end_set(&m->update));
+	target_set_free(end_set(&m->update));
 	m->groups[m->update.index].dirty = true;
 	m->sets_dirty = true;
 }
@@ -269,12 +316,38 @@ abandon_update(struct management *m)
 static void
 update_sets(struct management *m, uint64_t end_us)
 {
-	while ((m->sets_dirty || m->update.job != NULL) && now_us() < end_us) {
-		if (m->update.job == NULL && !begin_update(m))
+	while ((m->sets_dirty || is_building(&m->update)) && now_us() < end_us) {
+		if (!is_building(&m->update) && !begin_update(m))
 			return;
-		if (m->update.job != NULL && maglev_step(m->update.job, STEP_STEPS))
+		if (is_building(&m->update) && step_set(&m->update))
 			end_update(m);
 	}
+}
+
+static uint64_t
+workers_ms(const struct management *m)
+{
+	return clock_us(&m->dp->clock, rte_rdtsc()) / 1000;
+}
+
+/* A:edit-target-group-attributes: slow start, if another healthy target is not in it. */
+static void
+begin_slow_start(struct management *m, const struct model_target_group *tg, uint64_t target)
+{
+	uint64_t now_ms = workers_ms(m);
+	bool others = false;
+
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		const struct target_health *h = health_of(m->health, tg->targets[i].id);
+		uint32_t index =
+			ref_index(registry_find(&m->registries.targets, tg->targets[i].id));
+
+		others |= tg->targets[i].id != target && h != NULL && h->state == TARGET_HEALTHY &&
+			  m->targets[index].ramp_end_ms <= now_ms;
+	}
+	if (others)
+		m->targets[ref_index(registry_find(&m->registries.targets, target))].ramp_end_ms =
+			now_ms + tg->slow_start_s * UINT64_C(1000);
 }
 
 void
@@ -293,6 +366,8 @@ publication_on_health(void *arg, uint64_t target, const struct target_health *he
 	m->groups[t->group].dirty = true;
 	m->sets_dirty = true;
 	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
+	if (tg != NULL && tg->slow_start_s > 0 && health->state == TARGET_HEALTHY)
+		begin_slow_start(m, tg, target);
 	LOG_INFO("target %s:%u of %s: %s -> %s%s%s", ip_addr_format(&t->addr, text),
 		 ntohs(t->port_be), tg == NULL ? "?" : tg->name, target_state_name(before),
 		 target_state_name((enum target_state)health->state),
@@ -352,7 +427,8 @@ deregister_targets(struct management *m, const struct model *old)
 			/* register_targets() has marked those that stay. */
 			if (reference == 0 || mt->registered)
 				continue;
-			mt->terminate = tg->connection_termination;
+			/* A request that outlives the delay ends with it: 502. */
+			mt->terminate = tg->connection_termination || tg->protocol == ELB_HTTP;
 			mt->drain_end_ms = m->now_ms + tg->deregistration_delay_s * 1000;
 			publication_keep_failover(mt, tg);
 			health_deregister(m->health, mt->id, management_wall_s());
@@ -479,6 +555,7 @@ build(struct management *m, const struct model *model, uint64_t revision, bool r
       char *why, size_t why_len)
 {
 	struct snapshot_input input = {.model = model,
+				       .service = alb_listener_create,
 				       .previous = in_force(m),
 				       .interface_ids = m->interface_ids,
 				       .interfaces = m->interfaces,
@@ -502,7 +579,7 @@ retire_lost_sets(struct management *m, struct snapshot *old, const struct snapsh
 		if (set == NULL || (i < new_snapshot->groups_n && new_snapshot->groups[i].in_use &&
 				    new_snapshot->groups[i].id == old->groups[i].id))
 			continue;
-		publication_retire(m, free, set);
+		publication_retire(m, target_set_free, set);
 		m->groups[i] = (struct managed_group){0};
 		registry_release(&m->registries.groups,
 				 registry_find(&m->registries.groups, old->groups[i].id));
@@ -555,7 +632,7 @@ free_publication(struct publication *p)
 
 	free(end_set(&p->build));
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
-		free(p->sets[i]);
+		target_set_free(p->sets[i]);
 	free(p->sets);
 	free(p->inputs);
 	snapshot_free(p->snapshot);
@@ -570,12 +647,12 @@ build_sets(struct management *m, struct publication *p, uint64_t end_us, bool *s
 	while (p->at < p->model->target_groups_n && now_us() < end_us) {
 		const struct model_target_group *tg = &p->model->target_groups[p->at];
 
-		if (p->build.job == NULL && !begin_set(m, p->model, tg, &p->build)) {
+		if (!is_building(&p->build) && !begin_set(m, p->model, tg, &p->build)) {
 			*starved = true;
 			return false;
 		}
-		if (p->build.job != NULL) {
-			if (!maglev_step(p->build.job, STEP_STEPS))
+		if (is_building(&p->build)) {
+			if (!step_set(&p->build))
 				continue;
 			p->inputs[p->at] = p->build.inputs;
 			p->sets[p->at] = end_set(&p->build);
@@ -625,10 +702,12 @@ put_in_force(struct management *m, struct publication *p)
 	m->update_at = 0;
 	m->config_revision = p->snapshot->config_revision;
 	apply_targets(m, old);
+	if (!access_log_publish(m->access_log, m->model))
+		LOG_WARNING("no memory for the access logs' names: the old ones stay");
 	swap(m, p->snapshot);
 	p->snapshot = NULL;
 	for (uint32_t i = 0; i < groups_n; i++)
-		publication_retire(m, free, replaced[i]);
+		publication_retire(m, target_set_free, replaced[i]);
 	free(replaced);
 	publication_mark_appliances(m);
 	host_on_published(m, old);
@@ -682,10 +761,15 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 	    new_model->dataplane.hugepages != old->dataplane.hugepages ||
 	    new_model->dataplane.max_flows != old->dataplane.max_flows ||
 	    new_model->dataplane.mbufs != old->dataplane.mbufs ||
+	    new_model->dataplane.max_connections != old->dataplane.max_connections ||
+	    new_model->dataplane.max_half_open != old->dataplane.max_half_open ||
+	    new_model->dataplane.syn_cookies != old->dataplane.syn_cookies ||
 	    strcmp(new_model->system.instance, old->system.instance) != 0) {
 		snprintf(why, why_len,
 			 "[dataplane] workers, lcores, management_lcore, idle, hugepages, "
-			 "max_flows, mbufs and [system] instance change only by a restart of weir");
+			 "max_flows, max_connections, max_half_open, syn_cookies, mbufs and "
+			 "[system] "
+			 "instance change only by a restart of weir");
 		return false;
 	}
 	if (strcmp(new_model->management.address, old->management.address) != 0 ||
@@ -846,7 +930,7 @@ end_publication(struct management *m, bool done, const char *why_not)
 bool
 publication_has_work(const struct management *m)
 {
-	return m->publication != NULL || m->sets_dirty || m->update.job != NULL;
+	return m->publication != NULL || m->sets_dirty || is_building(&m->update);
 }
 
 void
@@ -910,8 +994,8 @@ publication_free(struct management *m)
 		free(r);
 	}
 	for (uint32_t i = 1; s != NULL && i < s->groups_n; i++)
-		free(atomic_load(&s->groups[i].set));
-	free(end_set(&m->update));
+		target_set_free(atomic_load(&s->groups[i].set));
+	target_set_free(end_set(&m->update));
 	snapshot_free(s);
 	atomic_store(&m->dp->snapshot, NULL);
 	model_free(m->model);

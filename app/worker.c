@@ -12,6 +12,7 @@
 #include <rte_pause.h>
 
 #include "bytes.h"
+#include "nlb_plain.h"
 #include "packet_parse.h"
 #include "capture.h"
 #include "icmp.h"
@@ -20,6 +21,7 @@
 #include "wire.h"
 #include "worker_gateway.h"
 #include "worker_io.h"
+#include "worker_tcp.h"
 
 #define BURST         PORT_BURST
 #define PROBE_TICK_MS 10
@@ -114,18 +116,21 @@ worker_fit_buffer(struct rte_mbuf *m, const struct packet *p, uint16_t in_front)
 	return m->pkt_len == len;
 }
 
-/*
- * Let the buffer begin with room for the link header and end with the IP packet, whose bytes are
- * in one segment nearly always.
- */
+/* Let a buffer of one segment begin with room for the link header and end with the IP packet. */
+static inline void
+fit_segment(struct rte_mbuf *m, const uint8_t *l3, uint16_t len, uint16_t l2_len)
+{
+	m->data_off = (uint16_t)(l3 - l2_len - (uint8_t *)m->buf_addr);
+	m->data_len = (uint16_t)(l2_len + len);
+	m->pkt_len = m->data_len;
+}
+
 static inline bool
 fit_frame(struct rte_mbuf *m, const struct packet *p, uint16_t l2_len)
 {
 	if (unlikely(m->nb_segs != 1 || p->contiguous != p->len))
 		return worker_fit_buffer(m, p, l2_len);
-	m->data_off = (uint16_t)(p->l3 - l2_len - (uint8_t *)m->buf_addr);
-	m->data_len = (uint16_t)(l2_len + p->len);
-	m->pkt_len = m->data_len;
+	fit_segment(m, p->l3, p->len, l2_len);
 	return true;
 }
 
@@ -386,12 +391,12 @@ parse(struct worker *w, struct ingress *in, struct rte_mbuf *m, struct packet *p
 	return packet_parse(&frame, &link, p);
 }
 
-/* Probes are the worker's only own connections. */
+/* Of a connection of the worker's own: a TCP health check's, or the engine's. */
 static void
-offer_to_prober(struct worker *w, struct packet *p)
+take_in(struct worker *w, struct packet *p)
 {
 	if (!prober_input(w->prober, p)) {
-		drop(w, p->buf, DROP_HOST_UNWANTED);
+		worker_tcp_input(w, p);
 		return;
 	}
 	rte_pktmbuf_free(p->buf);
@@ -412,7 +417,7 @@ finish(struct worker *w, struct packet *p)
 		drop(w, p->buf, (enum drop_reason)p->drop);
 		break;
 	case PACKET_ENDPOINT:
-		offer_to_prober(w, p);
+		take_in(w, p);
 		break;
 	case PACKET_LINK:
 		worker_gateway_link(w, p);
@@ -534,6 +539,156 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 	}
 }
 
+void
+worker_send(struct worker *w, struct packet *p)
+{
+	struct capture *capture = atomic_load_explicit(&w->dp->capture, memory_order_acquire);
+
+	if (unlikely(capture != NULL))
+		capture_sent(capture, w, p);
+	forward(w, p);
+}
+
+/* @return  whether the frame may be served the short way: it is for us, in one piece, IP. */
+static inline bool
+may_be_plain(struct worker *w, struct ingress *in, const struct rte_mbuf *m, struct nlb_plain *p)
+{
+	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t type;
+
+	if (unlikely(m->nb_segs != 1 || m->data_len < ETHER_LEN + IPV4_MIN_LEN ||
+		     (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ||
+		     m->data_off + ETHER_LEN < PACKET_LINK_MAX))
+		return false;
+	if (unlikely(in->port_vlan != (uint32_t)m->port << 16) &&
+	    !change_ingress(w, in, m->port, 0))
+		return false;
+	if (unlikely((bytes_load64(d) & MAC_MASK) != in->mac || in->in_line))
+		return false;
+	type = bytes_load16(d + 12);
+	p->l3 = d + ETHER_LEN;
+	p->room = (uint16_t)(m->data_len - ETHER_LEN);
+	p->af = 6;
+	if (likely(type == htons(ETHERTYPE_IPV4)))
+		p->af = 4;
+	return likely(p->af == 4) || type == htons(ETHERTYPE_IPV6);
+}
+
+/* The packet is served; it may have come by another interface than the burst's last. */
+static inline void
+count_plain(struct worker *w, struct ingress *in, const struct rte_mbuf *m)
+{
+	if (unlikely(in->port_vlan != (uint32_t)m->port << 16))
+		change_ingress(w, in, m->port, 0);
+	in->packets++;
+	in->bytes += m->data_len;
+}
+
+/* A packet that was rewritten and can't be sent as it should: by route, as if found so late. */
+static __attribute__((noinline)) void
+forward_late(struct worker *w, struct rte_mbuf *m, const struct nlb_plain *plain)
+{
+	struct packet p = {.buf = m,
+			   .l3 = plain->l3,
+			   .len = plain->len,
+			   .contiguous = plain->len,
+			   .af = plain->af};
+
+	p.dst = p.af == 4 ? ip_addr_from_v4(p.l3 + IPV4_DST) : ip_addr_from_v6(p.l3 + IPV6_DST);
+	forward(w, &p);
+}
+
+/* Where packets of the short way leave: what those for one port have in common. */
+struct egress {
+	const struct port *port; /* NULL: none yet */
+	uint16_t index;          /* next_hop.port */
+	bool direct;             /* its queue is this worker's, and its link is up */
+};
+
+static __attribute__((noinline)) void
+change_egress(struct worker *w, struct egress *out, uint16_t index)
+{
+	out->index = index;
+	out->port = ports_of(w)->ports[index];
+	out->direct = w->tx_owner[index] == w->index &&
+		      atomic_load_explicit(&out->port->link_up, memory_order_relaxed);
+}
+
+/* Send a packet that was served the short way. */
+static inline void
+transmit_plain(struct worker *w, struct egress *out, struct rte_mbuf *m, const struct nlb_plain *p)
+{
+	struct next_hop *hop = p->hop;
+	struct interface_counters *counters;
+	uint16_t l2_len, tx_n;
+
+	if (unlikely(out->port == NULL || out->index != hop->port))
+		change_egress(w, out, hop->port);
+	l2_len = out->port->vlan_insert ? ETHER_LEN : hop->l2_len;
+	fit_segment(m, p->l3, p->len, l2_len);
+	write_l2(m, hop, l2_len);
+	if (unlikely(!out->direct || !next_hop_is_unchanged(hop, p->hop_version))) {
+		forward_late(w, m, p);
+		return;
+	}
+	counters = &w->counters.interfaces[hop->interface];
+	counters->tx_packets++;
+	counters->tx_bytes += p->len;
+	tx_n = w->tx_n[out->index];
+	w->tx[out->index][tx_n] = m;
+	w->tx_n[out->index] = (uint16_t)(tx_n + 1);
+	if (unlikely(tx_n + 1 == BURST))
+		flush_port(w, out->port);
+}
+
+/*
+ * Serve what can be served the short way.  A flow is found by its owner only, so what is served
+ * here is this worker's.
+ * @return  how many frames are left, at the beginning of `bufs`.
+ */
+static uint16_t
+process_plain(struct worker *w, struct rte_mbuf **bufs, uint16_t n)
+{
+	struct nlb_plain plain[BURST];
+	struct rte_mbuf *mbufs[BURST];
+	struct ingress in = {.port_vlan = INGRESS_NONE};
+	struct egress out = {.port = NULL};
+	uint16_t plain_n = 0, left_n = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = bufs[i];
+
+		if (i + 4 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(bufs[i + 4], void *));
+		if (likely(may_be_plain(w, &in, m, &plain[plain_n])))
+			mbufs[plain_n++] = m;
+		else
+			bufs[left_n++] = m;
+	}
+	nlb_plain_burst(w->nlb, w->snapshot, &w->dp->hops, plain, plain_n, w->now_ms);
+	for (uint16_t i = 0; i < plain_n; i++) {
+		if (likely(plain[i].hop != NULL)) {
+			count_plain(w, &in, mbufs[i]);
+			transmit_plain(w, &out, mbufs[i], &plain[i]);
+		} else {
+			bufs[left_n++] = mbufs[i];
+		}
+	}
+	count_ingress(w, &in);
+	return left_n;
+}
+
+/* What the short way would miss: captures, and interfaces of gateway load balancers. */
+static void
+process_all(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
+{
+	if (likely(!w->snapshot->has_endpoints &&
+		   atomic_load_explicit(&w->dp->capture, memory_order_relaxed) == NULL))
+		n = process_plain(w, bufs, n);
+	if (n > 0)
+		process(w, bufs, n, mine);
+}
+
 static bool
 poll_ports(struct worker *w)
 {
@@ -556,7 +711,7 @@ poll_ports(struct worker *w)
 			if (unlikely(w->dp->rss[i].sampled) && w->samples++ % RSS_SAMPLE == 0)
 				steering_sample(w->dp, port, bufs[0], &w->counters.rss_right[i],
 						&w->counters.rss_wrong[i]);
-			process(w, bufs, n, false);
+			process_all(w, bufs, n, false);
 			busy = true;
 		}
 	}
@@ -586,7 +741,7 @@ poll_peers(struct worker *w)
 				mine[mine_n++] = bufs[i];
 		}
 		if (mine_n > 0)
-			process(w, mine, mine_n, true);
+			process_all(w, mine, mine_n, true);
 		busy |= n > 0;
 	}
 	return busy;
@@ -654,6 +809,15 @@ random32(struct worker *w)
 	return (uint32_t)(hash_words(&w->nlb->seed, w->probe_random, 0, 0, 0) >> 16);
 }
 
+void
+worker_probe_done(struct worker *w, struct worker_command *command, enum probe_result result,
+		  uint16_t status)
+{
+	command->result = result;
+	command->status = status;
+	command_done(w, command);
+}
+
 static void
 start_probe(struct worker *w, struct worker_command *command)
 {
@@ -677,7 +841,7 @@ start_probe(struct worker *w, struct worker_command *command)
 	request.src = local->addr;
 	request.dst = target->addr;
 	if (!nlb_endpoint_open(w->nlb, w->snapshot, reference, &target->addr, command->port_be,
-			       (uint8_t)w->probe_slot, w->now_ms, &request.sport_be)) {
+			       worker_own_slot(w), w->now_ms, &request.sport_be)) {
 		command_done(w, command);
 		return;
 	}
@@ -715,7 +879,10 @@ poll_commands(struct worker *w)
 
 		switch (command->kind) {
 		case WORKER_PROBE:
-			start_probe(w, command);
+			if (command->path != NULL)
+				worker_tcp_probe(w, command);
+			else
+				start_probe(w, command);
 			break;
 		case WORKER_FLOWS:
 			flow_page_fill(&w->nlb->flows, w->snapshot, &command->flows, describe_flow,
@@ -790,6 +957,7 @@ worker_poll(struct worker *w, uint64_t tick)
 	w->now_ms = clock_us_to_ms(w->now_us);
 	w->snapshot = atomic_load_explicit(&w->dp->snapshot, memory_order_acquire);
 
+	worker_tcp_begin(w);
 	busy = poll_peers(w);
 	busy |= poll_ports(w);
 	process_released(w);
@@ -801,6 +969,7 @@ worker_poll(struct worker *w, uint64_t tick)
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
 	worker_gateway_sweep(w);
+	busy |= worker_tcp_turn(w);
 	flush(w);
 	wake_management(w);
 

@@ -16,9 +16,12 @@
 #include "gwlb_fragment.h"
 #include "icmp.h"
 #include "nlb.h"
+#include "http_prober.h"
 #include "prober.h"
 
 #define WORKER_RING_SIZE 4096
+
+struct worker_tcp;
 
 /** Kinds of work the management core asks of a worker.  The worker hands the struct back. */
 enum worker_command_kind {
@@ -34,7 +37,10 @@ struct worker_command {
 	uint32_t target;  /* WORKER_PROBE: reference */
 	uint16_t port_be; /* WORKER_PROBE: port to check */
 	uint32_t timeout_ms;
+	char *path; /* WORKER_PROBE by HTTP: malloc'ed; NULL: by TCP */
+	struct http_matcher matcher;
 	enum probe_result result;
+	uint16_t status;         /* of the HTTP answer, 0: none */
 	struct flow_page flows;  /* WORKER_FLOWS; WORKER_LOOK: one or none */
 	struct flow_tuple tuple; /* WORKER_LOOK */
 };
@@ -63,10 +69,13 @@ struct worker {
 	struct rte_mbuf *released[GWLB_FRAGMENTS_HELD]; /* fragments that can go on */
 	uint16_t released_n;
 	struct prober *prober;
+	struct worker_tcp *tcp; /* connections that end here */
 	struct worker_counters counters;
 	struct icmp_limit icmp_limit;
 	uint32_t probe_tick_ms;
-	uint16_t probe_slot; /* a slot of this worker's, for source ports of probes */
+	uint8_t own_slots[SNAPSHOT_SLOTS]; /* of this worker, for source ports of its connections */
+	uint16_t own_slots_n, own_slot_turn;
+	uint32_t local_turn; /* of source addresses */
 	uint64_t probe_random;
 	uint32_t samples;                /* bursts of ports whose RSS is being compared */
 	const struct snapshot *snapshot; /* of this turn */
@@ -89,6 +98,15 @@ struct worker {
 	struct rte_ring *commands;        /* struct worker_command */
 	struct rte_ring *events;          /* struct worker_command, done */
 };
+
+/** One of the worker's own slots, in turn. */
+static inline uint8_t
+worker_own_slot(struct worker *w)
+{
+	if (++w->own_slot_turn >= w->own_slots_n)
+		w->own_slot_turn = 0;
+	return w->own_slots[w->own_slot_turn];
+}
 
 /** For prober_create(), with the worker as argument. */
 extern const struct prober_ops worker_prober_ops;

@@ -24,6 +24,13 @@ ports_of(const struct worker *w)
 void worker_pass_to_peer(struct worker *w, uint16_t peer, struct rte_mbuf *m,
 			 enum worker_packet_kind kind);
 
+/** Send an IP packet of weir's own, routed by p->dst. */
+void worker_send(struct worker *w, struct packet *p);
+
+/** A health check has ended. */
+void worker_probe_done(struct worker *w, struct worker_command *command, enum probe_result result,
+		       uint16_t status);
+
 /** Put a complete frame on its way to the port. */
 void worker_transmit_frame(struct worker *w, const struct port *port, struct rte_mbuf *m);
 

@@ -31,7 +31,8 @@ FUZZ_SECONDS = 10
 
 # End-to-end tests that feed weir what it should not get, or change what it holds.
 SANITIZED = [f"test/e2e/test_{name}.py" for name in (
-    "bad_packets", "icmp", "limits", "neighbor", "reload", "watching", "gateway_bad_packets", "gateway_reload")]
+    "alb", "alb_log", "alb_rules", "bad_packets", "icmp", "limits", "neighbor", "reload", "watching",
+    "gateway_bad_packets", "gateway_reload")]
 
 SOAKS = ("test/e2e/soak.py", "test/e2e/test_gateway_soak.py")
 

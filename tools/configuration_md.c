@@ -13,7 +13,8 @@ static const char *const introductions[MODEL_KINDS] = {
 	[MODEL_LOAD_BALANCER] =
 		"`[load_balancer NAME]`: names are 1-32 letters, digits and hyphens, as ELB's.",
 	[MODEL_LISTENER] = "`[listener LOAD_BALANCER:PORT]`.",
-	[MODEL_RULE] = "`[rule LOAD_BALANCER:PORT PRIORITY]`: checked, but not in this version.",
+	[MODEL_RULE] = ("`[rule LOAD_BALANCER:PORT PRIORITY]`: of application load balancers; the "
+			"lowest priority that matches decides."),
 	[MODEL_TARGET_GROUP] = "`[target_group NAME]`: targets of one address family.",
 };
 

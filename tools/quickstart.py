@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "test" / "e2e"), str(ROOT / "tools")]
 
 from gateway import SERVER_V4, SERVER_V6, Appliance, GatewayLab, flow_name  # noqa: E402
 from owner import as_owner  # noqa: E402
-from topology import Lab, remove_lab  # noqa: E402
+from topology import Lab, remove_lab, wait_until  # noqa: E402
 from weir_process import Weir, WeirFailed  # noqa: E402
 from weir_control import call, table  # noqa: E402
 
@@ -80,6 +80,18 @@ def show_view(load_balancer: str) -> None:
         print()
 
 
+def show_answers(columns: dict[str, list[str]]) -> bool:
+    """Who answered how often; whether everything was answered."""
+    counts = {name: collections.Counter(answers) for name, answers in columns.items()}
+    rows = [{"target": target, **{name: c[target] for name, c in counts.items()}}
+            for target in ("t1", "t2", "t3")]
+    rows.append({"target": "no answer",
+                 **{name: sum(n for who, n in c.items() if who not in ("t1", "t2", "t3"))
+                    for name, c in counts.items()}})
+    print(table(rows))
+    return all(len(answers) == TIMES and set(answers) <= {"t1", "t2", "t3"} for answers in columns.values())
+
+
 class Network:
     """Clients' connections and datagrams go to three servers."""
 
@@ -97,22 +109,12 @@ class Network:
         self.lab.serve_udp_echo(*self.lab.targets[:2])
         return self.lab
 
-    def show_answers(self, columns: dict[str, list[str]]) -> bool:
-        counts = {name: collections.Counter(answers) for name, answers in columns.items()}
-        rows = [{"target": target, **{name: c[target] for name, c in counts.items()}}
-                for target in ("t1", "t2", "t3")]
-        rows.append({"target": "no answer",
-                     **{name: sum(n for who, n in c.items() if who not in ("t1", "t2", "t3"))
-                        for name, c in counts.items()}})
-        print(table(rows))
-        return all(len(answers) == TIMES and set(answers) <= {"t1", "t2", "t3"} for answers in columns.values())
-
     def send_traffic(self) -> bool:
         say(f"{TIMES} connections to 198.18.1.10:80 and to [2001:db8:1::10]:80 (nginx on t1 to t3), and "
             f"{TIMES} UDP\n   questions to 198.18.1.10:53 (echo servers on t1 and t2); who answered how often:")
-        answered = self.show_answers({"TCP over IPv4": self.lab.http("http://198.18.1.10/", TIMES),
-                                      "TCP over IPv6": self.lab.http("http://[2001:db8:1::10]/", TIMES),
-                                      "UDP": self.lab.udp("198.18.1.10", 53, TIMES)})
+        answered = show_answers({"TCP over IPv4": self.lab.http("http://198.18.1.10/", TIMES),
+                                 "TCP over IPv6": self.lab.http("http://[2001:db8:1::10]/", TIMES),
+                                 "UDP": self.lab.udp("198.18.1.10", 53, TIMES)})
         show_view("shop")
         return answered
 
@@ -155,10 +157,64 @@ class Gateway:
         return apart and answers == ["server"] * (3 * TIMES)
 
 
-DEMOS = {"network": Network, "gateway": Gateway}
+class Application:
+    """Requests go where rules send them: by host and path, to a redirect, to an answer of weir's own."""
+
+    config = ROOT / "conf" / "quickstart-application.ini"
+    hints = """\
+   sudo ip netns exec weir-client curl -i http://198.18.1.10/
+   sudo ip netns exec weir-client curl -i --connect-to ::198.18.1.10: http://api.example.com/v1/x
+   sudo ip netns exec weir-client wrk -t1 -c50 -d5 http://198.18.1.10/       a package of Debian
+   sudo ip netns pids weir-t2                 end nginx there and watch `tools/weirctl targets`
+   sudo find /run/weir-lab/weir/log -type f   the access log"""
+
+    def serve(self) -> Lab:
+        say("Starting nginx on three servers, and weir with conf/quickstart-application.ini")
+        self.lab = Lab(PREFIX)
+        self.lab.serve_http()
+        return self.lab
+
+    def ask(self, url: str, *wanted: str) -> bool:
+        """Show an answer of weir's own; whether all of `wanted` is in it."""
+        print(f"\n   $ curl -si '{url}'")
+        answer = self.lab.client.run("curl", "-si", "-m", "5", url).stdout
+        for line in answer.splitlines():
+            print(f"   {line}")
+        return all(text in answer for text in wanted)
+
+    def log_lines(self) -> list[str]:
+        files = sorted((self.lab.directory / "log").rglob("*.log*"))
+        return [line for file in files for line in file.read_text().splitlines()]
+
+    def show_log(self, requests: int) -> bool:
+        """One line for each request comes within a second."""
+        wait_until("the access log", lambda: len(self.log_lines()) >= requests, 10, 0.1)
+        lines = self.log_lines()
+        say(f"The access log has a line of ELB's 33 fields for each of the {requests} requests; of a forwarded one\n"
+            "   and of the redirect:\n")
+        for text in ("api.example.com", "/old/"):
+            print(next(line for line in lines if text in line))
+        return len(lines) == requests
+
+    def send_traffic(self) -> bool:
+        say(f"{TIMES} requests each to / over IPv4 and IPv6 (no rule: t1 and t2), and to api.example.com/v1/\n"
+            "   (rule 10: t2, and t3 with three times its weight); who answered how often:")
+        answered = show_answers({"/ over IPv4": self.lab.http("http://198.18.1.10/", TIMES),
+                                 "/ over IPv6": self.lab.http("http://[2001:db8:1::10]/", TIMES),
+                                 "api.example.com/v1/": self.lab.http(
+                                     "http://198.18.1.10/v1/", TIMES, "Host: api.example.com")})
+        say("Rule 20 redirects, rule 30 answers by itself:")
+        asked = [self.ask("http://198.18.1.10/old/cups?size=2", " 301 ", "/new/old/cups?size=2"),
+                 self.ask("http://198.18.1.10/?coffee=black", " 418 ", "teapot")]
+        logged = self.show_log(3 * TIMES + len(asked))
+        show_view("shop")
+        return answered and all(asked) and logged
 
 
-def explain(demo: Network | Gateway, keeping: bool) -> None:
+DEMOS = {"network": Network, "gateway": Gateway, "application": Application}
+
+
+def explain(demo: Network | Gateway | Application, keeping: bool) -> None:
     say("To look further" if keeping else "To look further, run it with --keep and try")
     print(f"""\
    sudo tools/weirctl status                  also: flows, interfaces, neighbors, pools
@@ -214,7 +270,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/quickstart", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--type", choices=DEMOS, default="network",
-                        help="network: servers behind an address; gateway: appliances in between (default network)")
+                        help="network: servers behind an address; gateway: appliances in between; application: "
+                             "requests by rules to web servers (default network)")
     parser.add_argument("--keep", action="store_true", help="leave all running to look around")
     parser.add_argument("--clean", action="store_true", help="only remove what --keep left")
     parser.add_argument("--no-huge", action="store_true", help="run weir without huge pages")

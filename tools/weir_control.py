@@ -44,7 +44,7 @@ def table(rows: list[dict], columns: list[str] | None = None, empty: str = "none
     """Rows as text, with a line of column names; numbers to the right."""
     if not rows:
         return empty
-    columns = columns or list(rows[0])
+    columns = [c for c in columns or list(rows[0]) if any(c in row for row in rows)]
     cells = [[str(row.get(c, "")) for c in columns] for row in rows]
     widths = [max(len(c), *(len(line[i]) for line in cells)) for i, c in enumerate(columns)]
     numeric = [all(isinstance(row.get(c, 0), int) for row in rows) for c in columns]

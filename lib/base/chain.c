@@ -144,6 +144,33 @@ chain_append_copy(struct chain_pool *pool, struct chain *chain, const void *byte
 	return true;
 }
 
+bool
+chain_append_tail(struct chain_pool *pool, struct chain *chain, uint32_t *room, const void *bytes,
+		  uint32_t len)
+{
+	uint8_t *data;
+	uint32_t size;
+	void *owner;
+
+	if (len <= *room) {
+		memcpy(chain->last->data + chain->last->len, bytes, len);
+		chain->last->len += len;
+		chain->len += len;
+		*room -= len;
+		return true;
+	}
+	owner = pool->ops.alloc(pool->ops.arg, &data, &size);
+	if (owner == NULL || len > size ||
+	    !chain_append(pool, chain, owner, data, len, pool->buffer_charge)) {
+		pool->failures += owner == NULL;
+		drop_reference(pool, owner);
+		return false;
+	}
+	memcpy(data, bytes, len);
+	*room = size - len;
+	return true;
+}
+
 /* Leave the first `len` bytes of `s` in it and put the rest, with its own reference, behind it. */
 static bool
 split_first(struct chain_pool *pool, struct chain *chain, uint32_t len)

@@ -79,6 +79,15 @@ bool chain_append_copy(struct chain_pool *pool, struct chain *chain, const void 
 		       uint32_t len);
 
 /**
+ * Append a copy of `len` bytes to the last buffer, of which `*room` bytes behind the last span are
+ * free and the caller's alone, or else to a new one, which sets `*room` anew.  For queues of
+ * crumbs: the caller keeps `room` with the chain, and zeroes it when its last span leaves.
+ * @return  false without a buffer or span, or when it doesn't fit one: nothing changed.
+ */
+bool chain_append_tail(struct chain_pool *pool, struct chain *chain, uint32_t *room,
+		       const void *bytes, uint32_t len);
+
+/**
  * Move the first `len` bytes of `from` behind `to`; a span in two halves is referenced twice.
  * @return  false without a span for that: nothing changed.
  */

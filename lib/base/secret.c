@@ -109,10 +109,10 @@ create_file(const char *path)
 	return ok;
 }
 
-bool
-secret_load(struct secret *secret, const char *path, bool create, char *why, size_t why_len)
+/* The bytes of a file that nobody else may read. @return their number, -1 with `why`. */
+static ssize_t
+read_private(const char *path, bool create, char *buf, size_t size, char *why, size_t why_len)
 {
-	char buf[4096];
 	struct stat st;
 	ssize_t n;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -121,25 +121,59 @@ secret_load(struct secret *secret, const char *path, bool create, char *why, siz
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		snprintf(why, why_len, "secret file %s: %s", path, strerror(errno));
-		return false;
+		return -1;
 	}
-	n = read(fd, buf, sizeof(buf));
+	n = read(fd, buf, size);
 	if (n < 0 || fstat(fd, &st) != 0) {
 		snprintf(why, why_len, "secret file %s: %s", path, strerror(errno));
 		close(fd);
-		return false;
+		return -1;
 	}
 	close(fd);
 	if ((st.st_mode & 077) != 0) {
 		snprintf(why, why_len,
 			 "secret file %s is readable by others (mode %03o); make it 0600", path,
 			 (unsigned)st.st_mode & 0777);
-		return false;
+		return -1;
 	}
+	return n;
+}
+
+bool
+secret_load(struct secret *secret, const char *path, bool create, char *why, size_t why_len)
+{
+	char buf[4096];
+	ssize_t n = read_private(path, create, buf, sizeof(buf), why, why_len);
+
+	if (n < 0)
+		return false;
 	if (!parse_line(secret, buf, (size_t)n)) {
 		snprintf(why, why_len,
 			 "secret file %s: the first line must be 64 hexadecimal digits", path);
 		return false;
 	}
 	return true;
+}
+
+bool
+secret_load_all(struct secret *secrets, uint32_t max, uint32_t *n, const char *path, bool create,
+		char *why, size_t why_len)
+{
+	char buf[4096];
+	ssize_t len = read_private(path, create, buf, sizeof(buf), why, why_len);
+	size_t at = 0;
+
+	*n = 0;
+	while (len >= 0 && (*n == 0 || at < (size_t)len)) {
+		if (*n == max || !parse_line(&secrets[*n], buf + at, (size_t)len - at)) {
+			snprintf(why, why_len,
+				 "secret file %s: line %u: each line must be 64 hexadecimal "
+				 "digits, at most %u lines",
+				 path, *n + 1, max);
+			return false;
+		}
+		(*n)++;
+		at += 2 * SECRET_LEN + 1;
+	}
+	return len >= 0;
 }

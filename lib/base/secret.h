@@ -35,4 +35,11 @@ bool secret_random(void *out, size_t len);
  */
 bool secret_load(struct secret *secret, const char *path, bool create, char *why, size_t why_len);
 
+/**
+ * The same for all lines, at most `max` secrets: the first one makes what the others only accept,
+ * so that a new one can be put in front while the old is in use.
+ */
+bool secret_load_all(struct secret *secrets, uint32_t max, uint32_t *n, const char *path,
+		     bool create, char *why, size_t why_len);
+
 #endif

@@ -282,9 +282,9 @@ parse_choice(const struct model_key *row, const char *text, uint64_t *number)
 /* The value of any type but CUSTOM. */
 static bool
 parse_plain(struct model_object *object, const struct model_key *row, const char *value,
-	    char canonical[MODEL_TEXT_MAX], struct model_error *error)
+	    char canonical[MODEL_VALUE_MAX], struct model_error *error)
 {
-	char allowed[MODEL_TEXT_MAX], text[MODEL_TEXT_MAX];
+	char allowed[MODEL_TEXT_MAX], text[MODEL_VALUE_MAX];
 	uint64_t number = 0;
 	bool ok = ini_unquote(value, text, sizeof(text));
 
@@ -298,17 +298,17 @@ parse_plain(struct model_object *object, const struct model_key *row, const char
 		return model_refuse(error, model_key_allowed(row, allowed),
 				    "`%.200s` is not allowed", value);
 	store(object, row, number, text);
-	snprintf(canonical, MODEL_TEXT_MAX, "%s", text);
+	snprintf(canonical, MODEL_VALUE_MAX, "%s", text);
 	if (row->type == MODEL_VALUE_UINT && (number != 0 || isdigit((unsigned char)text[0])))
 		snprintf(canonical, MODEL_TEXT_MAX, "%llu", (unsigned long long)number);
 	return true;
 }
 
 static bool
-remember(struct model_object *object, const struct model_key *row, const char *canonical,
-	 const struct model_origin *origin)
+remember(struct model_object *object, const struct model_key *row, const char *key,
+	 const char *canonical, const struct model_origin *origin)
 {
-	struct model_attribute a = {.key = row->key,
+	struct model_attribute a = {.key = key,
 				    .row = (uint32_t)(row - model_keys),
 				    .position = object->given.n,
 				    .value = strdup(canonical),
@@ -334,22 +334,50 @@ find_row(enum model_kind kind, const char *key, struct model_error *error)
 	return row;
 }
 
+/* The key of the table; one that ends in NAME as it is given, in lower case. */
+static const char *
+key_of(struct model *model, const struct model_key *row, const char *key)
+{
+	char lower[INI_KEY_MAX + 1];
+	size_t n = 0;
+
+	if ((row->flags & MODEL_KEY_NAMED) == 0)
+		return row->key;
+	for (; key[n] != '\0' && n + 1 < sizeof(lower); n++)
+		lower[n] = (char)tolower((unsigned char)key[n]);
+	lower[n] = '\0';
+	return model_file(model, lower);
+}
+
+/* Whether a line of a file holds the key and its canonical value, every byte of it escaped. */
+static bool
+fits_line(const struct model_key *row, const char *canonical)
+{
+	size_t escaped = row->type == MODEL_VALUE_TEXT ? 2 * strlen(canonical) : strlen(canonical);
+
+	return escaped + INI_KEY_MAX + 8 <= INI_LINE_MAX;
+}
+
 bool
 model_set(struct model *model, struct model_object *object, const char *key, const char *value,
 	  const struct model_origin *origin, struct model_error *error)
 {
 	const struct model_key *row = find_row(object->object_kind, key, error);
-	char canonical[MODEL_TEXT_MAX] = "";
+	char canonical[MODEL_VALUE_MAX] = "";
 	bool ok;
 
 	if (row == NULL)
 		return false;
 	if ((row->flags & MODEL_KEY_REPEAT) == 0 && model_given(object, key) != NULL)
 		return model_refuse(error, "once", "the key is given twice");
-	if (row->type == MODEL_VALUE_CUSTOM && strlen(value) >= MODEL_TEXT_MAX)
-		return model_refuse(error, "at most 511 bytes", "the value is too long");
-	ok = row->type == MODEL_VALUE_CUSTOM ? row->parse(model, object, value, canonical, error)
-					     : parse_plain(object, row, value, canonical, error);
+	if (strlen(value) >= MODEL_VALUE_MAX)
+		return model_refuse(error, "at most 4095 bytes", "the value is too long");
+	key = key_of(model, row, key);
+	if (key == NULL)
+		return model_refuse(error, "", "no memory");
+	ok = row->type == MODEL_VALUE_CUSTOM
+		     ? row->parse(model, object, key, value, canonical, error)
+		     : parse_plain(object, row, value, canonical, error);
 	if (!ok)
 		return false;
 	if ((row->flags & MODEL_KEY_DEFAULT_ONLY) != 0 &&
@@ -359,7 +387,9 @@ model_set(struct model *model, struct model_object *object, const char *key, con
 					    ? "leave the key out"
 					    : row->initial,
 				    "this version has no data path for it, only the default");
-	if (!remember(object, row, canonical, origin))
+	if (!fits_line(row, canonical))
+		return model_refuse(error, "fewer bytes", "the value is too long");
+	if (!remember(object, row, key, canonical, origin))
 		return model_refuse(error, "", "no memory");
 	return true;
 }
@@ -369,7 +399,7 @@ model_set(struct model *model, struct model_object *object, const char *key, con
 static void
 set_defaults(struct model *model, struct model_object *object)
 {
-	char canonical[MODEL_TEXT_MAX];
+	char canonical[MODEL_VALUE_MAX];
 	struct model_error error;
 
 	for (uint32_t i = 0; i < model_keys_n; i++) {
@@ -378,7 +408,7 @@ set_defaults(struct model *model, struct model_object *object)
 		if ((row->kinds >> object->object_kind & 1) == 0 || row->initial == NULL)
 			continue;
 		if (row->type == MODEL_VALUE_CUSTOM)
-			CHECK(row->parse(model, object, row->initial, canonical, &error));
+			CHECK(row->parse(model, object, row->key, row->initial, canonical, &error));
 		else if (row->offset != 0)
 			CHECK(parse_plain(object, row, row->initial, canonical, &error));
 	}
@@ -582,6 +612,14 @@ free_arrays(struct model_object *object)
 		free(i->neighbors);
 	} else if (object->object_kind == MODEL_LOAD_BALANCER) {
 		free(((struct model_load_balancer *)object)->addresses);
+	} else if (object->object_kind == MODEL_RULE) {
+		struct model_rule *r = (struct model_rule *)object;
+
+		free(r->conditions);
+		free(r->host_header_rewrite.regex);
+		free(r->host_header_rewrite.replacement);
+		free(r->url_rewrite.regex);
+		free(r->url_rewrite.replacement);
 	} else if (object->object_kind == MODEL_TARGET_GROUP) {
 		free(((struct model_target_group *)object)->targets);
 	} else if (object->object_kind == MODEL_ENDPOINT) {

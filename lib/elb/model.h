@@ -21,8 +21,16 @@
 #include "ip_addr.h"
 
 #define MODEL_NAME_MAX     33
-#define MODEL_TEXT_MAX     512
+#define MODEL_TEXT_MAX     512  /* of messages and short values, with the zero */
+#define MODEL_VALUE_MAX    4096 /* of any value's canonical text */
 #define MODEL_FORWARDS_MAX 5
+
+/* ELB's limits of rules; lengths with the zero. */
+#define MODEL_PATTERN_MAX          129
+#define MODEL_FIELD_MAX            41
+#define MODEL_BODY_MAX             1025
+#define MODEL_TRANSFORM_MAX        1025
+#define MODEL_CONDITION_VALUES_MAX 5 /* of source_ip, and of a rule */
 
 /** Where an object or value came from. */
 struct model_origin {
@@ -59,9 +67,20 @@ enum target_group_forwarding_mode {
 	TG_FORWARDING_GENEVE,
 };
 
+enum xff_mode { XFF_APPEND, XFF_PRESERVE, XFF_REMOVE };
+
+enum desync_mode { DESYNC_MONITOR, DESYNC_DEFENSIVE, DESYNC_STRICTEST };
+
+/** Where a log goes: a directory, absolute or below log_directory. */
+struct model_log {
+	bool enabled;
+	char bucket[256];
+	char prefix[256];
+};
+
 /** A key that was given, with its value in canonical text.  What was not given has its default. */
 struct model_attribute {
-	const char *key;   /* of the key table */
+	const char *key;   /* of the key table; with its NAME: owned by the model */
 	uint32_t row;      /* its position there */
 	uint32_t position; /* among all that were given */
 	char *value;
@@ -121,7 +140,9 @@ struct model_dataplane {
 	bool hugepages; /* false: off */
 	uint32_t max_flows;
 	uint32_t max_connections;
-	uint32_t mbufs; /* 0: auto */
+	uint32_t max_half_open; /* per listener and worker */
+	uint32_t syn_cookies;   /* 0: auto, 1: always, 2: off */
+	uint32_t mbufs;         /* 0: auto */
 };
 
 struct model_route {
@@ -165,9 +186,36 @@ struct model_load_balancer {
 	struct model_lb_address *addresses;
 	uint32_t addresses_n;
 	bool icmp_mtu_exceeded; /* icmp_mtu_exceeded.enabled, of a gateway load balancer */
+	/* Of application load balancers: */
+	uint32_t idle_timeout_s;      /* idle_timeout.timeout_seconds */
+	uint32_t client_keep_alive_s; /* client_keep_alive.seconds */
+	bool drop_invalid_header_fields;
+	bool preserve_host_header;
+	bool xff_client_port;
+	enum xff_mode xff_mode;
+	enum desync_mode desync_mode;
+	uint32_t header_timeout_s;          /* weir.header_timeout_seconds */
+	uint32_t body_min_bytes_per_second; /* weir.body_min_bytes_per_second */
+	struct model_log access_log, connection_log, health_check_log;
 };
 
 enum model_action_kind { ACTION_FORWARD, ACTION_REDIRECT, ACTION_FIXED_RESPONSE };
+
+/* Components may hold #{protocol}, #{host}, #{port}, #{path} and #{query} where ELB allows them. */
+struct model_redirect {
+	uint32_t status;   /* 301 or 302 */
+	char protocol[12]; /* HTTP, HTTPS or #{protocol} */
+	char port[8];      /* a number or #{port} */
+	char host[MODEL_PATTERN_MAX];
+	char path[MODEL_PATTERN_MAX];
+	char query[MODEL_PATTERN_MAX]; /* without the question mark; "" : none */
+};
+
+struct model_fixed_response {
+	uint32_t status;       /* 2xx, 4xx, 5xx */
+	char content_type[25]; /* "": none */
+	char body[MODEL_BODY_MAX];
+};
 
 struct model_forward {
 	char target_group[MODEL_NAME_MAX];
@@ -180,7 +228,8 @@ struct model_action {
 	struct model_forward forwards[MODEL_FORWARDS_MAX];
 	uint32_t forwards_n;
 	uint32_t stickiness_seconds; /* 0: off */
-	char text[MODEL_TEXT_MAX];   /* of redirect and fixed_response, canonical */
+	struct model_redirect redirect;
+	struct model_fixed_response fixed_response;
 };
 
 struct model_listener {
@@ -192,13 +241,55 @@ struct model_listener {
 	struct model_action default_action;
 	uint32_t tcp_idle_timeout_s; /* tcp.idle_timeout.seconds */
 	bool reset_on_idle;          /* send_tcp_reset.on_idle_timeout.enabled */
+	/* Of application load balancers; names and values of header fields are read by key. */
+	bool server_header; /* routing.http.response.server.enabled */
 };
 
+enum model_condition_kind {
+	CONDITION_HOST_HEADER,
+	CONDITION_PATH_PATTERN,
+	CONDITION_HTTP_HEADER,
+	CONDITION_HTTP_REQUEST_METHOD,
+	CONDITION_QUERY_STRING,
+	CONDITION_SOURCE_IP,
+};
+
+#define MODEL_CONDITIONS (CONDITION_SOURCE_IP + 1)
+
+/**
+ * A pattern: `*` is any number of bytes, `?` one; a backslash makes `*`, `?`, `=` and a backslash
+ * literal.  Or a regular expression, an exact method, or a prefix.
+ */
+struct model_condition_value {
+	char text[MODEL_PATTERN_MAX]; /* not of source_ip */
+	char key[MODEL_PATTERN_MAX];  /* of query_string: the pattern of KEY; "": any key */
+	struct ip_prefix prefix;      /* of source_ip */
+};
+
+/** Holds when one of its values does. */
+struct model_condition {
+	enum model_condition_kind condition_kind;
+	bool regex;
+	char field[MODEL_FIELD_MAX]; /* of http_header: its name in lower case */
+	uint32_t values_n;
+	struct model_condition_value values[MODEL_CONDITION_VALUES_MAX];
+};
+
+/** `regex -> replacement`; both NULL: none. */
+struct model_transform {
+	char *regex;
+	char *replacement; /* with $0 to $31, and $$ for a dollar sign */
+};
+
+/** Matches when all its conditions hold. */
 struct model_rule {
 	MODEL_OBJECT_FIELDS;
 	char listener[MODEL_NAME_MAX + 6];
 	uint64_t listener_id;
 	uint32_t priority;
+	struct model_condition *conditions;
+	uint32_t conditions_n;
+	struct model_transform host_header_rewrite, url_rewrite;
 	struct model_action action;
 };
 
@@ -217,8 +308,9 @@ struct model_health_check {
 	uint16_t port; /* 0: traffic-port */
 	uint32_t interval_s, timeout_s;
 	uint32_t healthy_threshold, unhealthy_threshold;
-	char path[MODEL_TEXT_MAX];
+	char path[1025];
 	char matcher[64];
+	uint64_t codes[5]; /* bit per status code from 200 on, of the matcher; HTTP only */
 };
 
 enum stickiness_type {
@@ -227,6 +319,12 @@ enum stickiness_type {
 	STICKINESS_APP_COOKIE,
 	STICKINESS_SOURCE_IP_DEST_IP,
 	STICKINESS_SOURCE_IP_DEST_IP_PROTO,
+};
+
+enum algorithm_type {
+	ALGORITHM_ROUND_ROBIN,
+	ALGORITHM_LEAST_OUTSTANDING_REQUESTS,
+	ALGORITHM_WEIGHTED_RANDOM,
 };
 
 /** What flows do when no target is healthy: all targets get them, none, or they pass untouched. */
@@ -243,6 +341,14 @@ struct model_target_group {
 	bool connection_termination; /* deregistration_delay.connection_termination.enabled */
 	bool stickiness;             /* stickiness.enabled */
 	enum stickiness_type stickiness_type;
+	/* Of application load balancers: */
+	uint32_t lb_cookie_s, app_cookie_s; /* stickiness.*_cookie.duration_seconds */
+	char app_cookie_name[256];          /* stickiness.app_cookie.cookie_name */
+	enum algorithm_type algorithm;      /* load_balancing.algorithm.type */
+	bool anomaly_mitigation;            /* load_balancing.algorithm.anomaly_mitigation */
+	uint32_t slow_start_s;              /* slow_start.duration_seconds; 0: off */
+	/* target_group_health.unhealthy_state_routing.minimum_healthy_targets.* */
+	uint32_t minimum_healthy, minimum_healthy_percent; /* the latter 0: off */
 	/* Of gateway load balancers: */
 	bool rebalance_on_unhealthy, rebalance_on_deregistration; /* target_failover.* */
 	bool reset_on_unhealthy, reset_on_deregistration;         /* send_tcp_reset.* */
@@ -296,7 +402,7 @@ struct model {
 	uint32_t endpoints_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */
 	struct model_index *index; /* objects by id; private */
-	char **files;              /* names that origins point to */
+	char **files;              /* names that origins point to, and keys with a NAME */
 	uint32_t files_n;
 };
 
@@ -328,7 +434,7 @@ struct model_object *model_add(struct model *model, enum model_kind kind, const 
 bool model_set(struct model *model, struct model_object *object, const char *key, const char *value,
 	       const struct model_origin *origin, struct model_error *error);
 
-/** A copy of `name` that lives as long as the model, for origins. NULL without memory. */
+/** A copy of `name` that lives as long as the model. NULL without memory. */
 const char *model_file(struct model *model, const char *name);
 
 /** Put what was given to each object into canonical order, so that equal objects compare equal. */

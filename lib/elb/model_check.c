@@ -362,9 +362,8 @@ check_interfaces(struct checker *c)
 			    "too many interfaces");
 }
 
-/* Keys of other load balancer types. */
-static void
-check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type type)
+void
+model_check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type type)
 {
 	const struct model_object *object = about;
 
@@ -385,20 +384,30 @@ check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type
 /* [load_balancer NAME] */
 
 static void
+fault_no_data_path(struct checker *c, const struct model_load_balancer *lb)
+{
+	model_fault(c, lb, "type", NULL, "application, network, gateway",
+		    "load balancers of type %s have no data path in this version",
+		    load_balancer_type_name(lb->type));
+}
+
+static void
 check_load_balancers(struct checker *c)
 {
 	for (uint32_t i = 0; i < c->m->load_balancers_n; i++) {
-		const struct model_load_balancer *lb = &c->m->load_balancers[i];
+		struct model_load_balancer *lb = &c->m->load_balancers[i];
 
 		if (model_given((const void *)lb, "type") == NULL)
 			model_fault(c, lb, "type", NULL, "application, network, classic, gateway",
 				    "the type is missing");
-		else if (lb->type != LB_NETWORK && lb->type != LB_GATEWAY)
-			model_fault(c, lb, "type", NULL, "network, gateway",
-				    "load balancers of type %s have no data path in this version",
-				    load_balancer_type_name(lb->type));
+		else if (lb->type == LB_CLASSIC)
+			fault_no_data_path(c, lb);
+		if (lb->type == LB_APPLICATION)
+			model_check_application(c, lb);
+		else
+			model_check_not_application(c, lb);
 		if (model_given((const void *)lb, "type") != NULL)
-			check_keys_are_for(c, lb, lb->type);
+			model_check_keys_are_for(c, lb, lb->type);
 		if (lb->type == LB_GATEWAY ? lb->addresses_n > 0 : lb->addresses_n == 0)
 			model_fault(c, lb, "address", NULL,
 				    lb->type == LB_GATEWAY ? "none" : "address = ADDRESS",
@@ -498,6 +507,14 @@ resolve_forwarding(struct checker *c, struct model_target_group *tg)
 				    "GENEVE target groups are forwarded to in no other way");
 		return;
 	}
+	if (tg->protocol == ELB_HTTP) {
+		tg->full_nat = true; /* connections of weir's own */
+		if (tg->forwarding != TG_FORWARDING_DEFAULT &&
+		    tg->forwarding != TG_FORWARDING_FULL_NAT)
+			model_fault(c, tg, "forwarding", NULL, "full_nat",
+				    "HTTP target groups are forwarded to in no other way");
+		return;
+	}
 	tg->full_nat = tg->forwarding == TG_FORWARDING_FULL_NAT ||
 		       (tg->forwarding == TG_FORWARDING_DEFAULT && !preserves_client_ip(tg));
 	if (tg->forwarding > TG_FORWARDING_FULL_NAT)
@@ -523,7 +540,7 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 				    hc->interval_s);
 		hc->timeout_s = hc->interval_s;
 	}
-	if (hc->protocol != ELB_TCP)
+	if (tg->protocol != ELB_HTTP && hc->protocol != ELB_TCP)
 		model_fault(c, tg, "health_check.protocol", NULL, "TCP",
 			    "%s health checks are not in this version",
 			    elb_protocol_name(hc->protocol));
@@ -547,177 +564,33 @@ static void
 check_target_group(struct checker *c, struct model_target_group *tg)
 {
 	if (model_given((const void *)tg, "protocol") == NULL) {
-		model_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP, GENEVE",
+		model_fault(c, tg, "protocol", NULL, "HTTP, TCP, UDP, TCP_UDP, GENEVE",
 			    "the protocol is missing");
 	} else if (tg->protocol != ELB_TCP && tg->protocol != ELB_UDP &&
-		   tg->protocol != ELB_TCP_UDP && tg->protocol != ELB_GENEVE) {
-		model_fault(c, tg, "protocol", NULL, "TCP, UDP, TCP_UDP, GENEVE",
+		   tg->protocol != ELB_TCP_UDP && tg->protocol != ELB_GENEVE &&
+		   tg->protocol != ELB_HTTP) {
+		model_fault(c, tg, "protocol", NULL, "HTTP, TCP, UDP, TCP_UDP, GENEVE",
 			    "%s target groups have no data path in this version",
 			    elb_protocol_name(tg->protocol));
 	}
 	if (model_given((const void *)tg, "protocol") != NULL)
-		check_keys_are_for(c, tg, type_of_group(tg->protocol));
+		model_check_keys_are_for(c, tg, type_of_group(tg->protocol));
 	if (model_given((const void *)tg, "deregistration_delay.connection_termination.enabled") ==
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
 	resolve_forwarding(c, tg);
+	if (tg->protocol != ELB_HTTP)
+		model_check_not_application_group(c, tg);
 	if (tg->protocol == ELB_GENEVE)
 		model_check_gateway_group(c, tg);
+	else if (tg->protocol == ELB_HTTP)
+		model_check_application_group(c, tg);
 	else if (tg->stickiness || tg->stickiness_type != STICKINESS_SOURCE_IP)
 		model_fault(c, tg, tg->stickiness ? "stickiness.enabled" : "stickiness.type", NULL,
 			    tg->stickiness ? "false" : "source_ip",
 			    "this version has no data path for it, only the default");
 	check_health_check(c, tg);
 	check_targets(c, tg);
-}
-
-/* [listener LB:PORT] and [rule ...] */
-
-/* N:load-balancer-target-groups: which groups a listener may forward to. */
-static bool
-protocols_fit(enum elb_protocol listener, enum elb_protocol group)
-{
-	switch (listener) {
-	case ELB_TCP:
-		return group == ELB_TCP || group == ELB_TCP_UDP || group == ELB_TCP_QUIC;
-	case ELB_TLS:
-		return group == ELB_TCP || group == ELB_TLS;
-	case ELB_UDP:
-		return group == ELB_UDP || group == ELB_TCP_UDP;
-	case ELB_TCP_UDP:
-		return group == ELB_TCP_UDP;
-	case ELB_GENEVE:
-		return group == ELB_GENEVE;
-	default:
-		return true; /* refused already */
-	}
-}
-
-static void
-check_family(struct checker *c, const struct model_listener *l,
-	     const struct model_load_balancer *lb, const struct model_target_group *tg)
-{
-	if (tg->targets_n == 0)
-		return;
-	for (uint32_t i = 0; i < lb->addresses_n; i++) {
-		if (ip_addr_family(&lb->addresses[i].addr) !=
-		    ip_addr_family(&tg->targets[0].addr)) {
-			model_fault(c, l, "default_action", NULL,
-				    "a target group of the load balancer's address family",
-				    "%s has IPv%u targets, [load_balancer %s] an IPv%u address",
-				    tg->name, ip_addr_family(&tg->targets[0].addr), lb->name,
-				    ip_addr_family(&lb->addresses[i].addr));
-			return;
-		}
-	}
-}
-
-static void
-resolve_forward(struct checker *c, const struct model_listener *l,
-		const struct model_load_balancer *lb, struct model_forward *f)
-{
-	struct model_target_group *tg =
-		(struct model_target_group *)model_find(c->m, MODEL_TARGET_GROUP, f->target_group);
-	const char *cross;
-
-	f->target_group_id = model_identity("target_group", "", f->target_group);
-	if (tg == NULL) {
-		model_fault(c, l, "default_action", NULL, "a configured target group",
-			    "no target group is named %s", f->target_group);
-		return;
-	}
-	if (tg->load_balancer_id != 0 && tg->load_balancer_id != l->load_balancer_id)
-		model_fault(c, l, "default_action", NULL, "one load balancer for each target group",
-			    "target group %s serves another load balancer already", tg->name);
-	tg->load_balancer_id = l->load_balancer_id;
-	if (!protocols_fit(l->protocol, tg->protocol))
-		model_fault(c, l, "default_action", NULL,
-			    "TCP to TCP or TCP_UDP, UDP to UDP or TCP_UDP, TCP_UDP to TCP_UDP, "
-			    "a gateway load balancer to GENEVE",
-			    "a %s listener cannot forward to target group %s of protocol %s",
-			    elb_protocol_name(l->protocol), tg->name,
-			    elb_protocol_name(tg->protocol));
-	if (lb == NULL)
-		return;
-	check_family(c, l, lb, tg);
-	cross = model_given((const void *)tg, "load_balancing.cross_zone.enabled");
-	if (cross == NULL || strcmp(cross, "use_load_balancer_configuration") == 0)
-		cross = model_given((const void *)lb, "load_balancing.cross_zone.enabled");
-	tg->cross_zone = cross != NULL && strcmp(cross, "true") == 0;
-}
-
-static void
-check_listener_action(struct checker *c, struct model_listener *l,
-		      const struct model_load_balancer *lb)
-{
-	struct model_action *a = &l->default_action;
-
-	if (model_given((const void *)l, "default_action") == NULL) {
-		model_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
-			    "the default action is missing");
-		return;
-	}
-	if (a->action_kind != ACTION_FORWARD)
-		model_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
-			    "network and gateway load balancers only forward");
-	if (a->stickiness_seconds != 0)
-		model_fault(c, l, "default_action", NULL, "forward without stickiness",
-			    "stickiness is not in this version");
-	for (uint32_t i = 0; i < a->forwards_n; i++) {
-		for (uint32_t k = 0; k < i; k++) {
-			if (strcmp(a->forwards[k].target_group, a->forwards[i].target_group) == 0)
-				model_fault(c, l, "default_action", NULL, "each target group once",
-					    "target group %s is named twice",
-					    a->forwards[i].target_group);
-		}
-		resolve_forward(c, l, lb, &a->forwards[i]);
-	}
-}
-
-static void
-check_listener(struct checker *c, struct model_listener *l)
-{
-	const struct model_load_balancer *lb = model_load_balancer(c->m, l->load_balancer);
-
-	if (lb == NULL)
-		model_fault(c, l, "", NULL, "a configured load balancer",
-			    "no load balancer is named %s", l->load_balancer);
-	else if (lb->type == LB_NETWORK && l->port == 0)
-		model_fault(c, l, "", NULL, "[listener LOAD_BALANCER:PORT]", "the port is missing");
-	if (lb != NULL && lb->type == LB_GATEWAY) {
-		model_check_gateway_listener(c, l);
-		check_keys_are_for(c, l, lb->type);
-		check_listener_action(c, l, lb);
-		return;
-	}
-	if (model_given((const void *)l, "protocol") == NULL)
-		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
-	else if (l->protocol != ELB_TCP && l->protocol != ELB_UDP && l->protocol != ELB_TCP_UDP)
-		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP",
-			    "%s listeners have no data path in this version",
-			    elb_protocol_name(l->protocol));
-	if (l->protocol == ELB_UDP &&
-	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
-		model_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
-			    "a UDP listener has no TCP idle timeout");
-	if (lb != NULL)
-		check_keys_are_for(c, l, lb->type);
-	check_listener_action(c, l, lb);
-}
-
-static void
-check_rules(struct checker *c)
-{
-	for (uint32_t i = 0; i < c->m->rules_n; i++) {
-		const struct model_rule *r = &c->m->rules[i];
-
-		if (model_listener(c->m, r->listener) == NULL)
-			model_fault(c, r, "", NULL, "a configured listener",
-				    "no listener is named %s", r->listener);
-		else
-			model_fault(c, r, "", NULL, "a default_action only",
-				    "rules are not in this version");
-	}
 }
 
 bool
@@ -733,8 +606,8 @@ model_check(struct model *model, model_report report, void *arg)
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
 		check_target_group(&c, &model->target_groups[i]);
 	for (uint32_t i = 0; i < model->listeners_n; i++)
-		check_listener(&c, &model->listeners[i]);
-	check_rules(&c);
+		model_check_listener(&c, &model->listeners[i]);
+	model_check_rules(&c);
 	model_check_endpoints(&c);
 	return c.clean;
 }

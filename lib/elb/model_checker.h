@@ -28,6 +28,31 @@ void model_fault(struct checker *c, const void *about, const char *key,
 const struct model_origin *model_origin_of_nth(const struct model_object *object, const char *key,
 					       uint32_t nth);
 
+/** Report keys of `about` that are for other types of load balancers. */
+void model_check_keys_are_for(struct checker *c, const void *about, enum load_balancer_type type);
+
+void model_check_listener(struct checker *c, struct model_listener *l);
+
+/**
+ * Resolve the target groups that an action of `about`, at `key`, forwards to.
+ * @param l   its listener
+ * @param lb  that one's load balancer, NULL: none of this name
+ */
+void model_check_forwards(struct checker *c, const void *about, const char *key,
+			  const struct model_listener *l, const struct model_load_balancer *lb,
+			  struct model_action *action);
+
+/** What belongs to application load balancers. */
+void model_check_application(struct checker *c, struct model_load_balancer *lb);
+void model_check_application_group(struct checker *c, struct model_target_group *tg);
+void model_check_application_listener(struct checker *c, struct model_listener *l,
+				      const struct model_load_balancer *lb);
+void model_check_rules(struct checker *c);
+
+/** What of theirs doesn't work for other types yet, though the key is for them too. */
+void model_check_not_application(struct checker *c, const struct model_load_balancer *lb);
+void model_check_not_application_group(struct checker *c, const struct model_target_group *tg);
+
 /** What belongs to gateway load balancers: their target groups, listeners and endpoints. */
 void model_check_gateway_group(struct checker *c, struct model_target_group *tg);
 void model_check_gateway_listener(struct checker *c, struct model_listener *l);

@@ -23,6 +23,7 @@
 #define DEFAULT_ONLY MODEL_KEY_DEFAULT_ONLY
 #define REPEAT       MODEL_KEY_REPEAT
 #define WORD         MODEL_KEY_WORD
+#define NAMED        MODEL_KEY_NAMED
 #define NO_FIELD     0, 0
 
 #define UINT(kinds, key, min, max, initial, flags, field, text)                                 \
@@ -81,13 +82,13 @@ const struct model_key model_keys[] = {
 	CHOICE(DP, "idle", "adaptive", 0, FIELD(model_dataplane, adaptive), "poll spins; adaptive sleeps up to 40 us at a time when nothing arrives.", "poll", "adaptive"),
 	CHOICE(DP, "hugepages", "auto", 0, FIELD(model_dataplane, hugepages), "auto uses free huge pages and says when there are none; off never does.", "off", "auto"),
 	UINT(DP, "max_flows", 1024, 67108864, "1048576", 0, FIELD(model_dataplane, max_flows), "Flows of the whole box; memory is reserved at start."),
-	UINT(DP, "max_connections", 1024, 16777216, "131072", DEFAULT_ONLY, FIELD(model_dataplane, max_connections), "Terminated TCP connections, both sides together."),
+	UINT(DP, "max_connections", 1024, 16777216, "131072", 0, FIELD(model_dataplane, max_connections), "Terminated TCP connections, both sides together."),
 	WORD_UINT(DP, "mbufs", "auto", 4096, 8388608, "auto", FIELD(model_dataplane, mbufs), "Packet buffers; auto sizes them for ports, queues and workers."),
-	UINT(DP, "max_half_open", 0, 16777216, "0", DEFAULT_ONLY, NO_FIELD, "Half-open terminated connections before SYN cookies."),
-	CHOICE(DP, "syn_cookies", "auto", DEFAULT_ONLY, NO_FIELD, "SYN cookies for terminated connections.", "auto", "always", "off"),
+	UINT(DP, "max_half_open", 1, 16777216, "1024", 0, FIELD(model_dataplane, max_half_open), "Half-open connections of a listener, for each worker, from which on SYN cookies are used."),
+	CHOICE(DP, "syn_cookies", "auto", 0, FIELD(model_dataplane, syn_cookies), "SYN cookies for terminated connections: from max_half_open on, always, or never.", "auto", "always", "off"),
 
 	/* [cluster], [management] */
-	TEXT(BIT(MODEL_CLUSTER), "secret_file", 255, "", 0, FIELD(model_cluster, secret_file), "an absolute path", "File with the cluster's secret (64 hexadecimal digits, mode 0600); default: one of this box's own in state_directory."),
+	TEXT(BIT(MODEL_CLUSTER), "secret_file", 255, "", 0, FIELD(model_cluster, secret_file), "an absolute path", "File with the cluster's secrets (64 hexadecimal digits a line, mode 0600): the first makes keys, the others are still accepted in cookies; default: one of this box's own in state_directory."),
 	CUSTOM(BIT(MODEL_MANAGEMENT), "address", "127.0.0.1:9127", 0, model_parse_address_port, "ADDRESS:PORT, [IPV6]:PORT or off", "Where GET /metrics answers in Prometheus' text format, in the clear and to whoever asks: keep it on a network of your own."),
 	TEXT(BIT(MODEL_MANAGEMENT), "control_socket", 100, "/run/weir/INSTANCE.sock", 0, FIELD(model_management, control_socket), "an absolute path of at most 100 bytes", "The socket weirctl talks to; only root may."),
 
@@ -111,26 +112,28 @@ const struct model_key model_keys[] = {
 	BOOL(LB | ALB | NLB | GWLB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
 	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones get new flows."),
 	BOOL(LB | GWLB, "icmp_mtu_exceeded.enabled", "false", 0, FIELD(model_load_balancer, icmp_mtu_exceeded), "Tell the sender of a packet too long for its appliance, with ICMP."),
-	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", DEFAULT_ONLY, NO_FIELD, "Idle time of a connection."),
-	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", DEFAULT_ONLY, NO_FIELD, "Longest life of a client connection."),
-	BOOL(LB | ALB, "routing.http2.enabled", "true", DEFAULT_ONLY, NO_FIELD, "HTTP/2."),
-	BOOL(LB | ALB, "routing.http.drop_invalid_header_fields.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Remove invalid header fields."),
-	BOOL(LB | ALB, "routing.http.preserve_host_header.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Leave Host as it is."),
+	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", 0, FIELD(model_load_balancer, idle_timeout_s), "Time without a byte after which a connection of either side is closed."),
+	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", 0, FIELD(model_load_balancer, client_keep_alive_s), "Longest life of a client connection, from its start."),
+	BOOL(LB | ALB, "routing.http2.enabled", "true", 0, NO_FIELD, "HTTP/2, which only HTTPS listeners offer."),
+	BOOL(LB | ALB, "routing.http.drop_invalid_header_fields.enabled", "false", 0, FIELD(model_load_balancer, drop_invalid_header_fields), "Remove header fields whose names are not letters, digits and hyphens."),
+	BOOL(LB | ALB, "routing.http.preserve_host_header.enabled", "false", 0, FIELD(model_load_balancer, preserve_host_header), "Leave Host as the client sent it."),
 	BOOL(LB | ALB, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DEFAULT_ONLY, NO_FIELD, "TLS header fields."),
-	BOOL(LB | ALB, "routing.http.xff_client_port.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Client port in X-Forwarded-For."),
-	CHOICE(LB | ALB, "routing.http.xff_header_processing.mode", "append", DEFAULT_ONLY, NO_FIELD, "X-Forwarded-For.", "append", "preserve", "remove"),
-	CHOICE(LB | ALB, "routing.http.desync_mitigation_mode", "defensive", DEFAULT_ONLY, NO_FIELD, "Handling of ambiguous requests.", "monitor", "defensive", "strictest"),
+	BOOL(LB | ALB, "routing.http.xff_client_port.enabled", "false", 0, FIELD(model_load_balancer, xff_client_port), "Client port in X-Forwarded-For."),
+	CHOICE(LB | ALB, "routing.http.xff_header_processing.mode", "append", 0, FIELD(model_load_balancer, xff_mode), "What becomes of X-Forwarded-For.", "append", "preserve", "remove"),
+	CHOICE(LB | ALB, "routing.http.desync_mitigation_mode", "defensive", 0, FIELD(model_load_balancer, desync_mode), "What becomes of requests that are not compliant.", "monitor", "defensive", "strictest"),
 	BOOL(LB | ALB, "waf.fail_open.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
 	BOOL(LB | ALB | NLB, "zonal_shift.config.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
-	BOOL(LB | ALB | NLB | CLB, "access_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Access log."),
-	TEXT(LB | ALB | NLB | CLB, "access_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the access log."),
-	TEXT(LB | ALB | NLB | CLB, "access_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
-	BOOL(LB | ALB, "connection_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Connection log."),
-	TEXT(LB | ALB, "connection_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the connection log."),
-	TEXT(LB | ALB, "connection_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
-	BOOL(LB | ALB, "health_check_logs.s3.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Health check log."),
-	TEXT(LB | ALB, "health_check_logs.s3.bucket", 255, "", DEFAULT_ONLY, NO_FIELD, "a directory", "Directory of the health check log."),
-	TEXT(LB | ALB, "health_check_logs.s3.prefix", 255, "", DEFAULT_ONLY, NO_FIELD, "a path", "Path below the directory."),
+	BOOL(LB | ALB | NLB | CLB, "access_logs.s3.enabled", "false", 0, FIELD(model_load_balancer, access_log.enabled), "Write the access log."),
+	TEXT(LB | ALB | NLB | CLB, "access_logs.s3.bucket", 255, "", 0, FIELD(model_load_balancer, access_log.bucket), "a directory", "Directory of the access log, absolute or below log_directory."),
+	TEXT(LB | ALB | NLB | CLB, "access_logs.s3.prefix", 255, "", 0, FIELD(model_load_balancer, access_log.prefix), "a path", "Path below the directory."),
+	BOOL(LB | ALB, "connection_logs.s3.enabled", "false", 0, FIELD(model_load_balancer, connection_log.enabled), "Write the connection log."),
+	TEXT(LB | ALB, "connection_logs.s3.bucket", 255, "", 0, FIELD(model_load_balancer, connection_log.bucket), "a directory", "Directory of the connection log, absolute or below log_directory."),
+	TEXT(LB | ALB, "connection_logs.s3.prefix", 255, "", 0, FIELD(model_load_balancer, connection_log.prefix), "a path", "Path below the directory."),
+	BOOL(LB | ALB, "health_check_logs.s3.enabled", "false", 0, FIELD(model_load_balancer, health_check_log.enabled), "Write the health check log."),
+	TEXT(LB | ALB, "health_check_logs.s3.bucket", 255, "", 0, FIELD(model_load_balancer, health_check_log.bucket), "a directory", "Directory of the health check log, absolute or below log_directory."),
+	TEXT(LB | ALB, "health_check_logs.s3.prefix", 255, "", 0, FIELD(model_load_balancer, health_check_log.prefix), "a path", "Path below the directory."),
+	UINT(LB | ALB, "weir.header_timeout_seconds", 1, 4000, "60", 0, FIELD(model_load_balancer, header_timeout_s), "Time in which a request's head must be complete, from its first byte."),
+	UINT(LB | ALB, "weir.body_min_bytes_per_second", 0, 1000000, "100", 0, FIELD(model_load_balancer, body_min_bytes_per_second), "Slowest body of a request, over 30 s; 0: no limit."),
 	CHOICE(LB | NLB, "dns_record.client_routing_policy", "any_availability_zone", DEFAULT_ONLY, NO_FIELD, "ELB attribute.", "any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
 	UINT(LB | NLB, "secondary_ips.auto_assigned.per_subnet", 0, 7, "0", DEFAULT_ONLY, NO_FIELD, "ELB attribute; weir has local_address."),
 	BOOL(LB | ALB | NLB, "ipv6.deny_all_igw_traffic", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
@@ -146,7 +149,7 @@ const struct model_key model_keys[] = {
 
 	/* [listener LB:PORT] */
 	CHOICE(LIS, "protocol", NULL, 0, FIELD(model_listener, protocol), "What the listener takes.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
-	CUSTOM(LIS, "default_action", NULL, 0, model_parse_action, "forward TARGET_GROUP [weight N], ... [stickiness SECONDS], redirect ..., or fixed_response ...", "What to do with new flows; weights 0 to 999."),
+	CUSTOM(LIS, "default_action", NULL, 0, model_parse_action, "forward TARGET_GROUP [weight N], ... [stickiness SECONDS], redirect [protocol=P] [port=N] [host=H] [path=P] [query=Q] status=HTTP_301, or fixed_response status=N [content_type=T] [body=B]", "What to do with new flows, or requests that match no rule; weights 0 to 999."),
 	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow is forgotten."),
 	TEXT(LIS | ALB | NLB | CLB, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
 	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
@@ -161,17 +164,17 @@ const struct model_key model_keys[] = {
 	TEXT(LIS | ALB, "routing.http.request.x_amzn_mtls_clientcert.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Mtls-Clientcert."),
 	TEXT(LIS | ALB, "routing.http.request.x_amzn_tls_version.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Tls-Version."),
 	TEXT(LIS | ALB, "routing.http.request.x_amzn_tls_cipher_suite.header_name", 40, "", DEFAULT_ONLY, NO_FIELD, "a header field's name", "Other name of X-Amzn-Tls-Cipher-Suite."),
-	TEXT(LIS | ALB, "routing.http.response.strict_transport_security.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Strict-Transport-Security of responses."),
-	TEXT(LIS | ALB, "routing.http.response.access_control_allow_origin.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Origin of responses."),
-	TEXT(LIS | ALB, "routing.http.response.access_control_allow_methods.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Methods of responses."),
-	TEXT(LIS | ALB, "routing.http.response.access_control_allow_headers.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Headers of responses."),
-	TEXT(LIS | ALB, "routing.http.response.access_control_allow_credentials.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Allow-Credentials of responses."),
-	TEXT(LIS | ALB, "routing.http.response.access_control_expose_headers.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Expose-Headers of responses."),
-	TEXT(LIS | ALB, "routing.http.response.access_control_max_age.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Access-Control-Max-Age of responses."),
-	TEXT(LIS | ALB, "routing.http.response.content_security_policy.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "Content-Security-Policy of responses."),
-	TEXT(LIS | ALB, "routing.http.response.x_content_type_options.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "X-Content-Type-Options of responses."),
-	TEXT(LIS | ALB, "routing.http.response.x_frame_options.header_value", 500, "", DEFAULT_ONLY, NO_FIELD, "a header field's value", "X-Frame-Options of responses."),
-	BOOL(LIS | ALB, "routing.http.response.server.enabled", "true", DEFAULT_ONLY, NO_FIELD, "Server field in responses of weir's own."),
+	TEXT(LIS | ALB, "routing.http.response.strict_transport_security.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Strict-Transport-Security of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_origin.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Access-Control-Allow-Origin of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_methods.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Access-Control-Allow-Methods of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_headers.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Access-Control-Allow-Headers of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_allow_credentials.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Access-Control-Allow-Credentials of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_expose_headers.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Access-Control-Expose-Headers of responses."),
+	TEXT(LIS | ALB, "routing.http.response.access_control_max_age.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Access-Control-Max-Age of responses."),
+	TEXT(LIS | ALB, "routing.http.response.content_security_policy.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "Content-Security-Policy of responses."),
+	TEXT(LIS | ALB, "routing.http.response.x_content_type_options.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "X-Content-Type-Options of responses."),
+	TEXT(LIS | ALB, "routing.http.response.x_frame_options.header_value", 1024, "", 0, NO_FIELD, "a header field\'s value", "X-Frame-Options of responses."),
+	BOOL(LIS | ALB, "routing.http.response.server.enabled", "true", 0, FIELD(model_listener, server_header), "Server field in responses of weir's own."),
 	BOOL(LIS | GWLB, "send_tcp_reset.on_idle_timeout.enabled", "false", 0, FIELD(model_listener, reset_on_idle), "Answer TCP segments of no flow, such as one idle too long, with RST; otherwise they are dropped."),
 	CHOICE(LIS | CLB, "instance_protocol", NULL, DEFAULT_ONLY, NO_FIELD, "What instances speak.", "HTTP", "HTTPS", "TCP", "SSL"),
 	UINT(LIS | CLB, "instance_port", 1, 65535, NULL, DEFAULT_ONLY, NO_FIELD, "Port of the instances."),
@@ -181,16 +184,18 @@ const struct model_key model_keys[] = {
 	TEXT(LIS | CLB, "backend_public_key", 255, NULL, DEFAULT_ONLY, NO_FIELD, "a file", "Public key that instances must show."),
 
 	/* [rule LB:PORT PRIORITY] */
-	CUSTOM(RULE, "action", NULL, 0, model_parse_action, "forward, redirect or fixed_response", "What to do with a match."),
-	CUSTOM(RULE, "condition.host_header", NULL, REPEAT, model_parse_condition, "patterns", "Host names."),
-	CUSTOM(RULE, "condition.path_pattern", NULL, REPEAT, model_parse_condition, "patterns", "Paths."),
-	CUSTOM(RULE, "condition.host_header_regex", NULL, REPEAT, model_parse_condition, "a regular expression", "Host names."),
-	CUSTOM(RULE, "condition.path_pattern_regex", NULL, REPEAT, model_parse_condition, "a regular expression", "Paths."),
-	CUSTOM(RULE, "condition.http_request_method", NULL, REPEAT, model_parse_condition, "methods", "Methods."),
-	CUSTOM(RULE, "condition.query_string", NULL, REPEAT, model_parse_condition, "KEY=VALUE or VALUE", "Query strings."),
-	CUSTOM(RULE, "condition.source_ip", NULL, REPEAT, model_parse_condition, "prefixes", "Clients."),
-	CUSTOM(RULE, "transform.host_header_rewrite", NULL, 0, model_parse_condition, "REGEX -> REPLACEMENT", "Rewrite the host."),
-	CUSTOM(RULE, "transform.url_rewrite", NULL, 0, model_parse_condition, "REGEX -> REPLACEMENT", "Rewrite the URL."),
+	CUSTOM(RULE, "condition.host_header", NULL, REPEAT, model_parse_condition, "PATTERN, ... such as *.example.com", "Host names, in any case; each has a dot, and letters only behind the last one."),
+	CUSTOM(RULE, "condition.host_header_regex", NULL, REPEAT, model_parse_condition, "a regular expression", "Host names, in any case, instead of patterns."),
+	CUSTOM(RULE, "condition.path_pattern", NULL, REPEAT, model_parse_condition, "PATTERN, ... such as /images/*", "Paths without the query, after normalization."),
+	CUSTOM(RULE, "condition.path_pattern_regex", NULL, REPEAT, model_parse_condition, "a regular expression", "Paths, instead of patterns."),
+	CUSTOM(RULE, "condition.http_header.NAME", NULL, REPEAT | NAMED, model_parse_condition, "PATTERN, ...", "Values of a header field, in any case; each line is a condition of its own."),
+	CUSTOM(RULE, "condition.http_header_regex.NAME", NULL, REPEAT | NAMED, model_parse_condition, "a regular expression", "Values of a header field, in any case; each line is a condition of its own."),
+	CUSTOM(RULE, "condition.http_request_method", NULL, REPEAT, model_parse_condition, "METHOD, ... of A-Z, `-` and `_`", "Methods, exactly."),
+	CUSTOM(RULE, "condition.query_string", NULL, REPEAT, model_parse_condition, "KEY=VALUE or VALUE, ...", "Parameters of the query, as patterns, in any case; each line is a condition of its own."),
+	CUSTOM(RULE, "condition.source_ip", NULL, REPEAT, model_parse_condition, "PREFIX, ...", "Addresses that clients connect from."),
+	CUSTOM(RULE, "transform.host_header_rewrite", NULL, 0, model_parse_transform, "REGEX -> REPLACEMENT", "Rewrite the host; $1 to $31 stand for groups."),
+	CUSTOM(RULE, "transform.url_rewrite", NULL, 0, model_parse_transform, "REGEX -> REPLACEMENT", "Rewrite path and query; $1 to $31 stand for groups."),
+	CUSTOM(RULE, "action", NULL, 0, model_parse_action, "as default_action of a listener", "What to do with a request that fulfils all conditions."),
 
 	/* [target_group NAME] */
 	CHOICE(TG, "protocol", NULL, 0, FIELD(model_target_group, protocol), "What targets speak.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
@@ -204,18 +209,18 @@ const struct model_key model_keys[] = {
 	BOOL(TG | NLB, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
 	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards targets."),
 	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target."),
-	CHOICE(TG, "stickiness.type", "source_ip", 0, FIELD(model_target_group, stickiness_type), "Kind of stickiness.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
-	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", DEFAULT_ONLY, NO_FIELD, "Lifetime of weir's own cookie."),
-	UINT(TG | ALB, "stickiness.app_cookie.duration_seconds", 1, 604800, "86400", DEFAULT_ONLY, NO_FIELD, "Lifetime of an application's cookie."),
-	TEXT(TG | ALB, "stickiness.app_cookie.cookie_name", 255, "", DEFAULT_ONLY, NO_FIELD, "a cookie's name", "Cookie of the application to follow."),
-	CHOICE(TG | ALB, "load_balancing.algorithm.type", "round_robin", DEFAULT_ONLY, NO_FIELD, "Choice of targets.", "round_robin", "least_outstanding_requests", "weighted_random"),
-	CHOICE(TG | ALB, "load_balancing.algorithm.anomaly_mitigation", "off", DEFAULT_ONLY, NO_FIELD, "Fewer requests for targets that fail more than others.", "on", "off"),
+	CHOICE(TG, "stickiness.type", "source_ip", 0, FIELD(model_target_group, stickiness_type), "Kind of stickiness; HTTP groups: lb_cookie (default) or app_cookie.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
+	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, lb_cookie_s), "Lifetime of weir's own cookie."),
+	UINT(TG | ALB, "stickiness.app_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, app_cookie_s), "Lifetime of stickiness by an application's cookie."),
+	TEXT(TG | ALB, "stickiness.app_cookie.cookie_name", 255, "", 0, FIELD(model_target_group, app_cookie_name), "a cookie's name", "Cookie of the application to follow."),
+	CHOICE(TG | ALB, "load_balancing.algorithm.type", "round_robin", 0, FIELD(model_target_group, algorithm), "Choice of targets.", "round_robin", "least_outstanding_requests", "weighted_random"),
+	CHOICE(TG | ALB, "load_balancing.algorithm.anomaly_mitigation", "off", 0, FIELD(model_target_group, anomaly_mitigation), "Fewer requests for targets that fail more than others; with weighted_random.", "off", "on"),
 	BOOL(TG | ALB, "lambda.multi_value_headers.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Lists in the events of a function."),
-	UINT(TG | ALB, "slow_start.duration_seconds", 0, 900, "0", DEFAULT_ONLY, NO_FIELD, "Ramp of a new target."),
+	UINT(TG | ALB, "slow_start.duration_seconds", 0, 900, "0", 0, FIELD(model_target_group, slow_start_s), "Time in which a new target's share grows, 30 to 900; 0: off."),
 	BOOL(TG | NLB, "target_health_state.unhealthy.connection_termination.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Close flows of a target that becomes unhealthy (ELB's default is true)."),
 	UINT(TG | NLB, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", DEFAULT_ONLY, NO_FIELD, "Time for flows of an unhealthy target."),
-	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", DEFAULT_ONLY, NO_FIELD, "Healthy targets below which all get flows."),
-	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
+	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", 0, FIELD(model_target_group, minimum_healthy), "Healthy targets below which all get requests; only the default with type network."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, minimum_healthy_percent), "The same as a share of the registered targets; only the default with type network."),
 	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", "Healthy targets below which a zone is left."),
 	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
 	CHOICE(TG | GWLB, "target_failover.on_deregistration", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_deregistration), "Whether flows of a removed target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
@@ -224,12 +229,12 @@ const struct model_key model_keys[] = {
 	BOOL(TG | GWLB, "send_tcp_reset.on_unhealthy.enabled", "false", 0, FIELD(model_target_group, reset_on_unhealthy), "RST for TCP flows of an unhealthy target; needs 5-tuple flows and no_rebalance."),
 	CHOICE(TG | GWLB, "weir.fail_mode", "fail_open", 0, FIELD(model_target_group, fail_mode), "What flows do when no target is healthy: go to all targets, be dropped, or pass by without inspection.", "fail_open", "fail_close", "bypass"),
 	BOOL(TG, "health_check.enabled", "true", 0, FIELD(model_target_group, health_check.enabled), "Check targets."),
-	CHOICE(TG, "health_check.protocol", "TCP", 0, FIELD(model_target_group, health_check.protocol), "How to check.", "HTTP", "HTTPS", "TCP"),
+	CHOICE(TG, "health_check.protocol", "TCP", 0, FIELD(model_target_group, health_check.protocol), "How to check; default HTTP for HTTP groups.", "HTTP", "HTTPS", "TCP"),
 	CUSTOM(TG, "health_check.port", "traffic-port", 0, model_parse_health_port, "traffic-port, or 1 to 65535", "Port to check."),
-	TEXT(TG, "health_check.path", 1024, "/", DEFAULT_ONLY, NO_FIELD, "a path", "Path of an HTTP check."),
-	TEXT(TG, "health_check.matcher", 63, "200-399", DEFAULT_ONLY, NO_FIELD, "status codes", "Status codes of a passed HTTP check."),
+	TEXT(TG, "health_check.path", 1024, "/", 0, FIELD(model_target_group, health_check.path), "a path", "Path and query of an HTTP check."),
+	TEXT(TG, "health_check.matcher", 63, "200-399", 0, FIELD(model_target_group, health_check.matcher), "200 to 499, such as 200,202 or 200-299", "Status codes of a passed HTTP check; default 200 for HTTP groups."),
 	UINT(TG, "health_check.interval_seconds", 5, 300, "30", 0, FIELD(model_target_group, health_check.interval_s), "Time between checks."),
-	UINT(TG, "health_check.timeout_seconds", 2, 120, "10", 0, FIELD(model_target_group, health_check.timeout_s), "Time after which a check has failed."),
+	UINT(TG, "health_check.timeout_seconds", 2, 120, "10", 0, FIELD(model_target_group, health_check.timeout_s), "Time after which a check has failed; default 5 for HTTP groups."),
 	UINT(TG, "health_check.healthy_threshold_count", 2, 10, "5", 0, FIELD(model_target_group, health_check.healthy_threshold), "Passed checks in a row that make an unhealthy target healthy; a new target needs one."),
 	UINT(TG, "health_check.unhealthy_threshold_count", 2, 10, "2", 0, FIELD(model_target_group, health_check.unhealthy_threshold), "Failed checks in a row that make a target unhealthy."),
 
@@ -244,11 +249,22 @@ const struct model_key model_keys[] = {
 
 const uint32_t model_keys_n = sizeof(model_keys) / sizeof(model_keys[0]);
 
+/* A key that ends in NAME stands for all that begin with what is before. */
+static bool
+row_is(const struct model_key *row, const char *key)
+{
+	size_t n = strlen(row->key) - strlen("NAME");
+
+	if ((row->flags & MODEL_KEY_NAMED) == 0)
+		return strcmp(row->key, key) == 0;
+	return strncmp(row->key, key, n) == 0 && key[n] != '\0';
+}
+
 const struct model_key *
 model_key_find(enum model_kind kind, const char *key)
 {
 	for (uint32_t i = 0; i < model_keys_n; i++) {
-		if ((model_keys[i].kinds & BIT(kind)) != 0 && strcmp(model_keys[i].key, key) == 0)
+		if ((model_keys[i].kinds & BIT(kind)) != 0 && row_is(&model_keys[i], key))
 			return &model_keys[i];
 	}
 	return NULL;

@@ -25,6 +25,7 @@ enum model_key_flags {
 	MODEL_KEY_REPEAT = 1 << 0,       /* may be given several times */
 	MODEL_KEY_DEFAULT_ONLY = 1 << 1, /* no data path yet: only the default is accepted */
 	MODEL_KEY_WORD = 1 << 2,         /* choices[0] is a word for 0 */
+	MODEL_KEY_NAMED = 1 << 3,        /* ends in NAME, which stands for a field's name */
 };
 
 /* In `kinds`: the load balancer types the key is for; none of them: all. */
@@ -42,8 +43,9 @@ struct model_key {
 	uint32_t offset; /* of the field in the object's struct; 0: kept as text only */
 	uint32_t size;   /* of the field */
 	/** Check and store; write the canonical text. */
-	bool (*parse)(struct model *model, struct model_object *object, const char *value,
-		      char canonical[MODEL_TEXT_MAX], struct model_error *error);
+	bool (*parse)(struct model *model, struct model_object *object, const char *key,
+		      const char *value, char canonical[MODEL_VALUE_MAX],
+		      struct model_error *error);
 	const char *allowed; /* for people, of CUSTOM and TEXT */
 	const char *text;    /* one line of documentation */
 };

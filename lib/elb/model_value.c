@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "model_words.h"
+
 bool
 model_refuse(struct model_error *error, const char *allowed, const char *format, ...)
 {
@@ -55,55 +57,6 @@ model_name_is_valid(const char *name)
 	return true;
 }
 
-/* Words of a value, separated by blanks; a quoted string belongs to its word. */
-struct words {
-	char text[MODEL_TEXT_MAX];
-	char *at;
-};
-
-static bool
-words_begin(struct words *w, const char *value)
-{
-	w->at = w->text;
-	return (size_t)snprintf(w->text, sizeof(w->text), "%s", value) < sizeof(w->text);
-}
-
-static char *
-word_next(struct words *w)
-{
-	char *word;
-	bool quoted = false;
-
-	while (*w->at == ' ' || *w->at == '\t')
-		w->at++;
-	if (*w->at == '\0')
-		return NULL;
-	word = w->at;
-	for (; *w->at != '\0' && (quoted || (*w->at != ' ' && *w->at != '\t')); w->at++) {
-		if (quoted && *w->at == '\\' && w->at[1] != '\0')
-			w->at++;
-		else if (*w->at == '"')
-			quoted = !quoted;
-	}
-	if (*w->at != '\0')
-		*w->at++ = '\0';
-	return word;
-}
-
-static bool
-parse_number(const char *text, uint64_t max, uint64_t *number)
-{
-	*number = 0;
-	if (*text == '\0' || strlen(text) > 18)
-		return false;
-	for (; *text != '\0'; text++) {
-		if (!isdigit((unsigned char)*text))
-			return false;
-		*number = *number * 10 + (uint64_t)(*text - '0');
-	}
-	return *number <= max;
-}
-
 /* ADDRESS:PORT or [IPV6]:PORT. */
 static bool
 parse_endpoint(const char *text, struct ip_addr *addr, uint16_t *port)
@@ -115,11 +68,11 @@ parse_endpoint(const char *text, struct ip_addr *addr, uint16_t *port)
 	if (*text == '[') {
 		begin = text + 1;
 		end = strchr(text, ']');
-		if (end == NULL || end[1] != ':' || !parse_number(end + 2, 65535, &number))
+		if (end == NULL || end[1] != ':' || !words_number(end + 2, 65535, &number))
 			return false;
 	} else {
 		end = strchr(text, ':');
-		if (end == NULL || !parse_number(end + 1, 65535, &number))
+		if (end == NULL || !words_number(end + 1, 65535, &number))
 			return false;
 	}
 	if ((size_t)(end - begin) >= sizeof(host) || number == 0)
@@ -203,7 +156,7 @@ MODEL_VALUE_PARSER(model_parse_route)
 
 	(void)model;
 	for (int k = 0; k < 4; k++)
-		words[k] = k == 0 && !words_begin(&w, value) ? NULL : word_next(&w);
+		words[k] = k == 0 && !words_begin(&w, value) ? NULL : words_next(&w);
 	if (words[2] == NULL || words[3] != NULL || strcmp(words[1], "via") != 0 ||
 	    strchr(words[0], '/') == NULL || !ip_prefix_parse(words[0], &route.prefix) ||
 	    !ip_addr_parse(words[2], &route.via))
@@ -241,9 +194,9 @@ MODEL_VALUE_PARSER(model_parse_neighbor)
 	struct words w;
 
 	(void)model;
-	addr = words_begin(&w, value) ? word_next(&w) : NULL;
-	mac = addr == NULL ? NULL : word_next(&w);
-	if (mac == NULL || word_next(&w) != NULL || !ip_addr_parse(addr, &n.addr) ||
+	addr = words_begin(&w, value) ? words_next(&w) : NULL;
+	mac = addr == NULL ? NULL : words_next(&w);
+	if (mac == NULL || words_next(&w) != NULL || !ip_addr_parse(addr, &n.addr) ||
 	    !parse_mac(mac, n.mac))
 		return model_refuse(error,
 				    "ADDRESS MAC, with a unicast MAC such as 02:00:00:00:00:01",
@@ -259,15 +212,6 @@ MODEL_VALUE_PARSER(model_parse_neighbor)
 	return append(&i->neighbors, &i->neighbors_n, &n, sizeof(n), error);
 }
 
-/* `KEY=VALUE` of a word. @return the value, or NULL. */
-static char *
-option_value(char *word, const char *key)
-{
-	size_t n = strlen(key);
-
-	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
-}
-
 MODEL_VALUE_PARSER(model_parse_lb_address)
 {
 	struct model_load_balancer *lb = (struct model_load_balancer *)object;
@@ -277,12 +221,12 @@ MODEL_VALUE_PARSER(model_parse_lb_address)
 	char *word;
 
 	(void)model;
-	word = words_begin(&w, value) ? word_next(&w) : NULL;
+	word = words_begin(&w, value) ? words_next(&w) : NULL;
 	if (word == NULL || !parse_unicast(word, &a.addr, error))
 		return word == NULL ? model_refuse(error, "ADDRESS [zone=NAME]", "no address")
 				    : false;
-	while ((word = word_next(&w)) != NULL) {
-		char *zone = option_value(word, "zone");
+	while ((word = words_next(&w)) != NULL) {
+		char *zone = words_option(word, "zone");
 
 		if (zone == NULL || *zone == '\0' || strlen(zone) >= sizeof(a.zone))
 			return model_refuse(error, "ADDRESS [zone=NAME]",
@@ -307,16 +251,16 @@ MODEL_VALUE_PARSER(model_parse_target)
 	int n;
 
 	(void)model;
-	word = words_begin(&w, value) ? word_next(&w) : NULL;
+	word = words_begin(&w, value) ? words_next(&w) : NULL;
 	if (word == NULL || !parse_endpoint(word, &t.addr, &t.port))
 		return model_refuse(error, allowed, "`%s` is not a target", value);
 	if (!is_unicast(&t.addr))
 		return model_refuse(error, allowed, "%s is not a unicast address", word);
-	while ((word = word_next(&w)) != NULL) {
-		char *weight = option_value(word, "weight"), *zone = option_value(word, "zone");
+	while ((word = words_next(&w)) != NULL) {
+		char *weight = words_option(word, "weight"), *zone = words_option(word, "zone");
 		uint64_t number;
 
-		if (weight != NULL && parse_number(weight, 999, &number)) {
+		if (weight != NULL && words_number(weight, 999, &number)) {
 			t.weight = (uint32_t)number;
 			weight_given = true;
 		} else if (zone != NULL && *zone != '\0' && strlen(zone) < sizeof(t.zone)) {
@@ -342,11 +286,11 @@ MODEL_VALUE_PARSER(model_parse_health_port)
 	uint64_t port = 0;
 
 	(void)model;
-	if (strcmp(value, "traffic-port") != 0 && (!parse_number(value, 65535, &port) || port == 0))
+	if (strcmp(value, "traffic-port") != 0 && (!words_number(value, 65535, &port) || port == 0))
 		return model_refuse(error, "traffic-port, or 1 to 65535", "`%s` is not a port",
 				    value);
 	tg->health_check.port = (uint16_t)port;
-	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	snprintf(canonical, MODEL_VALUE_MAX, "%s", value);
 	return true;
 }
 
@@ -360,115 +304,7 @@ MODEL_VALUE_PARSER(model_parse_address_port)
 		return model_refuse(error, "ADDRESS:PORT, [IPV6]:PORT or off",
 				    "`%s` is not an address and port", value);
 	snprintf(m->address, sizeof(m->address), "%s", value);
-	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
-	return true;
-}
-
-MODEL_VALUE_PARSER(model_parse_condition)
-{
-	(void)model, (void)object;
-	if (*value == '\0')
-		return model_refuse(error, "a value", "the value is empty");
-	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
-	return true;
-}
-
-/* Actions. */
-
-static bool
-parse_forward(char *text, struct model_forward *f, struct model_error *error)
-{
-	static const char *const allowed =
-		"forward TARGET_GROUP [weight 0..999], ... [stickiness SECONDS]";
-	struct words w;
-	char *name, *word;
-	uint64_t number;
-
-	name = words_begin(&w, text) ? word_next(&w) : NULL;
-	if (name == NULL || !model_name_is_valid(name))
-		return model_refuse(error, allowed, "`%s` does not begin with a target group",
-				    text);
-	*f = (struct model_forward){.weight = 1};
-	snprintf(f->target_group, sizeof(f->target_group), "%s", name);
-	word = word_next(&w);
-	if (word == NULL)
-		return true;
-	name = word_next(&w);
-	if (strcmp(word, "weight") != 0 || name == NULL || !parse_number(name, 999, &number) ||
-	    word_next(&w) != NULL)
-		return model_refuse(error, allowed, "`%s` is not expected here", word);
-	f->weight = (uint32_t)number;
-	return true;
-}
-
-/* Take ` stickiness SECONDS` off the end of a forward action. */
-static bool
-cut_stickiness(char *text, struct model_action *action)
-{
-	char *at = strstr(text, " stickiness ");
-	uint64_t seconds;
-
-	if (at == NULL)
-		return true;
-	if (!parse_number(at + 12, 604800, &seconds) || seconds == 0)
-		return false;
-	action->stickiness_seconds = (uint32_t)seconds;
-	*at = '\0';
-	return true;
-}
-
-static bool
-parse_forwards(struct model_action *action, const char *list, char *canonical,
-	       struct model_error *error)
-{
-	char text[MODEL_TEXT_MAX], *rest = text, *part;
-	int n = snprintf(canonical, MODEL_TEXT_MAX, "forward");
-
-	snprintf(text, sizeof(text), "%s", list);
-	if (!cut_stickiness(text, action))
-		return model_refuse(error, "stickiness 1 to 604800 seconds",
-				    "the stickiness is not a number of seconds");
-	while ((part = strsep(&rest, ",")) != NULL) {
-		struct model_forward *f = &action->forwards[action->forwards_n];
-
-		if (action->forwards_n == MODEL_FORWARDS_MAX)
-			return model_refuse(error, "at most 5 target groups",
-					    "the action has too many target groups");
-		if (!parse_forward(part, f, error))
-			return false;
-		n += snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, "%s %s",
-			      action->forwards_n > 0 ? "," : "", f->target_group);
-		if (f->weight != 1)
-			n += snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " weight %u",
-				      f->weight);
-		action->forwards_n++;
-	}
-	if (action->stickiness_seconds > 0)
-		snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " stickiness %u",
-			 action->stickiness_seconds);
-	return true;
-}
-
-MODEL_VALUE_PARSER(model_parse_action)
-{
-	struct model_action *action = object->object_kind == MODEL_LISTENER
-					      ? &((struct model_listener *)object)->default_action
-					      : &((struct model_rule *)object)->action;
-
-	(void)model;
-	if (strncmp(value, "forward ", 8) == 0)
-		return parse_forwards(action, value + 8, canonical, error);
-	if (strncmp(value, "redirect ", 9) == 0)
-		action->action_kind = ACTION_REDIRECT;
-	else if (strncmp(value, "fixed_response ", 15) == 0)
-		action->action_kind = ACTION_FIXED_RESPONSE;
-	else
-		return model_refuse(error, "forward, redirect or fixed_response",
-				    "`%s` is no action", value);
-	if (strlen(value) >= sizeof(action->text))
-		return model_refuse(error, "at most 511 bytes", "the action is too long");
-	snprintf(action->text, sizeof(action->text), "%s", value);
-	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	snprintf(canonical, MODEL_VALUE_MAX, "%s", value);
 	return true;
 }
 
@@ -494,7 +330,8 @@ MODEL_VALUE_PARSER(model_parse_endpoint_interface)
 }
 
 static bool
-parse_id(const char *value, uint64_t *id, char canonical[MODEL_TEXT_MAX], struct model_error *error)
+parse_id(const char *value, uint64_t *id, char canonical[MODEL_VALUE_MAX],
+	 struct model_error *error)
 {
 	if (strlen(value) != 18 || strncmp(value, "0x", 2) != 0 ||
 	    strspn(value + 2, "0123456789abcdefABCDEF") != 16)

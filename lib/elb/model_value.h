@@ -2,16 +2,17 @@
 /*
  * Values with a grammar of their own: addresses, routes, targets, actions.
  *
- * Each parser checks one value, stores it in its object and writes the canonical text.
+ * Each parser checks one value of `key`, stores it in its object and writes the canonical text.
  */
 #ifndef MODEL_VALUE_H
 #define MODEL_VALUE_H
 
 #include "model.h"
 
-#define MODEL_VALUE_PARSER(name)                                                       \
-	bool name(struct model *model, struct model_object *object, const char *value, \
-		  char canonical[MODEL_TEXT_MAX], struct model_error *error)
+#define MODEL_VALUE_PARSER(name)                                              \
+	bool name(struct model *model, struct model_object *object,           \
+		  const char *key __attribute__((unused)), const char *value, \
+		  char canonical[MODEL_VALUE_MAX], struct model_error *error)
 
 MODEL_VALUE_PARSER(model_parse_interface_address);
 MODEL_VALUE_PARSER(model_parse_local_address);
@@ -24,6 +25,7 @@ MODEL_VALUE_PARSER(model_parse_action);
 MODEL_VALUE_PARSER(model_parse_health_port);
 MODEL_VALUE_PARSER(model_parse_address_port);
 MODEL_VALUE_PARSER(model_parse_condition);
+MODEL_VALUE_PARSER(model_parse_transform);
 MODEL_VALUE_PARSER(model_parse_endpoint_interface);
 MODEL_VALUE_PARSER(model_parse_endpoint_id);
 MODEL_VALUE_PARSER(model_parse_attachment_id);

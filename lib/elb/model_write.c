@@ -40,9 +40,9 @@ needs_quotes(const struct model_key *row, const char *value)
 }
 
 static void
-write_value(const struct model_key *row, const char *value, FILE *out)
+write_value(const struct model_key *row, const char *key, const char *value, FILE *out)
 {
-	fprintf(out, "%s = ", row->key);
+	fprintf(out, "%s = ", key);
 	if (!needs_quotes(row, value)) {
 		fprintf(out, "%s\n", value);
 		return;
@@ -71,8 +71,10 @@ write_object(const struct model_object *object, FILE *out)
 		if ((row->kinds >> object->object_kind & 1) == 0)
 			continue;
 		for (uint32_t i = 0; i < object->given.n; i++) {
-			if (object->given.items[i].key == row->key)
-				write_value(row, object->given.items[i].value, out);
+			const struct model_attribute *a = &object->given.items[i];
+
+			if (a->row == k)
+				write_value(row, a->key, a->value, out);
 		}
 	}
 	fputc('\n', out);

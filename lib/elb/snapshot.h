@@ -43,6 +43,16 @@ enum snapshot_forwarding {
 	FORWARDING_GENEVE,   /* encapsulated by a gateway load balancer */
 };
 
+/**
+ * What a service has made of a listener's configuration: rules, attributes.  Immutable; it lives as
+ * long as a snapshot names it, which the management core counts.  Each service's struct begins with
+ * this.
+ */
+struct snapshot_service {
+	uint32_t references;
+	void (*free)(struct snapshot_service *service);
+};
+
 /** A listener on one address of its load balancer. */
 struct snapshot_frontend {
 	struct ip_addr vip;
@@ -51,6 +61,7 @@ struct snapshot_frontend {
 	uint8_t protocols;   /* SNAPSHOT_TCP, SNAPSHOT_UDP or both */
 	uint16_t generation; /* 0: index not in use */
 	uint8_t draining;    /* removed from the configuration: existing flows only */
+	uint8_t terminates;  /* connections end here: `service` serves them */
 	uint8_t forwards_n;
 	uint32_t tcp_idle_ms; /* established */
 	uint32_t udp_idle_ms;
@@ -60,6 +71,7 @@ struct snapshot_frontend {
 		uint32_t weight;
 	} forwards[SNAPSHOT_FORWARDS_MAX];
 	uint64_t listener_id;
+	struct snapshot_service *service; /* of listeners that terminate, else NULL */
 };
 
 /** Why the target of a gateway flow is to be thought over when its next packet comes. */
@@ -95,17 +107,20 @@ struct snapshot_local {
 	uint32_t reserved;
 };
 
+struct balance_set;
+
 /**
- * Who may get new flows of a target group: a Maglev table of target references.
- *
- * Built by lib/balance from stable ids, weights, health and the cluster's seed alone.
+ * Who may get new flows of a target group: a Maglev table of target references, built by
+ * lib/balance from stable ids, weights, health and the cluster's seed alone.  Where connections end
+ * at weir there is no table: who gets requests is in `balance`.
  */
 struct target_set {
-	uint32_t entries_n; /* prime; 0: the group has no target */
-	uint32_t targets_n; /* targets with entries */
-	bool fail_open;     /* no target is healthy: all are in the table */
-	uint64_t digest;    /* of the table, as stable ids: equal on every box */
-	uint32_t entries[]; /* target references */
+	uint32_t entries_n;          /* prime; 0: the group has no target */
+	uint32_t targets_n;          /* targets with entries */
+	bool fail_open;              /* no target is healthy: all are in the table */
+	uint64_t digest;             /* of the table, as stable ids: equal on every box */
+	struct balance_set *balance; /* of requests, else NULL */
+	uint32_t entries[];          /* target references */
 };
 
 struct snapshot_group {

@@ -366,7 +366,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 			      "[target_group %s] target: %s is an address of weir itself; a target "
 			      "is another machine",
 			      tg->name, ip_addr_format(&mt->addr, text));
-	if (tg->full_nat && b->local_n[route->interface][family] == 0)
+	if ((tg->full_nat || tg->protocol == ELB_HTTP) && b->local_n[route->interface][family] == 0)
 		return refuse(b, &mt->origin,
 			      "[target_group %s] target: the interface towards %s has no IPv%d "
 			      "address to be the source; give it an `address` or `local_address`",
@@ -440,6 +440,8 @@ protocols_of(enum elb_protocol protocol)
 		return SNAPSHOT_UDP;
 	case ELB_TCP_UDP:
 		return SNAPSHOT_TCP | SNAPSHOT_UDP;
+	case ELB_HTTP:
+		return SNAPSHOT_TCP;
 	default:
 		return 0;
 	}
@@ -460,7 +462,8 @@ enter_frontend(struct snapshot *s, uint32_t index, uint8_t protocol)
 }
 
 static void
-build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip)
+build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
+	       struct snapshot_service *service)
 {
 	uint64_t id = snapshot_frontend_id(l->id, vip);
 	uint32_t reference = registry_find(&b->registries->frontends, id);
@@ -472,9 +475,13 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.protocols = protocols_of(l->protocol),
 					.generation = (uint16_t)ref_generation(reference),
 					.draining = b->in->refuse_new_flows,
+					.terminates = service != NULL,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
-					.listener_id = l->id};
+					.listener_id = l->id,
+					.service = service};
+	if (service != NULL)
+		service->references++;
 	for (uint32_t i = 0; i < l->default_action.forwards_n; i++) {
 		const struct model_forward *forward = &l->default_action.forwards[i];
 		uint32_t group = registry_find(&b->registries->groups, forward->target_group_id);
@@ -484,6 +491,30 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 		f->weight_sum += forward->weight;
 		f->forwards_n++;
 	}
+}
+
+/* A listener that terminates has one service for all its addresses. */
+static bool
+build_listener(struct builder *b, const struct model_listener *l,
+	       const struct model_load_balancer *lb)
+{
+	struct snapshot_service *service = NULL;
+
+	if (is_gateway(lb)) {
+		build_frontend(b, l, &no_vip, NULL);
+		return true;
+	}
+	if (lb == NULL || lb->addresses_n == 0)
+		return true;
+	if (lb->type == LB_APPLICATION) {
+		service = b->in->service(b->in->service_arg, b->in, b->registries, l, b->why,
+					 b->why_len);
+		if (service == NULL)
+			return false;
+	}
+	for (uint32_t k = 0; k < lb->addresses_n; k++)
+		build_frontend(b, l, &lb->addresses[k].addr, service);
+	return true;
 }
 
 static bool
@@ -503,10 +534,8 @@ build_frontends(struct builder *b)
 		const struct model_load_balancer *lb =
 			model_load_balancer_by_id(m, l->load_balancer_id);
 
-		for (uint32_t k = 0; lb != NULL && k < lb->addresses_n; k++)
-			build_frontend(b, l, &lb->addresses[k].addr);
-		if (is_gateway(lb))
-			build_frontend(b, l, &no_vip);
+		if (!build_listener(b, l, lb))
+			return false;
 	}
 	for (uint32_t i = 1; previous != NULL && i < previous->frontends_n; i++) {
 		const struct snapshot_frontend *old = &previous->frontends[i];
@@ -516,6 +545,8 @@ build_frontends(struct builder *b)
 			continue;
 		s->frontends[i] = *old;
 		s->frontends[i].draining = 1;
+		if (old->service != NULL)
+			old->service->references++;
 	}
 	/* Those in force before those that drain: a listener may have been made anew. */
 	for (int draining = 0; draining < 2; draining++) {
@@ -635,6 +666,12 @@ snapshot_free(struct snapshot *s)
 {
 	if (s == NULL)
 		return;
+	for (uint32_t i = 1; s->frontends != NULL && i < s->frontends_n; i++) {
+		struct snapshot_service *service = s->frontends[i].service;
+
+		if (service != NULL && --service->references == 0)
+			service->free(service);
+	}
 	free(s->frontends);
 	free(s->targets);
 	free(s->groups);

@@ -30,6 +30,15 @@ struct snapshot_input {
 	bool refuse_new_flows;  /* weir is stopping: all frontends drain */
 	uint64_t config_revision;
 	uint32_t generation;
+	/**
+	 * Make what serves a listener that terminates connections, without references yet.
+	 * @return  NULL with a sentence (FILE:LINE: ...) in `why`.
+	 */
+	struct snapshot_service *(*service)(void *arg, const struct snapshot_input *input,
+					    const struct snapshot_registries *registries,
+					    const struct model_listener *listener, char *why,
+					    size_t why_len);
+	void *service_arg;
 };
 
 bool snapshot_registries_init(struct snapshot_registries *registries);

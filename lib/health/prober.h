@@ -25,7 +25,9 @@ enum probe_result {
 	PROBE_CONNECTED, /* SYN-ACK */
 	PROBE_REFUSED,   /* RST, or an ICMP error about the SYN */
 	PROBE_TIMEOUT,
-	PROBE_NOT_SENT, /* no probe, port or source address free */
+	PROBE_NOT_SENT,        /* no probe, port or source address free */
+	PROBE_STATUS_MISMATCH, /* HTTP: another status than the matcher's */
+	PROBE_BAD_ANSWER,      /* HTTP: none, or what isn't HTTP */
 };
 
 struct probe_request {

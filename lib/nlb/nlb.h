@@ -82,8 +82,8 @@ void nlb_free(struct nlb *nlb);
 /**
  * Serve a burst of at most NLB_BURST packets: they have verdicts on return.
  * PACKET_FORWARD with next hop 0 means that the route of p->dst is to be resolved;
- * PACKET_ENDPOINT that the packet, or what an ICMP error quotes, is of a connection that
- * nlb_endpoint_open() reserved.
+ * PACKET_ENDPOINT that the packet is for a frontend that terminates connections (`frontend`), or
+ * that it, or what an ICMP error quotes, is of a connection that nlb_endpoint_open() reserved.
  */
 void nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_hop_table *hops,
 	       struct packet **packets, uint16_t n, uint32_t now_ms);

@@ -256,6 +256,10 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 	uint32_t record;
 
 	p->frontend = ref_make(frontend, f->generation);
+	if (f->terminates) {
+		p->verdict = PACKET_ENDPOINT;
+		return;
+	}
 	if (p->proto == IPPROTO_TCP) {
 		if (!is_opening(p)) {
 			nlb_miss(b->nlb, p, FLOW_MISS_SEGMENT);

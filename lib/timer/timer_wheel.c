@@ -26,8 +26,7 @@ enter(struct timer_wheel *wheel, struct timer *timer, uint16_t list)
 	if (*head != NULL)
 		(*head)->link = &timer->next;
 	*head = timer;
-	if (list != COMING)
-		wheel->occupied[list / 64] |= UINT64_C(1) << list % 64;
+	wheel->occupied[list / 64] |= UINT64_C(1) << list % 64;
 }
 
 static void
@@ -39,7 +38,7 @@ leave(struct timer_wheel *wheel, struct timer *timer)
 	if (timer->next != NULL)
 		timer->next->link = timer->link;
 	timer->link = NULL;
-	if (list != COMING && wheel->lists[list] == NULL)
+	if (wheel->lists[list] == NULL)
 		wheel->occupied[list / 64] &= ~(UINT64_C(1) << list % 64);
 }
 
@@ -94,21 +93,25 @@ cascade(struct timer_wheel *wheel, unsigned int level)
 	}
 }
 
-/* Called functions may add to and take from every list, this one too. */
+/*
+ * Called functions may add to and take from every list, this one too.  The slot's list becomes that
+ * of those coming due as a whole: its timers keep the slot's number, by which leave() clears a bit
+ * only if nothing is in the slot.
+ */
 static void
 fire(struct timer_wheel *wheel)
 {
-	uint16_t slot = (uint16_t)(wheel->now_ms & SLOT_MASK);
+	uint32_t slot = wheel->now_ms & SLOT_MASK;
+	struct timer *timer = wheel->lists[slot];
 
-	while (wheel->lists[slot] != NULL) {
-		struct timer *timer = wheel->lists[slot];
-
-		leave(wheel, timer);
-		enter(wheel, timer, COMING);
-	}
-	while (wheel->lists[COMING] != NULL) {
-		struct timer *timer = wheel->lists[COMING];
-
+	if (timer == NULL)
+		return;
+	wheel->lists[slot] = NULL;
+	wheel->occupied[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+	wheel->lists[COMING] = timer;
+	timer->link = &wheel->lists[COMING];
+	while ((timer = wheel->lists[COMING]) != NULL) {
+		__builtin_prefetch(timer->next, 1);
 		leave(wheel, timer);
 		wheel->timers_n--;
 		timer->on_due(timer, wheel->arg);

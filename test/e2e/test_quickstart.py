@@ -2,6 +2,7 @@
 """README's first command: it works, also twice, and leaves nothing behind, whatever happens to it."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -45,6 +46,21 @@ def test_gateway():
     assert output.endswith("quickstart: all traffic was answered\n")
     for shown in ("300 of 300 were answered", "no flow was seen by two appliances", "198.18.2.13:6081", "healthy",
                   "ProcessedPackets", "weirctl trace"):
+        assert shown in output
+    assert_nothing_is_left()
+
+
+def test_application():
+    process = start("--type", "application")
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert output.endswith("quickstart: all traffic was answered\n")
+    t1, t2, t3 = ([int(n) for n in re.search(rf"^{name} +(\d+) +(\d+) +(\d+)$", output, re.M).groups()]
+                  for name in ("t1", "t2", "t3"))
+    assert min(t1[0], t2[0], t1[1], t2[1]) >= 40 and t1[2] == t3[0] == t3[1] == 0
+    assert 15 <= t2[2] <= 35
+    for shown in ("HTTP/1.1 301", "HTTP/1.1 418", "This is a teapot.", "for each of the 302 requests",
+                  "app/shop/", "RequestCount", "healthy"):
         assert shown in output
     assert_nothing_is_left()
 

@@ -326,10 +326,10 @@ http {{
             target.serve("echo", PYTHON, UDP_ECHO, "serve", str(port), target.name,
                          ready=lambda t=target: t.is_listening(port, udp=True))
 
-    def http(self, url: str, times: int = 1) -> list[str]:
+    def http(self, url: str, times: int = 1, header: str = "Accept: */*") -> list[str]:
         """First word of each answer, asked on a connection of its own; "" where there was none."""
-        got = self.client.try_run("sh", "-c", 'for i in $(seq "$2"); do curl -s -m 5 "$1" || echo; done',
-                                  "sh", url, str(times))
+        got = self.client.try_run("sh", "-c", 'for i in $(seq "$2"); do curl -s -m 5 -H "$3" "$1" || echo; done',
+                                  "sh", url, str(times), header)
         return [(line.split() or [""])[0] for line in got.stdout.splitlines()]
 
     def udp(self, address: str, port: int, times: int = 1) -> list[str]:

@@ -44,6 +44,8 @@ static const struct {
 /* A packet in memory of exactly its size, so that a sanitizer sees every byte too far. */
 struct shot {
 	uint8_t *mem;
+	uint8_t frame[1024]; /* as it came */
+	uint16_t frame_len;
 	struct packet p;
 	bool right; /* its checksum was, before */
 };
@@ -153,12 +155,18 @@ static void
 serve(struct world *w, struct shot *shots, uint16_t n)
 {
 	struct packet *packets[BURST_MAX];
+	struct world_plain plain;
 
+	if (n == 0)
+		return;
+	/* The first packet sees the flows as they were: the short way has to agree about it. */
+	world_plain_try(w, &plain, shots[0].frame, shots[0].frame_len);
 	for (uint16_t i = 0; i < n; i++) {
 		packets[i] = &shots[i].p;
 		packets[i]->verdict = 0xff;
 	}
 	nlb_burst(w->nlb, w->snapshot, &w->hops, packets, n, w->now_ms);
+	CHECK(world_plain_agrees(w, &plain, shots[0].frame, shots[0].frame_len, packets[0]));
 	for (uint16_t i = 0; i < n; i++)
 		check_served(&shots[i]);
 }
@@ -177,7 +185,7 @@ check_sums(const struct world *w)
 
 /* @return  false when the parser refuses it. */
 static bool
-load(struct shot *shot, const struct world_packet *wp, uint16_t interface)
+load(struct world *w, struct shot *shot, const struct world_packet *wp, uint16_t interface)
 {
 	struct packet_frame frame = {.len = wp->len, .total_len = wp->len, .headroom = WORLD_ROOM};
 	struct packet_link link;
@@ -189,9 +197,15 @@ load(struct shot *shot, const struct world_packet *wp, uint16_t interface)
 	shot->p.interface = interface;
 	if (packet_parse_link(&frame, &link) != DROP_NONE ||
 	    packet_parse(&frame, &link, &shot->p) != DROP_NONE || shot->p.af == 0) {
+		struct world_plain plain;
+
+		world_plain_try(w, &plain, wp->frame, wp->len);
+		CHECK(world_plain_agrees(w, &plain, wp->frame, wp->len, NULL));
 		free(shot->mem);
 		return false;
 	}
+	memcpy(shot->frame, wp->frame, wp->len);
+	shot->frame_len = wp->len;
 	shot->right = (shot->p.flags & PACKET_FRAGMENT_LATER) != 0 || l4_is_right(&shot->p);
 	return true;
 }
@@ -217,7 +231,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			struct world_packet wp;
 
 			make_packet(&wp, &last, last_ip, &in);
-			if (load(&shots[n], &wp, n % 2))
+			if (load(&w, &shots[n], &wp, n % 2))
 				n++;
 			else
 				wanted = 0;

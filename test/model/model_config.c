@@ -33,6 +33,65 @@ write_model(const struct model *m)
 	return t;
 }
 
+static const char *
+pick(unsigned long long *state, const char *const *texts, size_t n)
+{
+	return texts[unit_random(state) % n];
+}
+
+#define PICK(state, texts) pick(state, texts, sizeof(texts) / sizeof(texts[0]))
+
+/* A rule: conditions and an action whose values need all kinds of quoting. */
+static void
+random_rule(FILE *f, unsigned priority, unsigned long long *state)
+{
+	static const char *const conditions[] = {
+		"host_header = a.example, *.B.example",
+		"host_header_regex = ^(www|img)\\.example\\.com$",
+		"path_pattern = \"/a+b\",/c/*",
+		"path_pattern = /q\\*",
+		"path_pattern_regex = \"^/a ;b\"",
+		"http_header.X-Test = \"a,b\", c d",
+		"http_header_regex.cookie = x\"y",
+		"http_request_method = GET,  M-SEARCH",
+		"query_string = a=b, \\*c, \"d\\\\=e=f\"",
+		"source_ip = 10.1.2.3/8, 2001:db8::1/32",
+	};
+	static const char *const actions[] = {
+		"forward app weight 90, app2 weight 0 stickiness 00010",
+		"redirect status=HTTP_302 path=\"/x\"",
+		"redirect status=HTTP_301 host=www.#{host} query=\"a;b\"",
+		"fixed_response body=\"\" status=200",
+		"fixed_response status=404 body=\"q \\\" ;\\\\\" content_type=text/html",
+	};
+	static const char *const rewrites[] = {"a -> b", "\"a -> b\" -> \"\"", "x;y  ->  $$ $0",
+					       "(a)(b) -> \"$2 ;$1\""};
+
+	fprintf(f, "[rule app:80 %u]\ncondition.%s\n", priority, PICK(state, conditions));
+	if (unit_random(state) % 2)
+		fprintf(f, "condition.http_header.x = *\n");
+	if (unit_random(state) % 2)
+		fprintf(f, "transform.url_rewrite = %s\n", PICK(state, rewrites));
+	fprintf(f, "action = %s\n", PICK(state, actions));
+}
+
+static void
+random_application(FILE *f, unsigned long long *state)
+{
+	unsigned rules = (unsigned)(unit_random(state) % 6);
+
+	fprintf(f, "[load_balancer app]\ntype = application\naddress = 192.0.2.99\n");
+	if (unit_random(state) % 2)
+		fprintf(f, "access_logs.s3.enabled = true\naccess_logs.s3.bucket = \"a ;b\"\n"
+			   "routing.http.desync_mitigation_mode = strictest\n");
+	fprintf(f, "[target_group app]\nprotocol = HTTP\nhealth_check.matcher = 200-299\n"
+		   "[target_group app2]\nprotocol = HTTP\n"
+		   "[listener app:80]\nprotocol = HTTP\ndefault_action = forward app\n"
+		   "routing.http.response.content_security_policy.header_value = \"a; b\"\n");
+	for (unsigned i = 0; i < rules; i++)
+		random_rule(f, 1 + i, state);
+}
+
 /* Sections in random order with random optional keys, oddly spaced. */
 static struct text
 random_config(unsigned long long *state)
@@ -76,6 +135,7 @@ random_config(unsigned long long *state)
 		fprintf(f, "[listener lb%u:81]\nprotocol = UDP\ndefault_action = forward g%u\n", g,
 			g);
 	}
+	random_application(f, state);
 	fclose(f);
 	return t;
 }

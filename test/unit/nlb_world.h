@@ -17,6 +17,7 @@
 #include "config.h"
 #include "maglev.h"
 #include "nlb.h"
+#include "nlb_plain.h"
 #include "packet_parse.h"
 #include "snapshot_build.h"
 #include "unit.h"
@@ -290,6 +291,67 @@ world_send(struct world *w, struct world_packet *wp, uint16_t interface)
 	EXPECT(packet_parse(&frame, &link, p) == DROP_NONE);
 	nlb_burst(w->nlb, w->snapshot, &w->hops, &p, 1, w->now_ms);
 	return (enum packet_verdict)p->verdict;
+}
+
+/* The short way, tried on a copy of a frame before the long way sees it. */
+struct world_plain {
+	struct nlb_plain p;
+	uint8_t *copy; /* of exactly the frame's size: a sanitizer sees every byte too far */
+	uint16_t l2_len;
+};
+
+static inline void
+world_plain_try(struct world *w, struct world_plain *plain, const uint8_t *frame, uint16_t len)
+{
+	uint16_t type = len < ETHER_LEN ? 0 : bytes_load_be16(frame + 12);
+
+	*plain = (struct world_plain){.copy = malloc(len), .l2_len = ETHER_LEN};
+	memcpy(plain->copy, frame, len);
+	if (type != ETHERTYPE_IPV4 && type != ETHERTYPE_IPV6)
+		return;
+	plain->p = (struct nlb_plain){.l3 = plain->copy + ETHER_LEN,
+				      .room = (uint16_t)(len - ETHER_LEN),
+				      .af = type == ETHERTYPE_IPV4 ? 4 : 6};
+	nlb_plain_burst(w->nlb, w->snapshot, &w->hops, &plain->p, 1, w->now_ms);
+}
+
+/* The packet goes on: next time its next hop is known. */
+static inline void
+world_resolve(struct world *w, const struct packet *p)
+{
+	const struct route *route = route_lookup(w->snapshot->routes, &p->dst);
+	struct next_hop_copy copy = {.mtu = 1500, .l2_len = ETHER_LEN};
+	uint32_t reference;
+
+	if (route == NULL)
+		return;
+	copy.interface = route->interface;
+	reference = next_hop_add(&w->hops, route->interface, route_next_addr(route, &p->dst));
+	if (reference != 0)
+		next_hop_resolve(&w->hops, reference, &copy);
+}
+
+/*
+ * Whether the two ways agree: what the short one served, the long one forwards with the same bytes;
+ * what it did not, it left alone.  `after` is NULL when the parser refused the frame `before`.
+ */
+static inline bool
+world_plain_agrees(struct world *w, struct world_plain *plain, const uint8_t *before, uint16_t len,
+		   const struct packet *after)
+{
+	bool same;
+
+	if (plain->p.hop == NULL)
+		same = memcmp(plain->copy, before, len) == 0;
+	else
+		same = after != NULL && after->verdict == PACKET_FORWARD &&
+		       ref_index(after->next_hop) == (uint32_t)(plain->p.hop - w->hops.entries) &&
+		       after->len == plain->p.len &&
+		       memcmp(plain->copy + plain->l2_len, after->l3, after->len) == 0;
+	if (after != NULL && after->verdict == PACKET_FORWARD && after->next_hop == 0)
+		world_resolve(w, after);
+	free(plain->copy);
+	return same;
 }
 
 /* The reply to a forwarded packet, as its receiver would send it. */

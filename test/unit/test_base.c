@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "unit.h"
 
+#include <unistd.h>
+
 #include "bytes.h"
 #include "clock.h"
 #include "ref.h"
+#include "secret.h"
 #include "siphash.h"
 
 static void
@@ -59,9 +62,48 @@ test_ref_skips_zero(void)
 	EXPECT(ref_generation(ref_make(77, 4095)) == 4095);
 }
 
+/* A secret file: what it holds, and how many secrets that makes (0: refused). */
+static void
+test_secrets(void)
+{
+#define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeef"
+	static const struct {
+		const char *why, *text;
+		uint32_t want;
+	} rows[] = {
+		{"one", SECRET "0\n", 1},
+		{"one without an end of line", SECRET "0", 1},
+		{"two", SECRET "1\n" SECRET "2\n", 2},
+		{"three are too many here", SECRET "1\n" SECRET "2\n" SECRET "3\n", 0},
+		{"none", "", 0},
+		{"an empty line", SECRET "1\n\n" SECRET "2\n", 0},
+		{"a short line", SECRET "1\n" SECRET "\n", 0},
+		{"a long line", SECRET "11\n", 0},
+	};
+	char path[] = "/tmp/weir-secret-XXXXXX", why[256];
+	int fd = mkstemp(path);
+
+	EXPECT(fd >= 0);
+	for (size_t i = 0; fd >= 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct secret secrets[2] = {0};
+		uint32_t n = 0;
+		bool ok;
+
+		EXPECT(ftruncate(fd, 0) == 0 && pwrite(fd, rows[i].text, strlen(rows[i].text), 0) ==
+							(ssize_t)strlen(rows[i].text));
+		ok = secret_load_all(secrets, 2, &n, path, false, why, sizeof(why));
+		EXPECT_ROW(rows[i].why, ok == (rows[i].want > 0));
+		EXPECT_ROW(rows[i].why, !ok || n == rows[i].want);
+		EXPECT_ROW(rows[i].why, n < 2 || secrets[1].bytes[31] == 0xf2);
+	}
+	unlink(path);
+	close(fd);
+}
+
 int
 main(void)
 {
+	test_secrets();
 	test_siphash_vectors();
 	test_reader_stops_at_the_end();
 	test_clock_wraps();

@@ -68,8 +68,9 @@ test_errors(void)
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
 		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward g\n",
 		 "target group g serves another load balancer already"},
-		{"type without data path", "[load_balancer b]\ntype = application\n",
-		 "load balancers of type application have no data path in this version"},
+		{"type without data path",
+		 "[load_balancer b]\ntype = classic\naddress = 192.0.2.11\n",
+		 "load balancers of type classic have no data path in this version"},
 		{"a gateway with an address",
 		 "[load_balancer gw]\ntype = gateway\naddress = 192.0.2.77\n",
 		 "a gateway load balancer has no address"},

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "metric_http.h"
+
+#include <string.h>
+
+#include "operation_json.h"
+#include "proxy.h"
+#include "tcp.h"
+#include "worker_tcp.h"
+
+#define FRONTEND(name, prometheus, member)                                                        \
+	{                                                                                         \
+		name, prometheus, offsetof(struct http_frontend_counters, member), METRIC_NOTHING \
+	}
+#define TARGET(name, prometheus, member)                                                        \
+	{                                                                                       \
+		name, prometheus, offsetof(struct http_target_counters, member), METRIC_NOTHING \
+	}
+
+const struct http_metric http_frontend_metrics[] = {
+	{"ActiveConnectionCount", "active_connection_count",
+	 offsetof(struct http_frontend_counters, new_connections),
+	 offsetof(struct http_frontend_counters, closed_connections)},
+	FRONTEND("NewConnectionCount", "new_connection_count", new_connections),
+	FRONTEND("RejectedConnectionCount", "rejected_connection_count", rejected_connections),
+	FRONTEND("RequestCount", "request_count", requests),
+	FRONTEND("IPv6RequestCount", "ipv6_request_count", ipv6_requests),
+	FRONTEND("ProcessedBytes", "http_processed_bytes", processed_bytes),
+	FRONTEND("IPv6ProcessedBytes", "ipv6_processed_bytes", ipv6_processed_bytes),
+	FRONTEND("RuleEvaluations", "rule_evaluations", rule_evaluations),
+	FRONTEND("HTTP_Fixed_Response_Count", "http_fixed_response_count", fixed_responses),
+	FRONTEND("HTTP_Redirect_Count", "http_redirect_count", redirects),
+	FRONTEND("HTTP_Redirect_Url_Limit_Exceeded_Count", "http_redirect_url_limit_exceeded_count",
+		 redirects_too_long),
+	FRONTEND("HTTPCode_ELB_3XX_Count", "httpcode_elb_3xx_count", elb_3xx),
+	FRONTEND("HTTPCode_ELB_4XX_Count", "httpcode_elb_4xx_count", elb_4xx),
+	FRONTEND("HTTPCode_ELB_5XX_Count", "httpcode_elb_5xx_count", elb_5xx),
+	FRONTEND("HTTPCode_ELB_500_Count", "httpcode_elb_500_count", elb_500),
+	FRONTEND("HTTPCode_ELB_502_Count", "httpcode_elb_502_count", elb_502),
+	FRONTEND("HTTPCode_ELB_503_Count", "httpcode_elb_503_count", elb_503),
+	FRONTEND("HTTPCode_ELB_504_Count", "httpcode_elb_504_count", elb_504),
+	FRONTEND("NonStickyRequestCount", "non_sticky_request_count", non_sticky_requests),
+	FRONTEND("DesyncMitigationMode_NonCompliant_Request_Count",
+		 "desync_mitigation_mode_non_compliant_request_count", desync_non_compliant),
+	FRONTEND("DroppedInvalidHeaderRequestCount", "dropped_invalid_header_request_count",
+		 dropped_invalid_header),
+	FRONTEND("ForwardedInvalidHeaderRequestCount", "forwarded_invalid_header_request_count",
+		 forwarded_invalid_header),
+	FRONTEND("UnhealthyRoutingRequestCount", "unhealthy_routing_request_count",
+		 unhealthy_routed),
+	FRONTEND("weir.RetryCount", "retry_count", retries),
+	FRONTEND("weir.LostLogRecordCount", "lost_log_record_count", log_lost),
+};
+
+const struct http_metric http_target_metrics[] = {
+	TARGET("RequestCount", "request_count", requests),
+	TARGET("HTTPCode_Target_2XX_Count", "httpcode_target_2xx_count", status[0]),
+	TARGET("HTTPCode_Target_3XX_Count", "httpcode_target_3xx_count", status[1]),
+	TARGET("HTTPCode_Target_4XX_Count", "httpcode_target_4xx_count", status[2]),
+	TARGET("HTTPCode_Target_5XX_Count", "httpcode_target_5xx_count", status[3]),
+	TARGET("TargetConnectionErrorCount", "connection_error_count", connection_errors),
+};
+
+const size_t http_frontend_metrics_n = RTE_DIM(http_frontend_metrics);
+const size_t http_target_metrics_n = RTE_DIM(http_target_metrics);
+
+uint64_t
+http_metric_value(const struct http_metric *metric, const void *counters)
+{
+	const uint8_t *at = counters;
+	uint64_t plus, minus = 0;
+
+	memcpy(&plus, at + metric->plus, sizeof(plus));
+	if (metric->minus != METRIC_NOTHING)
+		memcpy(&minus, at + metric->minus, sizeof(minus));
+	return plus - minus;
+}
+
+static void
+add(void *to, const void *from, size_t bytes)
+{
+	uint64_t *sum = to;
+	const uint64_t *counters = from;
+
+	for (size_t i = 0; i < bytes / sizeof(*sum); i++)
+		sum[i] += counter_read(&counters[i]);
+}
+
+void
+metric_add_http_listener(struct management *m, const struct model_listener *l,
+			 struct http_frontend_counters *sum)
+{
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(m->model, l->load_balancer_id);
+
+	for (uint32_t k = 0; lb != NULL && k < lb->addresses_n; k++) {
+		uint64_t id = snapshot_frontend_id(l->id, &lb->addresses[k].addr);
+		uint32_t index = ref_index(registry_find(&m->registries.frontends, id));
+
+		for (uint16_t w = 0; index != 0 && w < m->dp->workers_n; w++)
+			add(sum, &worker_tcp_counters(m->dp->workers[w]->tcp)->frontends[index],
+			    sizeof(*sum));
+	}
+}
+
+struct http_target_counters
+metric_of_http_target(struct management *m, uint64_t target_id)
+{
+	uint32_t index = ref_index(registry_find(&m->registries.targets, target_id));
+	struct http_target_counters sum = {0};
+
+	for (uint16_t w = 0; index != 0 && w < m->dp->workers_n; w++)
+		add(&sum, &worker_tcp_counters(m->dp->workers[w]->tcp)->targets[index],
+		    sizeof(sum));
+	return sum;
+}
+
+void
+metric_of_http_group(struct management *m, uint64_t group_id, struct histogram *sum)
+{
+	uint32_t index = ref_index(registry_find(&m->registries.groups, group_id));
+
+	for (uint16_t w = 0; index != 0 && w < m->dp->workers_n; w++)
+		histogram_sum(sum, &worker_tcp_counters(m->dp->workers[w]->tcp)->groups[index]);
+}
+
+static void
+put_frontend(json_t *row, const struct http_frontend_counters *sum)
+{
+	for (size_t i = 0; i < http_frontend_metrics_n; i++)
+		json_put(row, http_frontend_metrics[i].name,
+			 http_metric_value(&http_frontend_metrics[i], sum));
+}
+
+static void
+put_target(json_t *row, const struct http_target_counters *sum)
+{
+	for (size_t i = 0; i < http_target_metrics_n; i++)
+		json_put(row, http_target_metrics[i].name,
+			 http_metric_value(&http_target_metrics[i], sum));
+}
+
+void
+metric_put_http_listener(struct management *m, const struct model_listener *l, json_t *row)
+{
+	struct http_frontend_counters sum = {0};
+
+	metric_add_http_listener(m, l, &sum);
+	put_frontend(row, &sum);
+}
+
+void
+metric_put_http_load_balancer(struct management *m, uint64_t load_balancer_id, json_t *row)
+{
+	struct http_frontend_counters sum = {0};
+
+	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
+		if (m->model->listeners[i].load_balancer_id == load_balancer_id)
+			metric_add_http_listener(m, &m->model->listeners[i], &sum);
+	}
+	put_frontend(row, &sum);
+}
+
+void
+metric_put_http_target(struct management *m, uint64_t target_id, json_t *row)
+{
+	struct http_target_counters sum = metric_of_http_target(m, target_id);
+
+	put_target(row, &sum);
+}
+
+/* RequestCountPerTarget is an average over targets, as CloudWatch's. */
+void
+metric_put_http_group(struct management *m, const struct model_target_group *tg, json_t *row)
+{
+	struct http_target_counters sum = {0};
+	struct histogram times = {0};
+
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		struct http_target_counters c = metric_of_http_target(m, tg->targets[i].id);
+
+		add(&sum, &c, sizeof(sum));
+	}
+	metric_of_http_group(m, tg->id, &times);
+	put_target(row, &sum);
+	json_put(row, "RequestCountPerTarget",
+		 tg->targets_n == 0 ? 0 : sum.requests / tg->targets_n);
+	json_put(row, "TargetResponseTime_p50_us", histogram_percentile(&times, 500));
+	json_put(row, "TargetResponseTime_p90_us", histogram_percentile(&times, 900));
+	json_put(row, "TargetResponseTime_p99_us", histogram_percentile(&times, 990));
+	json_put(row, "TargetResponseTime_samples", histogram_count(&times));
+	json_put(row, "TargetResponseTime_sum_us", times.sum_us);
+}
+
+void
+metric_http_pools(struct management *m, struct http_pools *pools)
+{
+	struct logger_counters logged;
+
+	*pools = (struct http_pools){0};
+	for (uint16_t w = 0; w < m->dp->workers_n; w++) {
+		const struct worker_tcp *t = m->dp->workers[w]->tcp;
+		const struct tcp_counters *c = worker_tcp_engine(t);
+		struct proxy_gauges g;
+
+		worker_tcp_gauges(t, &g);
+		pools->connections += c->connections;
+		pools->half_open += c->half_open;
+		pools->time_wait += c->time_wait;
+		pools->exchanges += g.exchanges;
+		pools->idle_upstreams += g.idle_upstreams;
+		pools->bytes += g.bytes + worker_tcp_bytes(t);
+		worker_tcp_add_spans(t, &pools->spans, &pools->spans_in_use,
+				     &pools->spans_high_water, &pools->span_failures);
+	}
+	access_log_counters(m->access_log, &logged);
+	pools->log_records = logged.lines;
+	pools->log_lost = logged.lost + logged.failed;
+}

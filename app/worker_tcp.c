@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker_tcp.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <netinet/in.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include "alb.h"
+#include "checksum.h"
+#include "clock.h"
+#include "http_prober.h"
+#include "port_chain.h"
+#include "proxy.h"
+#include "tcp.h"
+#include "wire.h"
+#include "worker_io.h"
+
+#define RECEIVE_BUFFER (256u << 10)
+#define SEND_BUFFER    (256u << 10)
+#define SYN_RETRIES    3
+#define SPANS_PER_MBUF 2
+#define LOG_RING_BYTES (4u << 20)
+
+struct worker_tcp {
+	struct worker *worker;
+	struct tcp *tcp;
+	struct proxy *proxy;
+	struct http_prober *prober;
+	struct alb *alb;
+	struct http_counters counters;
+	struct log_ring log;
+	void *log_bytes;
+	struct chain_pool chains;
+	struct span *spans;
+	struct tcp_listener *listeners; /* [SNAPSHOT_FRONTENDS], by index */
+};
+
+/* What the engine asks for. */
+
+static void
+emit(void *arg, const struct tcp_segment *s)
+{
+	struct worker_tcp *t = arg;
+	struct worker *w = t->worker;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->dp->pool);
+	uint16_t len = (uint16_t)(s->header_len + s->payload_len);
+	const struct span *span = s->span;
+	uint32_t offset = s->offset, left = s->payload_len;
+	uint8_t *at;
+
+	if (w->snapshot == NULL) {
+		rte_pktmbuf_free(m); /* the worker has stopped: nothing leaves any more */
+		return;
+	}
+	if (m == NULL) {
+		w->counters.drops[DROP_MBUF_EXHAUSTED]++;
+		return;
+	}
+	at = (uint8_t *)rte_pktmbuf_append(m, len);
+	if (at == NULL) {
+		drop(w, m, DROP_TX_UNSUPPORTED);
+		return;
+	}
+	memcpy(at, s->header, s->header_len);
+	for (uint8_t *to = at + s->header_len; left > 0; span = span->next, offset = 0) {
+		uint32_t n = span->len - offset < left ? span->len - offset : left;
+
+		memcpy(to, span->data + offset, n);
+		to += n;
+		left -= n;
+	}
+	w->counters.originated++;
+	worker_send(w, &(struct packet){.buf = m,
+					.l3 = at,
+					.len = len,
+					.contiguous = len,
+					.l4_off = s->l4_off,
+					.af = s->tuple->af,
+					.proto = IPPROTO_TCP,
+					.flags = PACKET_HAS_PORTS,
+					.verdict = PACKET_FORWARD,
+					.sport_be = s->tuple->local_port_be,
+					.dport_be = s->tuple->remote_port_be,
+					.src = s->tuple->local,
+					.dst = s->tuple->remote});
+}
+
+/* Of a SYN: the burst has found its listener. */
+static struct tcp_listener *
+listen_for(void *arg, const struct packet *p)
+{
+	struct worker_tcp *t = arg;
+	const struct snapshot *s = t->worker->snapshot;
+	const struct snapshot_frontend *f = snapshot_frontend(s, p->frontend);
+	struct tcp_listener *l;
+
+	if (f == NULL || !f->terminates)
+		return NULL;
+	l = &t->listeners[ref_index(p->frontend)];
+	l->settings = (struct tcp_settings){.mtu = s->interfaces[p->interface].mtu,
+					    .congestion = TCP_CUBIC,
+					    .receive_buffer = RECEIVE_BUFFER,
+					    .send_buffer = SEND_BUFFER};
+	l->max_half_open = t->worker->dp->max_half_open;
+	l->syn_cookies = t->worker->dp->syn_cookies;
+	l->closed = f->draining;
+	l->user = (void *)(uintptr_t)p->frontend;
+	return l;
+}
+
+static void
+release_port(void *arg, const struct tcp_tuple *tuple)
+{
+	struct worker_tcp *t = arg;
+
+	nlb_endpoint_close(t->worker->nlb, &tuple->local, tuple->local_port_be, &tuple->remote,
+			   tuple->remote_port_be);
+}
+
+/*
+ * A source port towards a target.  Local addresses take turns, so that the ports of all are used.
+ */
+static bool
+reserve(struct worker_tcp *t, const struct snapshot_target *target, uint16_t port_be,
+	struct tcp_tuple *tuple, struct tcp_settings *settings)
+{
+	struct worker *w = t->worker;
+	const struct snapshot *s = w->snapshot;
+
+	for (uint32_t i = 0; i < target->local_n; i++) {
+		uint32_t reference;
+		const struct snapshot_local *local;
+
+		if (++w->local_turn >= target->local_n)
+			w->local_turn = 0;
+		reference = s->local_refs[target->local_first + w->local_turn];
+		local = snapshot_local(s, reference);
+		if (local == NULL ||
+		    !nlb_endpoint_open(w->nlb, s, reference, &target->addr, port_be,
+				       worker_own_slot(w), w->now_ms, &tuple->local_port_be))
+			continue;
+		tuple->local = local->addr;
+		tuple->remote = target->addr;
+		tuple->remote_port_be = port_be;
+		tuple->af = target->af;
+		*settings = (struct tcp_settings){.mtu = s->interfaces[target->interface].mtu,
+						  .congestion = TCP_CUBIC,
+						  .receive_buffer = RECEIVE_BUFFER,
+						  .send_buffer = SEND_BUFFER,
+						  .syn_retries = SYN_RETRIES};
+		return true;
+	}
+	return false;
+}
+
+/* What the proxy asks for. */
+
+static bool
+reserve_for_proxy(void *arg, uint32_t reference, struct tcp_tuple *tuple,
+		  struct tcp_settings *settings)
+{
+	struct worker_tcp *t = arg;
+	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
+
+	return target != NULL && reserve(t, target, target->port_be, tuple, settings);
+}
+
+static bool
+may_reuse(void *arg, uint32_t reference)
+{
+	const struct worker_tcp *t = arg;
+	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
+
+	return target != NULL && !target->closing;
+}
+
+/* A connection counts as a flow of its target, which is not forgotten before the last has ended. */
+
+static void
+count_connected(void *arg, uint32_t target)
+{
+	struct worker_tcp *t = arg;
+
+	t->worker->counters.targets[ref_index(target)].new_flows++;
+}
+
+static void
+count_disconnected(void *arg, uint32_t target)
+{
+	struct worker_tcp *t = arg;
+
+	t->worker->counters.targets[ref_index(target)].closed_flows++;
+}
+
+/* Health checks. */
+
+static void
+probe_done(void *arg, uint64_t cookie, enum probe_result result, uint16_t status)
+{
+	struct worker_tcp *t = arg;
+
+	worker_probe_done(t->worker, (struct worker_command *)(uintptr_t)cookie, result, status);
+}
+
+void
+worker_tcp_probe(struct worker *w, struct worker_command *command)
+{
+	struct worker_tcp *t = w->tcp;
+	const struct snapshot_target *target = snapshot_target(w->snapshot, command->target);
+	struct http_probe_request request = {.cookie = (uintptr_t)command,
+					     .path = command->path,
+					     .matcher = command->matcher,
+					     .timeout_ms = command->timeout_ms};
+
+	if (target == NULL ||
+	    !reserve(t, target, command->port_be, &request.tuple, &request.settings)) {
+		worker_probe_done(w, command, PROBE_NOT_SENT, 0);
+		return;
+	}
+	if (!http_prober_start(t->prober, &request, w->now_ms)) {
+		release_port(t, &request.tuple);
+		worker_probe_done(w, command, PROBE_NOT_SENT, 0);
+	}
+}
+
+/* In. */
+
+static bool
+checksum_is_right(const struct packet *p)
+{
+	uint16_t len = (uint16_t)(p->len - p->l4_off);
+	uint64_t flags = p->buf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	size_t addr_len = p->af == 4 ? 4 : 16;
+	const uint8_t *src = p->af == 4 ? &p->src.b[12] : p->src.b;
+	const uint8_t *dst = p->af == 4 ? &p->dst.b[12] : p->dst.b;
+	uint64_t sum;
+
+	if (flags == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	sum = checksum_pseudo(src, dst, addr_len, IPPROTO_TCP, len);
+	return checksum_fold(checksum_add(sum, packet_l4(p), len)) == 0xffff;
+}
+
+static void
+input_segment(struct worker *w, struct packet *p)
+{
+	struct worker_tcp *t = w->tcp;
+
+	if (p->contiguous < p->len) {
+		drop(w, p->buf, DROP_HEADERS_SPLIT);
+		return;
+	}
+	if (!checksum_is_right(p)) {
+		drop(w, p->buf, DROP_L4_HEADER_INVALID);
+		return;
+	}
+	switch (tcp_input(t->tcp, p, port_chain_charge(w->dp->pool), false)) {
+	case TCP_INPUT_TAKEN:
+		w->counters.consumed++;
+		rte_pktmbuf_free(p->buf);
+		break;
+	case TCP_INPUT_UNKNOWN:
+		drop(w, p->buf, DROP_NOT_A_FLOW);
+		break;
+	case TCP_INPUT_BAD:
+		drop(w, p->buf, DROP_L4_HEADER_INVALID);
+		break;
+	}
+}
+
+void
+worker_tcp_input(struct worker *w, struct packet *p)
+{
+	struct packet_quote quote;
+
+	if (p->proto == IPPROTO_TCP) {
+		input_segment(w, p);
+		return;
+	}
+	if (packet_parse_quote(p, &quote))
+		tcp_input_icmp(w->tcp->tcp, p, &quote);
+	w->counters.consumed++;
+	rte_pktmbuf_free(p->buf);
+}
+
+void
+worker_tcp_begin(struct worker *w)
+{
+	tcp_set_time(w->tcp->tcp, w->now_us);
+}
+
+bool
+worker_tcp_turn(struct worker *w)
+{
+	struct worker_tcp *t = w->tcp;
+	bool busy;
+
+	alb_begin(t->alb, w->snapshot, w->now_us);
+	tcp_advance(t->tcp, w->now_us);
+	http_prober_advance(t->prober, w->now_ms);
+	busy = proxy_turn(t->proxy, w->snapshot, w->now_us);
+	tcp_flush(t->tcp);
+	return busy;
+}
+
+/* Start and end. */
+
+static uint64_t
+wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static bool
+make_counters(struct worker_tcp *t)
+{
+	struct http_counters *c = &t->counters;
+
+	c->frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*c->frontends));
+	c->targets = calloc(SNAPSHOT_TARGETS, sizeof(*c->targets));
+	c->groups = calloc(SNAPSHOT_GROUPS, sizeof(*c->groups));
+	t->log_bytes = aligned_alloc(64, LOG_RING_BYTES);
+	if (t->log_bytes != NULL)
+		log_ring_init(&t->log, t->log_bytes, LOG_RING_BYTES);
+	return c->frontends != NULL && c->targets != NULL && c->groups != NULL &&
+	       t->log_bytes != NULL;
+}
+
+struct worker_tcp *
+worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
+{
+	struct worker_tcp *t = calloc(1, sizeof(*t));
+	uint32_t connections = settings->max_connections / settings->workers_n;
+	uint32_t spans = settings->mbufs * SPANS_PER_MBUF / settings->workers_n;
+	struct chain_ops ops = port_chain_ops(w->dp->pool);
+	struct tcp_config tcp = {
+		.ops = {.emit = emit, .listen = listen_for, .released = release_port},
+		.arg = t,
+		.connections_max = connections,
+		.time_wait_max = connections,
+		.half_open_max = connections / 4 + 1};
+	struct proxy_config proxy = {.ops = {.reserve = reserve_for_proxy,
+					     .release = release_port,
+					     .connected = count_connected,
+					     .disconnected = count_disconnected,
+					     .may_reuse = may_reuse},
+				     .ops_arg = t,
+				     .connections_max = connections,
+				     .exchanges_max = connections};
+
+	struct alb_settings alb = {.flows = &w->counters,
+				   .secrets = settings->secrets,
+				   .secrets_n = settings->secrets_n};
+
+	if (t == NULL)
+		return NULL;
+	t->worker = w;
+	if (!make_counters(t) || !secret_random(&alb.seed, sizeof(alb.seed)))
+		goto fail;
+	alb.counters = &t->counters;
+	alb.log = &t->log;
+	alb.wall_us = wall_us() - clock_us(&w->dp->clock, rte_rdtsc());
+	t->spans = calloc(spans, sizeof(*t->spans));
+	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
+	if (t->spans == NULL || t->listeners == NULL ||
+	    !secret_random(tcp.secret, sizeof(tcp.secret)))
+		goto fail;
+	chain_pool_init(&t->chains, &ops, t->spans, spans, port_chain_charge(w->dp->pool));
+	tcp.pool = &t->chains;
+	tcp.buffer_bytes =
+		(uint64_t)settings->mbufs / settings->workers_n * port_chain_charge(w->dp->pool);
+	t->tcp = tcp_create(&tcp, w->now_us);
+	if (t->tcp == NULL)
+		goto fail;
+	t->alb = alb_create(&alb, &proxy);
+	if (t->alb == NULL)
+		goto fail;
+	proxy.tcp = t->tcp;
+	proxy.pool = &t->chains;
+	t->proxy = proxy_create(&proxy, w->now_ms);
+	t->prober = http_prober_create(t->tcp, &t->chains, probe_done, t, w->now_ms);
+	if (t->proxy != NULL && t->prober != NULL)
+		return t;
+
+fail:
+	worker_tcp_free(t);
+	return NULL;
+}
+
+void
+worker_tcp_free(struct worker_tcp *t)
+{
+	if (t == NULL)
+		return;
+	if (t->tcp != NULL) {
+		http_prober_free(t->prober);
+		proxy_free(t->proxy);
+		tcp_free(t->tcp);
+	}
+	alb_free(t->alb);
+	free(t->spans);
+	free(t->listeners);
+	free(t->counters.frontends);
+	free(t->counters.targets);
+	free(t->counters.groups);
+	free(t->log_bytes);
+	free(t);
+}
+
+void
+worker_tcp_end_probes(struct worker_tcp *t)
+{
+	http_prober_free(t->prober);
+	t->prober = NULL;
+}
+
+const struct http_counters *
+worker_tcp_counters(const struct worker_tcp *t)
+{
+	return &t->counters;
+}
+
+struct log_ring *
+worker_tcp_log(struct worker_tcp *t)
+{
+	return &t->log;
+}
+
+const struct tcp_counters *
+worker_tcp_engine(const struct worker_tcp *t)
+{
+	return tcp_counters(t->tcp);
+}
+
+void
+worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges)
+{
+	proxy_gauges(t->proxy, gauges);
+}
+
+uint64_t
+worker_tcp_bytes(const struct worker_tcp *t)
+{
+	return tcp_memory_in_use(t->tcp);
+}
+
+void
+worker_tcp_add_spans(const struct worker_tcp *t, uint64_t *all, uint64_t *in_use,
+		     uint64_t *high_water, uint64_t *failures)
+{
+	*all += t->chains.spans_n;
+	*in_use += t->chains.spans_n - t->chains.free_n;
+	*high_water += t->chains.spans_n - t->chains.free_min;
+	*failures += t->chains.failures;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alb.h"
+#include "check.h"
+#include "http_verdict.h"
+
+static void
+free_listener(struct snapshot_service *service)
+{
+	struct alb_listener *l = (struct alb_listener *)service;
+
+	for (uint32_t i = 0; i < l->policy.inserts_n; i++)
+		free((char *)(uintptr_t)l->inserts[i].value.at);
+	alb_rules_free(l->rules);
+	free(l);
+}
+
+static uint32_t
+group_index(const void *arg, uint64_t id)
+{
+	const struct snapshot_registries *registries = arg;
+
+	return ref_index(registry_find(&registries->groups, id));
+}
+
+static struct http_text
+text_of(const char *s)
+{
+	return (struct http_text){(const uint8_t *)s, (uint32_t)strlen(s)};
+}
+
+/* A:header-modification: fields that a listener adds to every response. */
+static bool
+read_inserts(struct alb_listener *l, const struct model_listener *ml)
+{
+	static const struct {
+		const char *key, *name;
+	} inserts[] = {
+		{"strict_transport_security", "Strict-Transport-Security"},
+		{"access_control_allow_origin", "Access-Control-Allow-Origin"},
+		{"access_control_allow_methods", "Access-Control-Allow-Methods"},
+		{"access_control_allow_headers", "Access-Control-Allow-Headers"},
+		{"access_control_allow_credentials", "Access-Control-Allow-Credentials"},
+		{"access_control_expose_headers", "Access-Control-Expose-Headers"},
+		{"access_control_max_age", "Access-Control-Max-Age"},
+		{"content_security_policy", "Content-Security-Policy"},
+		{"x_content_type_options", "X-Content-Type-Options"},
+		{"x_frame_options", "X-Frame-Options"},
+	};
+	char key[128];
+
+	for (uint32_t i = 0; i < ARRAY_N(inserts); i++) {
+		const char *value;
+
+		snprintf(key, sizeof(key), "routing.http.response.%s.header_value", inserts[i].key);
+		value = model_given((const void *)ml, key);
+		if (value == NULL || *value == '\0')
+			continue;
+		value = strdup(value);
+		if (value == NULL)
+			return false;
+		l->inserts[l->policy.inserts_n++] =
+			(struct http_line){text_of(inserts[i].name), text_of(value)};
+	}
+	return true;
+}
+
+static void
+read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
+		const struct model_listener *ml)
+{
+	static const uint8_t xff_modes[] = {[XFF_APPEND] = HTTP_XFF_APPEND,
+					    [XFF_PRESERVE] = HTTP_XFF_PRESERVE,
+					    [XFF_REMOVE] = HTTP_XFF_REMOVE};
+	static const uint8_t desync_modes[] = {[DESYNC_MONITOR] = HTTP_DESYNC_MONITOR,
+					       [DESYNC_DEFENSIVE] = HTTP_DESYNC_DEFENSIVE,
+					       [DESYNC_STRICTEST] = HTTP_DESYNC_STRICTEST};
+	char address[IP_ADDR_TEXT_MAX] = "";
+
+	l->settings =
+		(struct proxy_listener_settings){.idle_timeout_ms = lb->idle_timeout_s * 1000,
+						 .client_keep_alive_s = lb->client_keep_alive_s,
+						 .header_timeout_ms = lb->header_timeout_s * 1000};
+	l->load_balancer_id = lb->id;
+	l->log_access = lb->access_log.enabled;
+	if (lb->addresses_n > 0)
+		ip_addr_format(&lb->addresses[0].addr, address);
+	/* ELB names its own DNS name; weir has an address. */
+	snprintf(l->default_host, sizeof(l->default_host),
+		 strchr(address, ':') != NULL ? "[%s]" : "%s", address);
+	l->policy =
+		(struct http_policy){.desync_mode = desync_modes[lb->desync_mode],
+				     .xff_mode = xff_modes[lb->xff_mode],
+				     .xff_client_port = lb->xff_client_port,
+				     .drop_invalid_header_fields = lb->drop_invalid_header_fields,
+				     .preserve_host_header = lb->preserve_host_header,
+				     .response_server = ml->server_header,
+				     .port = ml->port,
+				     .default_host = text_of(l->default_host),
+				     .inserts = l->inserts};
+}
+
+static int
+compare_groups(const void *a, const void *b)
+{
+	const struct alb_group *x = a, *y = b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void
+add_groups(struct alb_listener *l, const struct model *m, const struct model_action *action,
+	   const struct snapshot_registries *registries)
+{
+	for (uint32_t i = 0; i < action->forwards_n; i++) {
+		const struct model_target_group *tg =
+			model_target_group_by_id(m, action->forwards[i].target_group_id);
+		struct alb_group *g = &l->groups[l->groups_n];
+		uint32_t index = group_index(registries, action->forwards[i].target_group_id);
+		bool known = false;
+
+		for (uint32_t k = 0; k < l->groups_n; k++)
+			known |= l->groups[k].index == index;
+		if (tg == NULL || known)
+			continue;
+		*g = (struct alb_group){.index = index,
+					.id = tg->id,
+					.lb_cookie = tg->stickiness &&
+						     tg->stickiness_type == STICKINESS_LB_COOKIE,
+					.app_cookie = tg->stickiness &&
+						      tg->stickiness_type == STICKINESS_APP_COOKIE};
+		g->duration_s = g->app_cookie ? tg->app_cookie_s : tg->lb_cookie_s;
+		snprintf(g->app_cookie_name, sizeof(g->app_cookie_name), "%s", tg->app_cookie_name);
+		l->groups_n++;
+	}
+}
+
+static uint32_t
+forwards_of(const struct model *m, const struct model_listener *ml)
+{
+	uint32_t n = ml->default_action.forwards_n;
+
+	for (uint32_t i = 0; i < m->rules_n; i++) {
+		if (m->rules[i].listener_id == ml->id)
+			n += m->rules[i].action.forwards_n;
+	}
+	return n;
+}
+
+static void
+read_groups(struct alb_listener *l, const struct model *m, const struct model_listener *ml,
+	    const struct snapshot_registries *registries)
+{
+	add_groups(l, m, &ml->default_action, registries);
+	for (uint32_t i = 0; i < m->rules_n; i++) {
+		if (m->rules[i].listener_id == ml->id)
+			add_groups(l, m, &m->rules[i].action, registries);
+	}
+	qsort(l->groups, l->groups_n, sizeof(l->groups[0]), compare_groups);
+}
+
+struct snapshot_service *
+alb_listener_create(void *arg, const struct snapshot_input *input,
+		    const struct snapshot_registries *registries, const struct model_listener *ml,
+		    char *why, size_t why_len)
+{
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(input->model, ml->load_balancer_id);
+	struct alb_group_indexes indexes = {group_index, registries};
+	struct alb_listener *l =
+		calloc(1, sizeof(*l) + forwards_of(input->model, ml) * sizeof(l->groups[0]));
+	char reason[REGEXP_WHY_MAX] = "no memory";
+
+	(void)arg;
+	if (l == NULL) {
+		snprintf(why, why_len, "no memory for a listener");
+		return NULL;
+	}
+	l->service.free = free_listener;
+	read_attributes(l, lb, ml);
+	read_groups(l, input->model, ml, registries);
+	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
+	if (l->rules == NULL || !read_inserts(l, ml)) {
+		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,
+			 ml->name, reason);
+		free_listener(&l->service);
+		return NULL;
+	}
+	return &l->service;
+}

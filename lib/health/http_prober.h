@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HTTP health checks made by a worker with its own TCP engine: a new connection for each, one GET,
+ * and the status of the answer.
+ *
+ * The management core decides when and whom to check; the worker owns the probe until it ends in
+ * exactly one result.  One prober per worker, called by that worker alone.
+ *
+ * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.
+ */
+#ifndef HTTP_PROBER_H
+#define HTTP_PROBER_H
+
+#include "proxy_side.h"
+#include "prober.h"
+#include "tcp.h"
+
+#define HTTP_PROBER_PROBES     1024
+#define HTTP_PROBER_PATH_MAX   1024
+#define HTTP_MATCHER_FIRST     200
+#define HTTP_MATCHER_LAST      499
+#define HTTP_PROBER_ANSWER_MAX 16384 /* bytes of an answer that are waited for */
+
+/** Statuses from 200 to 499 that mean healthy. */
+struct http_matcher {
+	uint64_t bits[5];
+};
+
+static inline bool
+http_matcher_has(const struct http_matcher *matcher, uint32_t status)
+{
+	uint32_t bit = status - HTTP_MATCHER_FIRST;
+
+	return bit <= HTTP_MATCHER_LAST - HTTP_MATCHER_FIRST &&
+	       (matcher->bits[bit / 64] >> (bit % 64) & 1) != 0;
+}
+
+struct http_probe_request {
+	uint64_t cookie;        /* handed back with the result */
+	struct tcp_tuple tuple; /* its local port was reserved; the engine's `released` frees it */
+	struct tcp_settings settings;
+	const char *path; /* the caller's until the probe is done */
+	struct http_matcher matcher;
+	uint32_t timeout_ms;
+};
+
+struct http_prober;
+
+/** @return  NULL without memory. */
+struct http_prober *http_prober_create(struct tcp *tcp, struct chain_pool *pool,
+				       void (*done)(void *arg, uint64_t cookie,
+						    enum probe_result result, uint16_t status),
+				       void *arg, uint32_t now_ms);
+
+/** Ends every probe as PROBE_NOT_SENT. */
+void http_prober_free(struct http_prober *prober);
+
+/**
+ * Begin a probe.
+ * @return  false: no probe or connection is free; nothing was done, the port is the caller's still.
+ */
+bool http_prober_start(struct http_prober *prober, const struct http_probe_request *request,
+		       uint32_t now_ms);
+
+/** Time out.  Every turn or so. */
+void http_prober_advance(struct http_prober *prober, uint32_t now_ms);
+
+#endif

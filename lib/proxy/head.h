@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the proxy: message heads between TCP's chains and HTTP's messages.
+ */
+#ifndef HEAD_H
+#define HEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chain.h"
+#include "http.h"
+
+struct exchange;
+struct proxy;
+struct proxy_answer;
+struct proxy_decision;
+
+/** A head that did not come in one piece; no memory until then. */
+struct head {
+	uint8_t *bytes;
+	uint32_t len, room;
+	struct http_wait wait; /* for its end */
+};
+
+enum head_result { HEAD_MORE, HEAD_DONE, HEAD_BAD };
+
+struct heads;
+
+struct heads *heads_create(void);
+void heads_free(struct heads *heads);
+
+void head_free(struct proxy *proxy, struct head *head);
+
+/** Read a request's head from what has come. @return HEAD_BAD with the status to answer. */
+enum head_result head_read_request(struct proxy *proxy, struct head *head, const struct chain *in,
+				   uint16_t *status);
+
+/** The request that was read; valid until the bytes that came are given back. */
+const struct http_request *head_request(const struct proxy *proxy);
+uint32_t head_request_len(const struct proxy *proxy);
+
+struct head_verdict {
+	uint16_t status; /* refuse with this; 0: go on */
+	bool close;      /* this request is the connection's last */
+	bool expects_continue;
+};
+
+/** What HTTP says about the request: framing, keep-alive, desync classification. */
+struct head_verdict head_classify_request(struct proxy *proxy, struct exchange *exchange);
+
+/** Write the request as the target is to get it. @return false without memory. */
+bool head_write_request(struct proxy *proxy, struct exchange *exchange,
+			const struct proxy_decision *decision, struct chain *out);
+
+enum head_result head_read_response(struct proxy *proxy, struct head *head, const struct chain *in,
+				    const struct exchange *exchange);
+uint32_t head_response_len(const struct proxy *proxy);
+
+/**
+ * Write the response as the client is to get it; nothing for an interim one.
+ * @return  false when it can't be one to this request, or without memory.
+ */
+bool head_write_response(struct proxy *proxy, struct exchange *exchange, struct chain *out);
+
+/** Write an answer of weir's own, with its body. @return false without memory. */
+bool head_write_answer(struct proxy *proxy, struct exchange *exchange,
+		       const struct proxy_answer *answer, bool close, struct chain *out);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proxy_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "clock.h"
+
+#define EVENTS_PER_TURN 512
+#define SWEEP_UPSTREAMS 16
+
+struct proxy_text
+proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len)
+{
+	struct proxy_text text = {.at = (uint16_t)exchange->text_len};
+	size_t room = PROXY_TEXT_MAX - exchange->text_len;
+
+	if (len > room)
+		len = room;
+	text.len = (uint16_t)len;
+	if (len > 0)
+		memcpy(exchange->text + exchange->text_len, bytes, len);
+	exchange->text_len += (uint32_t)len;
+	return text;
+}
+
+/* Objects come from arrays made at start: nothing is allocated while packets flow. */
+
+static bool
+make_objects(struct proxy *p)
+{
+	uint32_t sides = p->config.connections_max;
+
+	p->sessions = calloc(sides, sizeof(*p->sessions));
+	p->upstreams = calloc(sides, sizeof(*p->upstreams));
+	p->exchanges = calloc(p->config.exchanges_max, sizeof(*p->exchanges));
+	p->idle = calloc(SNAPSHOT_TARGETS, sizeof(struct upstream *));
+	return p->sessions != NULL && p->upstreams != NULL && p->exchanges != NULL &&
+	       p->idle != NULL;
+}
+
+struct proxy *
+proxy_create(const struct proxy_config *config, uint32_t now_ms)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->config = *config;
+	timer_wheel_init(&p->wheel, now_ms, p);
+	p->now_ms = now_ms;
+	p->heads = heads_create();
+	if (!make_objects(p) || p->heads == NULL) {
+		proxy_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+proxy_free(struct proxy *p)
+{
+	if (p == NULL)
+		return;
+	for (uint32_t i = 0; i < p->exchanges_used; i++)
+		chain_free(p->config.pool, &p->exchanges[i].head);
+	heads_free(p->heads);
+	free(p->sessions);
+	free(p->upstreams);
+	free(p->exchanges);
+	free(p->idle);
+	free(p);
+}
+
+/*
+ * Free objects: those that were used before, then those never used, whose memory is untouched. What
+ * is given back is dead until the turn is over.
+ */
+
+struct session *
+proxy_take_session(struct proxy *p)
+{
+	struct session *s = p->free_session;
+
+	if (s != NULL)
+		p->free_session = s->next;
+	else if (p->sessions_used < p->config.connections_max)
+		s = &p->sessions[p->sessions_used++];
+	else
+		return NULL;
+	*s = (struct session){.proxy = p};
+	p->sessions_n++;
+	return s;
+}
+
+void
+proxy_give_session(struct proxy *p, struct session *s)
+{
+	timer_wheel_cancel(&p->wheel, &s->timer);
+	s->state = SESSION_CLOSED;
+	p->sessions_n--;
+	if (s->postponed)
+		return; /* in that list until it comes round */
+	s->next = p->dead_session;
+	p->dead_session = s;
+}
+
+struct upstream *
+proxy_take_upstream(struct proxy *p)
+{
+	struct upstream *u = p->free_upstream;
+
+	if (u != NULL)
+		p->free_upstream = u->next;
+	else if (p->upstreams_used < p->config.connections_max)
+		u = &p->upstreams[p->upstreams_used++];
+	else
+		return NULL;
+	*u = (struct upstream){.proxy = p};
+	p->upstreams_n++;
+	return u;
+}
+
+void
+proxy_give_upstream(struct proxy *p, struct upstream *u)
+{
+	timer_wheel_cancel(&p->wheel, &u->timer);
+	u->state = UPSTREAM_CLOSED;
+	u->next = p->dead_upstream;
+	p->dead_upstream = u;
+	p->upstreams_n--;
+}
+
+struct exchange *
+proxy_take_exchange(struct proxy *p)
+{
+	struct exchange *x = p->free_exchange;
+	size_t behind_text = offsetof(struct exchange, x.text) + sizeof(x->x.text);
+
+	if (x != NULL)
+		p->free_exchange = x->next;
+	else if (p->exchanges_used < p->config.exchanges_max)
+		x = &p->exchanges[p->exchanges_used++];
+	else
+		return NULL;
+	/* All but the text: two kilobytes that nobody reads before they are written. */
+	memset(x, 0, offsetof(struct exchange, x.text));
+	memset((uint8_t *)x + behind_text, 0, sizeof(*x) - behind_text);
+	p->exchanges_n++;
+	return x;
+}
+
+void
+proxy_give_exchange(struct proxy *p, struct exchange *x)
+{
+	chain_free(p->config.pool, &x->head);
+	x->next = p->dead_exchange;
+	p->dead_exchange = x;
+	p->exchanges_n--;
+}
+
+void
+proxy_postpone(struct proxy *p, struct session *s)
+{
+	if (s->postponed)
+		return;
+	s->postponed = true;
+	s->next = p->postponed;
+	p->postponed = s;
+}
+
+/* Nobody looks at the dead any more. */
+static void
+bury(struct proxy *p)
+{
+	while (p->dead_session != NULL) {
+		struct session *s = p->dead_session;
+
+		p->dead_session = s->next;
+		s->next = p->free_session;
+		p->free_session = s;
+	}
+	while (p->dead_upstream != NULL) {
+		struct upstream *u = p->dead_upstream;
+
+		p->dead_upstream = u->next;
+		u->next = p->free_upstream;
+		p->free_upstream = u;
+	}
+	while (p->dead_exchange != NULL) {
+		struct exchange *x = p->dead_exchange;
+
+		p->dead_exchange = x->next;
+		x->next = p->free_exchange;
+		p->free_exchange = x;
+	}
+}
+
+/* A turn. */
+
+static void
+dispatch(struct proxy *p, struct tcp_connection *connection, uint32_t events)
+{
+	struct proxy_side *side;
+
+	if ((events & TCP_EVENT_ACCEPTED) != 0 && !session_accepted(p, connection)) {
+		tcp_abort(p->config.tcp, connection);
+		return;
+	}
+	side = tcp_user(connection);
+	side->on_event(side, connection, events);
+}
+
+static void
+run_postponed(struct proxy *p)
+{
+	struct session *s = p->postponed;
+
+	p->postponed = NULL;
+	while (s != NULL) {
+		struct session *next = s->next;
+
+		s->postponed = false;
+		if (s->state == SESSION_CLOSED) {
+			s->next = p->dead_session;
+			p->dead_session = s;
+		} else {
+			session_run(p, s);
+		}
+		s = next;
+	}
+}
+
+/*
+ * A few connections to targets each millisecond: those of targets that are to be left are given up,
+ * the idle ones at once, those with a request because its time is over.
+ */
+static void
+sweep(struct proxy *p)
+{
+	if (p->swept_ms == p->now_ms)
+		return;
+	p->swept_ms = p->now_ms;
+	for (uint32_t n = 0; n < SWEEP_UPSTREAMS && n < p->upstreams_used; n++) {
+		if (p->sweep_at >= p->upstreams_used)
+			p->sweep_at = 0;
+		upstream_sweep(p, &p->upstreams[p->sweep_at++]);
+	}
+}
+
+bool
+proxy_turn(struct proxy *p, const struct snapshot *snapshot, uint64_t now_us)
+{
+	struct tcp_connection *connection;
+	uint32_t events, n = 0;
+
+	p->snapshot = snapshot;
+	p->now_us = now_us;
+	p->now_ms = clock_us_to_ms(now_us);
+	run_postponed(p);
+	timer_wheel_advance(&p->wheel, p->now_ms);
+	sweep(p);
+	while (n < EVENTS_PER_TURN && tcp_next_event(p->config.tcp, &connection, &events)) {
+		dispatch(p, connection, events);
+		n++;
+	}
+	bury(p);
+	p->snapshot = NULL;
+	return n > 0;
+}
+
+void
+proxy_gauges(const struct proxy *p, struct proxy_gauges *gauges)
+{
+	*gauges =
+		(struct proxy_gauges){.sessions = p->sessions_n,
+				      .upstreams = p->upstreams_n,
+				      .idle_upstreams = p->idle_n,
+				      .exchanges = p->exchanges_n,
+				      .sessions_max = p->config.connections_max,
+				      .exchanges_max = p->config.exchanges_max,
+				      .bytes = (uint64_t)p->sessions_n * sizeof(struct session) +
+					       (uint64_t)p->upstreams_n * sizeof(struct upstream) +
+					       (uint64_t)p->exchanges_n * sizeof(struct exchange)};
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The proxy: HTTP requests of client connections, each to a connection of its target.
+ *
+ * A *session* is a client's connection; it carries one *exchange* (a request and its response) at a
+ * time.  An *upstream* is a connection to a target; when both request and response have ended by
+ * their own framing it waits in the pool of its target for the next exchange, of whichever client.
+ * The proxy moves bodies by reference between the two TCP connections and never holds more than the
+ * slower side's send buffer.
+ *
+ * It knows no rules and no load balancing: the *service* on top (an application or classic load
+ * balancer) decides where a request goes, and is told how it ended.
+ *
+ * One proxy per worker, called by that worker alone.
+ */
+#ifndef PROXY_H
+#define PROXY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chain.h"
+#include "http.h"
+#include "http_write.h"
+#include "proxy_exchange.h"
+#include "snapshot.h"
+#include "tcp.h"
+
+struct proxy;
+
+/** What a session takes over from its listener when it is accepted. */
+struct proxy_listener_settings {
+	uint32_t idle_timeout_ms;
+	uint32_t client_keep_alive_s;
+	uint32_t header_timeout_ms; /* a request head, from its first byte on */
+};
+
+struct proxy_service {
+	/** A client's connection was accepted. @return  false: the listener is gone, reset it. */
+	bool (*accepted)(void *arg, const struct proxy_session_info *session,
+			 struct proxy_listener_settings *settings);
+	/** The session is over. */
+	void (*closed)(void *arg, const struct proxy_session_info *session);
+	/**
+	 * A request's head is complete and may be forwarded as far as HTTP is concerned.  Fill
+	 * `decision`.
+	 */
+	void (*decide)(void *arg, struct proxy_exchange *exchange,
+		       const struct http_request *request, struct proxy_decision *decision);
+	/**
+	 * `failed` could not be reached or died unanswered, and the request may be sent again.
+	 * @return  whom to, 0: nobody.
+	 */
+	uint32_t (*again)(void *arg, struct proxy_exchange *exchange, uint32_t failed);
+	/** A connection to the target could not be made. */
+	void (*unreachable)(void *arg, uint32_t target, enum tcp_close_reason reason);
+	/** A response's head is complete: add to the edits. */
+	void (*response)(void *arg, struct proxy_exchange *exchange,
+			 const struct http_response *response, struct http_response_edits *edits);
+	/** The policy of a listener, by its reference; valid during the turn.  NULL: it is gone. */
+	const struct http_policy *(*policy)(void *arg, uint32_t frontend, bool *draining);
+	/** Seconds since 1970. */
+	uint64_t (*wall_s)(void *arg);
+	/** The exchange is over and has been answered, or not: see exchange->record. */
+	void (*done)(void *arg, const struct proxy_exchange *exchange);
+};
+
+struct proxy_ops {
+	/**
+	 * Reserve a source port towards a target for tcp_connect().
+	 * @return  false: the target is gone, or no port is free.
+	 */
+	bool (*reserve)(void *arg, uint32_t target, struct tcp_tuple *tuple,
+			struct tcp_settings *settings);
+	/** The port was not used after all. */
+	void (*release)(void *arg, const struct tcp_tuple *tuple);
+	/** A connection to the target begins, or is over. */
+	void (*connected)(void *arg, uint32_t target);
+	void (*disconnected)(void *arg, uint32_t target);
+	/** Whether an idle connection to the target is worth keeping. */
+	bool (*may_reuse)(void *arg, uint32_t target);
+};
+
+struct proxy_config {
+	struct tcp *tcp;
+	struct chain_pool *pool;
+	struct proxy_ops ops;
+	void *ops_arg;
+	const struct proxy_service *service;
+	void *service_arg;
+	uint32_t connections_max; /* of both sides together */
+	uint32_t exchanges_max;   /* requests under way */
+};
+
+/** @return  NULL without memory. */
+struct proxy *proxy_create(const struct proxy_config *config, uint32_t now_ms);
+
+/** Forget everything; connections are the engine's to free. */
+void proxy_free(struct proxy *proxy);
+
+/**
+ * Deal with the engine's events and with time, once per turn between tcp_advance() and tcp_flush().
+ * @return  whether there was anything to do.
+ */
+bool proxy_turn(struct proxy *proxy, const struct snapshot *snapshot, uint64_t now_us);
+
+struct proxy_gauges {
+	uint32_t sessions, upstreams, idle_upstreams, exchanges;
+	uint32_t sessions_max, exchanges_max;
+	uint64_t bytes; /* of objects in use */
+};
+
+void proxy_gauges(const struct proxy *proxy, struct proxy_gauges *gauges);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the proxy: its objects, and what its files ask of each other.
+ *
+ *   proxy.c     objects, a turn: time and events
+ *   session.c   a client's connection: requests, answers of weir's own, timeouts
+ *   upstream.c  a target's connection: pool, connect, retry, responses
+ *   relay.c     bodies and tunnels, from one to the other
+ *   head.c      message heads, read and written by lib/http
+ *
+ * Objects given back within a turn keep their contents until the next: whoever called what ended
+ * them can still see that they ended.
+ */
+#ifndef PROXY_PRIVATE_H
+#define PROXY_PRIVATE_H
+
+#include "head.h"
+#include "http_body.h"
+#include "proxy.h"
+#include "proxy_side.h"
+#include "timer_wheel.h"
+
+#define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
+#define PROXY_POOL_IDLE_MS       60000
+#define PROXY_LINGER_MS          2000   /* a client that still sends gets the last response */
+#define PROXY_RELAY_BYTES        262144 /* queued at most towards either side */
+#define PROXY_DISCARD_BYTES      65536  /* of a request's body, behind an own answer */
+#define PROXY_RETRIES            1
+
+/** A body, or one direction of a tunnel, on its way. */
+struct relay {
+	struct http_body body;
+	bool chunk_out; /* it leaves in the chunked coding */
+};
+
+enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY };
+
+enum session_state {
+	SESSION_IDLE,     /* between requests */
+	SESSION_HEAD,     /* a request has begun */
+	SESSION_EXCHANGE, /* one is under way */
+	SESSION_TUNNEL,   /* upgraded */
+	SESSION_CLOSED,   /* given back */
+};
+
+struct session {
+	struct proxy_side side; /* first */
+	struct proxy *proxy;
+	uint8_t state;       /* enum session_state */
+	bool client_ended;   /* FIN of the client */
+	bool close_after;    /* the response under way is the last */
+	bool again;          /* session_run() has something more to do */
+	bool postponed;      /* to the next turn */
+	uint32_t active_ms;  /* last byte in or out */
+	uint32_t head_ms;    /* first byte of the request */
+	uint64_t begun_us;   /* accepted */
+	uint64_t created_us; /* first byte of the request */
+	struct tcp_connection *connection;
+	struct exchange *exchange;
+	struct head head;
+	struct proxy_listener_settings settings;
+	struct proxy_session_info info;
+	struct timer timer;
+	struct session *next; /* free, dead or postponed */
+};
+
+struct exchange {
+	struct proxy_exchange x; /* first: the service's pointer is ours */
+	struct session *session;
+	struct upstream *upstream; /* NULL: none yet, or the answer is weir's own */
+	struct chain head;         /* of the request, until the answer begins */
+	struct relay request, response;
+	bool idempotent;   /* and without a body: may be sent again until the answer begins */
+	bool is_head;      /* HEAD: the response has no body */
+	bool answer_begun; /* towards the client */
+	bool own_answer;   /* weir's */
+	bool may_reuse;    /* the target's connection, as far as framing says */
+	bool upgrade;      /* the request asks for one */
+	uint8_t version;   /* of the request: 9, 10, 11 */
+	struct exchange *next;
+};
+
+enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_CLOSED };
+
+struct upstream {
+	struct proxy_side side; /* first */
+	struct proxy *proxy;
+	uint8_t state;   /* enum upstream_state */
+	bool reused;     /* had an exchange before */
+	bool got_bytes;  /* of the answer under way */
+	bool ended;      /* FIN of the target */
+	uint32_t target; /* reference */
+	struct tcp_connection *connection;
+	struct exchange *exchange;
+	struct head head;
+	struct timer timer;            /* connect, or idle in the pool */
+	struct upstream *next, **link; /* in its target's pool; free, dead */
+};
+
+struct proxy {
+	struct proxy_config config;
+	struct timer_wheel wheel;
+	const struct snapshot *snapshot; /* of this turn */
+	uint64_t now_us;
+	uint32_t now_ms;
+	uint64_t sessions_begun;
+	struct session *sessions, *free_session, *dead_session, *postponed;
+	struct upstream *upstreams, *free_upstream, *dead_upstream;
+	struct exchange *exchanges, *free_exchange, *dead_exchange;
+	uint32_t sessions_used, upstreams_used, exchanges_used; /* from here on never used */
+	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n;
+	uint32_t sweep_at, swept_ms;
+	struct upstream **idle; /* [SNAPSHOT_TARGETS]: pools */
+	struct heads *heads;
+};
+
+/* proxy.c */
+struct session *proxy_take_session(struct proxy *proxy);
+void proxy_give_session(struct proxy *proxy, struct session *session);
+struct upstream *proxy_take_upstream(struct proxy *proxy);
+void proxy_give_upstream(struct proxy *proxy, struct upstream *upstream);
+struct exchange *proxy_take_exchange(struct proxy *proxy);
+void proxy_give_exchange(struct proxy *proxy, struct exchange *exchange);
+/** session_run() in the next turn. */
+void proxy_postpone(struct proxy *proxy, struct session *session);
+
+/* session.c */
+/** @return  false: refused; the connection is the caller's to abort. */
+bool session_accepted(struct proxy *proxy, struct tcp_connection *connection);
+/** Do all that can be done with what has come. */
+void session_run(struct proxy *proxy, struct session *session);
+/** Bytes have moved, or a message has ended. */
+void session_progress(struct proxy *proxy, struct session *session);
+/** The exchange under way can't go on: answer with `status`, or cut when an answer has begun. */
+void session_fail(struct proxy *proxy, struct session *session, uint16_t status);
+
+/* upstream.c */
+/** Send the exchange's request to `target`: by an idle connection, or a new one. */
+void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
+/** The exchange lets go of its upstream: back to the pool, or closed. */
+void upstream_release(struct proxy *proxy, struct upstream *upstream, bool reuse);
+/** Give it up when its target is to be left. */
+void upstream_sweep(struct proxy *proxy, struct upstream *upstream);
+/** @return  whether the head of the final response has been read and sent on. */
+bool upstream_read_head(struct proxy *proxy, struct upstream *upstream);
+
+/* relay.c */
+/** Bytes of a body that are still to come, UINT64_MAX: nobody knows. */
+uint64_t relay_left(const struct relay *relay);
+/** Move the exchange's bodies, both ways, as far as they go. */
+void relay(struct proxy *proxy, struct exchange *exchange);
+
+#endif

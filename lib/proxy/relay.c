@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proxy_private.h"
+
+#include <stdio.h>
+
+#include "check.h"
+
+uint64_t
+relay_left(const struct relay *r)
+{
+	if (r->body.ended)
+		return 0;
+	return r->body.kind == HTTP_BODY_LENGTH ? r->body.left : UINT64_MAX;
+}
+
+/* Chunks of a body that leaves in the chunked coding: one for what is there, whatever came. */
+static bool
+frame_chunk(struct proxy *p, struct chain *out, struct chain *payload)
+{
+	char line[16];
+	int n = snprintf(line, sizeof(line), "%x\r\n", payload->len);
+
+	if (!chain_append_copy(p->config.pool, out, line, (uint32_t)n))
+		return false;
+	chain_move_all(out, payload);
+	return chain_append(p->config.pool, out, NULL, (const uint8_t *)"\r\n", 2, 0);
+}
+
+/* Take payload of a body from `from` into `payload`, at most `room` bytes of it. */
+static enum relay_result
+take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, struct chain *payload,
+	     uint32_t room)
+{
+	const struct chain *in = tcp_received(from);
+
+	while (!r->body.ended && payload->len < room && in->len > 0) {
+		const struct span *span = in->first;
+		struct http_body_step step = http_body_next(&r->body, span->data, span->len);
+
+		if (step.bad)
+			return RELAY_BAD;
+		if (step.skip > 0 && !tcp_take(p->config.tcp, from, NULL, step.skip))
+			return RELAY_MEMORY;
+		if (step.payload > 0 && !tcp_take(p->config.tcp, from, payload, step.payload))
+			return RELAY_MEMORY;
+		/* Trailers may be dropped (RFC 9110 section 6.5.1). */
+		if (step.trailer > 0 && !tcp_take(p->config.tcp, from, NULL, step.trailer))
+			return RELAY_MEMORY;
+	}
+	return RELAY_OK;
+}
+
+/* Move what is there, as long as not too much waits to be sent. `to` NULL: nobody wants it. */
+static enum relay_result
+move_body(struct proxy *p, struct tcp_connection *from, struct tcp_connection *to, struct relay *r,
+	  uint64_t *sent)
+{
+	struct chain payload = {0}, out = {0};
+	uint32_t queued = to == NULL ? 0 : tcp_queued(to);
+	enum relay_result result;
+
+	if (r->body.ended || queued >= PROXY_RELAY_BYTES)
+		return RELAY_OK;
+	result = take_payload(p, from, r, &payload, PROXY_RELAY_BYTES - queued);
+	if (to == NULL) {
+		chain_free(p->config.pool, &payload);
+		return result;
+	}
+	if (!r->chunk_out)
+		chain_move_all(&out, &payload);
+	else if ((!chain_is_empty(&payload) && !frame_chunk(p, &out, &payload)) ||
+		 (r->body.ended && result == RELAY_OK &&
+		  !chain_append(p->config.pool, &out, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0)))
+		result = RELAY_MEMORY;
+	chain_free(p->config.pool, &payload);
+	*sent += out.len;
+	if (!chain_is_empty(&out))
+		tcp_send(p->config.tcp, to, &out);
+	return result;
+}
+
+/* @return  whether the exchange goes on. */
+static bool
+relay_request(struct proxy *p, struct exchange *x)
+{
+	struct session *s = x->session;
+	struct upstream *u = x->upstream;
+	uint32_t before = tcp_received(s->connection)->len;
+	uint64_t ignored = 0;
+	enum relay_result result;
+
+	if (x->request.body.ended || (!x->own_answer && (u == NULL || u->state != UPSTREAM_BUSY)))
+		return true;
+	result = move_body(p, s->connection, x->own_answer ? NULL : u->connection, &x->request,
+			   &ignored);
+	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
+	if (result == RELAY_OK &&
+	    (x->request.body.ended || !s->client_ended || tcp_received(s->connection)->len > 0))
+		return true;
+	/* A body that is malformed, or that the client gave up. */
+	s->close_after = true;
+	session_fail(p, s, result == RELAY_MEMORY ? 503 : 400);
+	return false;
+}
+
+/* The target has closed behind a body that only this ends. */
+static enum relay_result
+end_by_close(struct proxy *p, struct exchange *x)
+{
+	struct chain end = {0};
+
+	x->response.body.ended = true;
+	if (!x->response.chunk_out)
+		return RELAY_OK;
+	if (!chain_append(p->config.pool, &end, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0))
+		return RELAY_MEMORY;
+	x->x.record.sent_bytes += end.len;
+	tcp_send(p->config.tcp, x->session->connection, &end);
+	return RELAY_OK;
+}
+
+static bool
+relay_response(struct proxy *p, struct exchange *x)
+{
+	struct session *s = x->session;
+	struct upstream *u = x->upstream;
+	enum relay_result result;
+
+	if (x->own_answer || u == NULL || u->state != UPSTREAM_BUSY)
+		return true;
+	if (!x->answer_begun && !upstream_read_head(p, u)) {
+		if (s->exchange != x)
+			return false;
+		if (u->ended)
+			session_fail(p, s, 502);
+		return !u->ended;
+	}
+	if (s->state == SESSION_TUNNEL) {
+		s->again = true; /* what has come already goes on as bytes */
+		return true;
+	}
+	result = move_body(p, u->connection, s->connection, &x->response, &x->x.record.sent_bytes);
+	if (result == RELAY_OK && !x->response.body.ended && u->ended &&
+	    tcp_received(u->connection)->len == 0) {
+		if (x->response.body.kind == HTTP_BODY_UNTIL_CLOSE)
+			result = end_by_close(p, x);
+		else
+			result = RELAY_BAD;
+	}
+	if (result == RELAY_OK)
+		return true;
+	session_fail(p, s, 502);
+	return false;
+}
+
+/* After an upgrade bytes are bytes, and each side may end before the other. */
+static void
+relay_tunnel(struct proxy *p, struct exchange *x)
+{
+	struct session *s = x->session;
+	struct upstream *u = x->upstream;
+	uint32_t before = tcp_received(s->connection)->len;
+	uint64_t to_target = 0;
+
+	move_body(p, s->connection, u->connection, &x->request, &to_target);
+	move_body(p, u->connection, s->connection, &x->response, &x->x.record.sent_bytes);
+	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
+	if (s->client_ended && !x->request.body.ended && tcp_received(s->connection)->len == 0) {
+		x->request.body.ended = true;
+		tcp_shutdown(p->config.tcp, u->connection);
+	}
+	if (u->ended && !x->response.body.ended && tcp_received(u->connection)->len == 0) {
+		x->response.body.ended = true;
+		tcp_shutdown(p->config.tcp, s->connection);
+	}
+}
+
+void
+relay(struct proxy *p, struct exchange *x)
+{
+	struct session *s = x->session;
+
+	if (s->state == SESSION_TUNNEL) {
+		relay_tunnel(p, x);
+		if (!x->request.body.ended || !x->response.body.ended)
+			return;
+	} else if (!relay_request(p, x) || !relay_response(p, x)) {
+		return;
+	}
+	session_progress(p, s);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proxy_private.h"
+
+#include "check.h"
+#include "ref.h"
+
+/* The pool: idle connections of a target, the one used last first, so that others can age. */
+
+static void
+pool_add(struct proxy *p, struct upstream *u)
+{
+	struct upstream **first = &p->idle[ref_index(u->target)];
+
+	u->next = *first;
+	u->link = first;
+	if (u->next != NULL)
+		u->next->link = &u->next;
+	*first = u;
+	p->idle_n++;
+}
+
+static void
+pool_remove(struct proxy *p, struct upstream *u)
+{
+	*u->link = u->next;
+	if (u->next != NULL)
+		u->next->link = u->link;
+	p->idle_n--;
+}
+
+static struct upstream *
+pool_take(struct proxy *p, uint32_t target)
+{
+	struct upstream *u = p->idle[ref_index(target)];
+
+	/* Of an older target of this index: closed when their time is over. */
+	while (u != NULL && u->target != target)
+		u = u->next;
+	if (u == NULL)
+		return NULL;
+	pool_remove(p, u);
+	timer_wheel_cancel(&p->wheel, &u->timer);
+	u->state = UPSTREAM_BUSY;
+	return u;
+}
+
+static void
+upstream_end(struct proxy *p, struct upstream *u, bool reset)
+{
+	if (u->state == UPSTREAM_IDLE)
+		pool_remove(p, u);
+	u->state = UPSTREAM_CLOSED;
+	tcp_set_user(u->connection, NULL);
+	if (reset)
+		tcp_abort(p->config.tcp, u->connection);
+	else
+		tcp_close(p->config.tcp, u->connection, 0);
+	p->config.ops.disconnected(p->config.ops_arg, u->target);
+	head_free(p, &u->head);
+	proxy_give_upstream(p, u);
+}
+
+static void
+on_idle_timer(struct timer *timer, void *arg)
+{
+	upstream_end(arg, (struct upstream *)((uint8_t *)timer - offsetof(struct upstream, timer)),
+		     false);
+}
+
+void
+upstream_release(struct proxy *p, struct upstream *u, bool reuse)
+{
+	u->exchange->upstream = NULL;
+	u->exchange = NULL;
+	if (!reuse || u->state != UPSTREAM_BUSY || u->ended ||
+	    !chain_is_empty(tcp_received(u->connection)) ||
+	    !p->config.ops.may_reuse(p->config.ops_arg, u->target)) {
+		upstream_end(p, u, true);
+		return;
+	}
+	head_free(p, &u->head);
+	u->state = UPSTREAM_IDLE;
+	u->reused = true;
+	u->got_bytes = false;
+	pool_add(p, u);
+	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
+}
+
+void
+upstream_sweep(struct proxy *p, struct upstream *u)
+{
+	if (u->state == UPSTREAM_CLOSED || u->target == 0 ||
+	    p->config.ops.may_reuse(p->config.ops_arg, u->target))
+		return;
+	/* A:edit-target-group-attributes: a request that outlives the delay gets 502. */
+	if (u->state == UPSTREAM_IDLE)
+		upstream_end(p, u, false);
+	else
+		session_fail(p, u->exchange->session, 502);
+}
+
+/* Sending a request. */
+
+static void upstream_event(struct proxy_side *side, struct tcp_connection *connection,
+			   uint32_t events);
+
+static void
+send_request(struct proxy *p, struct upstream *u)
+{
+	struct exchange *x = u->exchange;
+	struct chain bytes = {0};
+
+	if (!x->idempotent)
+		chain_move_all(&bytes, &x->head);
+	else if (!chain_share(p->config.pool, &bytes, &x->head, 0, x->head.len)) {
+		session_fail(p, x->session, 503);
+		return;
+	}
+	if (x->x.record.sent_us == 0)
+		x->x.record.sent_us = p->now_us;
+	tcp_send(p->config.tcp, u->connection, &bytes);
+}
+
+/*
+ * The target could not be reached, or a connection that had served before died unanswered.  What
+ * may safely be sent again is, once, to whom the service names then.
+ */
+static void
+target_failed(struct proxy *p, struct upstream *u, uint16_t status)
+{
+	struct exchange *x = u->exchange;
+	struct session *s = x->session;
+	uint32_t target = u->target;
+
+	u->exchange = NULL;
+	x->upstream = NULL;
+	upstream_end(p, u, true);
+	if (x->answer_begun || !x->idempotent || x->x.record.retries >= PROXY_RETRIES) {
+		session_fail(p, s, status);
+		return;
+	}
+	x->x.record.retries++;
+	target = p->config.service->again(p->config.service_arg, &x->x, target);
+	if (target == 0)
+		session_fail(p, s, status);
+	else
+		upstream_begin(p, x, target);
+}
+
+static void
+on_connect_timer(struct timer *timer, void *arg)
+{
+	struct upstream *u =
+		(struct upstream *)((uint8_t *)timer - offsetof(struct upstream, timer));
+	struct proxy *p = arg;
+
+	p->config.service->unreachable(p->config.service_arg, u->target, TCP_CLOSE_TIMEOUT);
+	target_failed(p, u, 504);
+}
+
+void
+upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	struct upstream *u = pool_take(p, target);
+	struct tcp_settings settings;
+	struct tcp_tuple tuple;
+
+	x->x.record.target = target;
+	if (u != NULL) {
+		u->exchange = x;
+		x->upstream = u;
+		send_request(p, u);
+		return;
+	}
+	u = proxy_take_upstream(p);
+	if (u == NULL || !p->config.ops.reserve(p->config.ops_arg, target, &tuple, &settings)) {
+		if (u != NULL)
+			proxy_give_upstream(p, u);
+		session_fail(p, x->session, 503);
+		return;
+	}
+	u->side.on_event = upstream_event;
+	u->connection = tcp_connect(p->config.tcp, &tuple, &settings, u);
+	if (u->connection == NULL) {
+		p->config.ops.release(p->config.ops_arg, &tuple);
+		proxy_give_upstream(p, u);
+		session_fail(p, x->session, 503);
+		return;
+	}
+	p->config.ops.connected(p->config.ops_arg, target);
+	u->target = target;
+	u->state = UPSTREAM_CONNECTING;
+	u->exchange = x;
+	x->upstream = u;
+	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_CONNECT_TIMEOUT_MS,
+			on_connect_timer);
+}
+
+/* Responses. */
+
+static void
+begin_response(struct proxy *p, struct upstream *u)
+{
+	struct exchange *x = u->exchange;
+	struct session *s = x->session;
+	struct chain head = {0}, bytes = {0}; /* the response's strings lie in `head` */
+	bool sound = tcp_take(p->config.tcp, u->connection, &head, head_response_len(p)) &&
+		     head_write_response(p, x, &bytes);
+
+	chain_free(p->config.pool, &head);
+	head_free(p, &u->head);
+	if (!sound) {
+		session_fail(p, s, 502);
+		return;
+	}
+	if (chain_is_empty(&bytes))
+		return; /* an interim response that nobody waits for */
+	chain_free(p->config.pool, &x->head);
+	x->idempotent = false;
+	x->answer_begun = true;
+	x->x.record.answered_us = p->now_us;
+	x->x.record.sent_bytes += bytes.len;
+	tcp_send(p->config.tcp, s->connection, &bytes);
+}
+
+/* @return  whether the head of the final response has been read. */
+bool
+upstream_read_head(struct proxy *p, struct upstream *u)
+{
+	struct exchange *x = u->exchange;
+	const struct chain *in;
+
+	while (!x->answer_begun) {
+		in = tcp_received(u->connection);
+		if (in->len == 0)
+			return false;
+		u->got_bytes = true;
+		switch (head_read_response(p, &u->head, in, x)) {
+		case HEAD_DONE:
+			begin_response(p, u);
+			/* The exchange is over when that has failed. */
+			if (u->state == UPSTREAM_CLOSED || u->exchange != x)
+				return false;
+			break;
+		case HEAD_BAD:
+			session_fail(p, x->session, 502);
+			return false;
+		case HEAD_MORE:
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+upstream_gone(struct proxy *p, struct upstream *u)
+{
+	struct exchange *x = u->exchange;
+	enum tcp_close_reason reason = tcp_close_reason(u->connection);
+
+	if (u->state == UPSTREAM_IDLE) {
+		upstream_end(p, u, true);
+		return;
+	}
+	if (u->state == UPSTREAM_CONNECTING) {
+		p->config.service->unreachable(p->config.service_arg, u->target, reason);
+		target_failed(p, u, reason == TCP_CLOSE_TIMEOUT ? 504 : 502);
+		return;
+	}
+	if (!u->got_bytes && !x->answer_begun)
+		target_failed(p, u, reason == TCP_CLOSE_TIMEOUT ? 504 : 502);
+	else
+		session_fail(p, x->session, 502);
+}
+
+static void
+upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
+{
+	struct upstream *u = (struct upstream *)side;
+	struct proxy *p = u->proxy;
+
+	(void)connection;
+	if ((events & TCP_EVENT_CLOSED) != 0) {
+		/* What came before the RST still counts. */
+		if (u->state == UPSTREAM_BUSY && u->exchange->x.record.end == 0 &&
+		    tcp_received(u->connection)->len > 0) {
+			struct exchange *x = u->exchange;
+
+			session_run(p, x->session);
+			if (u->state != UPSTREAM_BUSY || u->exchange != x)
+				return;
+		}
+		upstream_gone(p, u);
+		return;
+	}
+	if (u->state == UPSTREAM_IDLE) {
+		/* Nothing was asked: bytes or an end mean that it can't be used. */
+		if ((events & (TCP_EVENT_READABLE | TCP_EVENT_END)) != 0)
+			upstream_end(p, u, (events & TCP_EVENT_READABLE) != 0);
+		return;
+	}
+	if ((events & TCP_EVENT_CONNECTED) != 0 && u->state == UPSTREAM_CONNECTING) {
+		timer_wheel_cancel(&p->wheel, &u->timer);
+		u->state = UPSTREAM_BUSY;
+		send_request(p, u);
+		if (u->state != UPSTREAM_BUSY)
+			return;
+	}
+	if ((events & TCP_EVENT_END) != 0) {
+		u->ended = true;
+		if (tcp_received(u->connection)->len == 0 && !u->got_bytes &&
+		    !u->exchange->answer_begun) {
+			target_failed(p, u, 502);
+			return;
+		}
+	}
+	session_run(p, u->exchange->session);
+}

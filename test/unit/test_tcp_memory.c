@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What connections cost, and what happens when buffers run short. */
+#include "tcp_wire.h"
+
+#define IDLE    1000u
+#define HOARDS  100u
+#define ACTIVE  4u
+#define BUFFERS (2000u * BUFFER_CHARGE)
+
+static struct wire w;
+
+static const struct tcp_settings settings = {
+	.mtu = 1500, .receive_buffer = 65535, .send_buffer = 65536, .syn_retries = 5};
+
+static struct tcp_connection *
+open_one(uint16_t port)
+{
+	struct tcp_tuple tuple = {.local = buffer_addr("192.0.2.1"),
+				  .remote = buffer_addr("192.0.2.2"),
+				  .local_port_be = htons(port),
+				  .remote_port_be = htons(80),
+				  .af = 4};
+
+	return tcp_connect(w.ends[0].tcp, &tuple, &settings, NULL);
+}
+
+static void
+forget_events(struct wire_end *e, void *arg)
+{
+	struct tcp_connection *c;
+	uint32_t events;
+
+	(void)arg;
+	while (tcp_next_event(e->tcp, &c, &events))
+		;
+}
+
+static void
+test_idle_connection_costs_512_bytes(void)
+{
+	static const struct wire_settings clean = {.delay_us = 100};
+
+	wire_open(&w, &clean, &settings, IDLE, 1024, false, 1);
+	for (uint32_t i = 0; i < IDLE; i++)
+		EXPECT(open_one((uint16_t)(10000 + i)) != NULL);
+	for (uint32_t i = 0; i < 2000; i++)
+		wire_step(&w, forget_events, NULL);
+	for (uint32_t i = 0; i < 2; i++) {
+		EXPECT(tcp_counters(w.ends[i].tcp)->connections == IDLE);
+		EXPECT(tcp_memory_in_use(w.ends[i].tcp) <= IDLE * UINT64_C(512));
+		EXPECT(tcp_memory_in_use(w.ends[i].tcp) > IDLE * UINT64_C(256));
+	}
+	/* The table is full: refused, and nothing is taken. */
+	EXPECT(open_one(9999) == NULL);
+	EXPECT(tcp_counters(w.ends[0].tcp)->no_connection == 1);
+	wire_close(&w);
+}
+
+struct crowd {
+	uint64_t taken;
+	uint32_t resets;
+	uint64_t charged_max;
+};
+
+/* The first ACTIVE ports are read from, the others never. */
+static void
+serve(struct wire_end *e, void *arg)
+{
+	struct crowd *crowd = arg;
+	struct tcp_connection *c;
+	uint32_t events;
+
+	while (tcp_next_event(e->tcp, &c, &events)) {
+		bool active = ntohs(tcp_tuple_of(c)->remote_port_be) < 10000 + ACTIVE;
+
+		if (e->side == 1 && active) {
+			crowd->taken += tcp_received(c)->len;
+			tcp_take(e->tcp, c, NULL, tcp_received(c)->len);
+		}
+		if ((events & TCP_EVENT_CLOSED) != 0) {
+			crowd->resets += e->side == 1 && tcp_close_reason(c) == TCP_CLOSE_MEMORY;
+			EXPECT(e->side == 0 || !active);
+			tcp_close(e->tcp, c, 0);
+		}
+	}
+	if (e->side == 1 && e->pool.charged > crowd->charged_max)
+		crowd->charged_max = e->pool.charged;
+}
+
+static void
+send_some(struct tcp_connection *c, uint32_t len)
+{
+	static const uint8_t bytes[1400];
+	struct chain chain = {0};
+
+	for (; len > sizeof(bytes); len -= (uint32_t)sizeof(bytes))
+		chain_append(&w.ends[0].pool, &chain, NULL, bytes, sizeof(bytes), 0);
+	tcp_send(w.ends[0].tcp, c, &chain);
+}
+
+static void
+test_hoarders_are_reset(void)
+{
+	static const struct wire_settings small = {.delay_us = 100, .buffer_bytes = BUFFERS};
+	struct crowd crowd = {0};
+	uint64_t before;
+
+	wire_open(&w, &small, &settings, HOARDS + ACTIVE, 65536, false, 1);
+	for (uint32_t i = 0; i < HOARDS + ACTIVE; i++)
+		send_some(open_one((uint16_t)(10000 + i)), i < ACTIVE ? 2000000 : 60000);
+	for (uint32_t i = 0; i < 20000; i++)
+		wire_step(&w, serve, &crowd);
+	/* Windows stopped opening at 35 %, payload was refused at 50 %. */
+	EXPECT(crowd.charged_max <= BUFFERS * UINT64_C(52) / 100);
+	EXPECT(crowd.resets > 0 && crowd.resets < HOARDS);
+	EXPECT(tcp_counters(w.ends[1].tcp)->memory_resets == crowd.resets);
+	before = crowd.taken;
+	for (uint32_t i = 0; i < 60000; i++)
+		wire_step(&w, serve, &crowd);
+	EXPECT(crowd.taken > before || crowd.taken >= ACTIVE * UINT64_C(1990000));
+	EXPECT(crowd.taken >= ACTIVE * UINT64_C(1990000));
+	wire_close(&w);
+}
+
+int
+main(void)
+{
+	test_idle_connection_costs_512_bytes();
+	test_hoarders_are_reset();
+	return unit_done();
+}
