@@ -161,7 +161,7 @@ http_answer_write(struct bytes_writer *w, const struct http_answer *a,
 {
 	bool own_page = a->content_type.len == 0 && has_body(a->status);
 
-	if (a->client_version > 9)
+	if (a->client_version != 9)
 		put_head(w, a, policy, own_page);
 	if (!has_body(a->status) || a->to_head)
 		return;

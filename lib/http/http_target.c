@@ -72,7 +72,7 @@ split_absolute(struct http_request *r, struct http_text t)
 
 	if (scheme == 0)
 		return false;
-	while (n < t.len && t.at[n] != '/' && t.at[n] != '?' && t.at[n] != '#')
+	while (n < t.len && t.at[n] != '/' && t.at[n] != '?')
 		n++;
 	r->absolute = true;
 	r->host = (struct http_range){r->target.off + scheme, n - scheme};

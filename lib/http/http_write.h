@@ -107,7 +107,7 @@ void http_response_write(struct bytes_writer *w, const struct http_response *r,
 /** A response of weir's own. */
 struct http_answer {
 	uint16_t status;
-	uint8_t client_version;
+	uint8_t client_version; /* 9: no head; 0, of a request that wasn't understood, gets one */
 	bool close, to_head;
 	struct http_text content_type; /* len 0: text/html with a body that says the status */
 	struct http_text body;

@@ -121,7 +121,7 @@ http_response_write(struct bytes_writer *w, const struct http_response *r,
 	const struct http_head *h = &r->head;
 	uint32_t left_out = NEVER_COPIED;
 
-	if (edits->client_version < 10)
+	if (edits->client_version == 9)
 		return;
 	if (edits->out != HTTP_BODY_CHUNKED)
 		left_out |= BIT(HTTP_TRAILER);
