@@ -195,6 +195,8 @@ test_invalid(void)
 		{"other scheme", "GET ftp://a/ HTTP/1.1\r\n" H E, 400, HTTP_REASON_BAD_URI, 0},
 		{"user in authority", "GET http://u@a/ HTTP/1.1\r\n" H E, 400, HTTP_REASON_BAD_URI,
 		 0},
+		{"fragment behind authority", "GET http://a#b HTTP/1.1\r\n" H E, 400,
+		 HTTP_REASON_BAD_URI, 0},
 		{"no authority", "GET http:/// HTTP/1.1\r\n" H E, 400, HTTP_REASON_BAD_URI, 0},
 		{"asterisk for GET", "GET * HTTP/1.1\r\n" H E, 400, HTTP_REASON_BAD_URI, 0},
 		{"0.9 with POST", "POST /\r\n", 400, HTTP_REASON_BAD_VERSION, 0},

@@ -454,6 +454,8 @@ test_answers(void)
 	a.to_head = false;
 	a.client_version = 9;
 	EXPECT(strncmp(write_answer(&a, &plain), "<html>", 6) == 0);
+	a.client_version = 0;
+	EXPECT(strncmp(write_answer(&a, &plain), "HTTP/1.1 ", 9) == 0);
 	policy.response_server = false;
 	policy.inserts = inserts;
 	policy.inserts_n = 1;
