@@ -41,12 +41,6 @@ const uint8_t http_classes[256] = {
 };
 /* clang-format on */
 
-void
-http_head_init(struct http_head *h, struct http_field *fields, uint16_t fields_max)
-{
-	*h = (struct http_head){.fields = fields, .fields_max = fields_max};
-}
-
 static uint8_t
 lower(uint8_t c)
 {

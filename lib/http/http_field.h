@@ -65,8 +65,6 @@ http_head_goes_on(struct http_head *h, const uint8_t *bytes, uint32_t len)
 	return true;
 }
 
-void http_head_init(struct http_head *h, struct http_field *fields, uint16_t fields_max);
-
 /**
  * Whether the line at line_off can be parsed: its line feed is there, or nothing of it was searched
  * for one yet.

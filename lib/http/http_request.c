@@ -9,8 +9,7 @@
 void
 http_request_init(struct http_request *r, struct http_field *fields, uint16_t fields_max)
 {
-	*r = (struct http_request){0};
-	http_head_init(&r->head, fields, fields_max);
+	*r = (struct http_request){.head = {.fields = fields, .fields_max = fields_max}};
 }
 
 /* Methods are case-sensitive. */

@@ -9,9 +9,8 @@
 void
 http_response_init(struct http_response *r, struct http_field *fields, uint16_t fields_max)
 {
-	*r = (struct http_response){0};
-	http_head_init(&r->head, fields, fields_max);
-	r->head.is_response = true;
+	*r = (struct http_response){
+		.head = {.fields = fields, .fields_max = fields_max, .is_response = true}};
 }
 
 static bool

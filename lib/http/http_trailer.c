@@ -41,9 +41,9 @@ bool
 http_trailers_parse(struct http_head *h, struct http_field *fields, uint16_t fields_max,
 		    const uint8_t *bytes, uint32_t len)
 {
-	http_head_init(h, fields, fields_max);
-	h->bytes = bytes;
-	h->is_response = true; /* as strict as with targets: nothing odd passes */
+	/* As strict as with targets: nothing odd passes. */
+	*h = (struct http_head){
+		.bytes = bytes, .fields = fields, .fields_max = fields_max, .is_response = true};
 	/* No empty line: all lines are parsed when it is all that is missing. */
 	if (http_fields_parse(h, bytes, len) != HTTP_INCOMPLETE || h->line_off != len)
 		return false;
