@@ -239,8 +239,8 @@ http_keeps_alive(const struct http_head *h)
 }
 
 /**
- * Whether a request asks to leave HTTP/1.1 by an upgrade that may pass: it has no body and names a
- * protocol that is not another HTTP or TLS (h2c would be a tunnel past all rules).
+ * Whether a request asks for WebSocket and has no body.  A tunnel of another protocol, such as h2c,
+ * would pass all rules by.
  */
 bool http_request_upgrades(const struct http_request *r);
 

@@ -270,21 +270,6 @@ parse_line(struct http_request *r, const uint8_t *bytes, uint32_t len)
 	return begin_fields(r, bytes, lf + 1);
 }
 
-/* Further Hosts say the same as the first? */
-static __attribute__((noinline)) bool
-hosts_agree(struct http_head *h)
-{
-	struct http_text first = http_field_value(h, &h->fields[h->host_field]);
-
-	for (uint32_t i = 0; i < h->fields_n; i++) {
-		if (h->fields[i].id == HTTP_HOST &&
-		    !http_text_same(http_field_value(h, &h->fields[i]), first))
-			return false;
-	}
-	http_found(h, HTTP_REASON_NON_COMPLIANT_HEADER);
-	return true;
-}
-
 /* Host: one, and well-formed (RFC 9112 section 3.2); the target's authority wins over it. */
 static bool
 read_host(struct http_request *r)
@@ -293,8 +278,8 @@ read_host(struct http_request *r)
 	const struct http_field *f = &h->fields[h->host_field];
 
 	if (h->hosts_n == 0)
-		return r->absolute || h->version < 11;
-	if (!http_host_is_valid(http_field_value(h, f)) || (h->hosts_n > 1 && !hosts_agree(h)))
+		return h->version < 11;
+	if (h->hosts_n > 1 || !http_host_is_valid(http_field_value(h, f)))
 		return false;
 	if (!r->absolute)
 		r->host = (struct http_range){f->off + f->value_off, f->value_len};
@@ -380,20 +365,11 @@ http_request_parse(struct http_request *r, const uint8_t *bytes, uint32_t len)
 	return http_head_goes_on(&r->head, bytes, len) ? HTTP_INCOMPLETE : parse(r, bytes, len);
 }
 
-static bool
-begins(struct http_text t, const char *prefix)
-{
-	uint32_t n = (uint32_t)strlen(prefix);
-
-	return t.len >= n && http_text_is((struct http_text){t.at, n}, prefix);
-}
-
 bool
 http_upgrade_next(struct http_text *protocols, struct http_text *protocol)
 {
 	while (http_list_next(protocols, protocol)) {
-		if (!begins(*protocol, "h2") && !begins(*protocol, "http/") &&
-		    !begins(*protocol, "tls/"))
+		if (http_text_is(*protocol, "websocket"))
 			return true;
 	}
 	return false;

@@ -70,8 +70,6 @@ test_lines(void)
 		{"IPv6 host", "GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", "GET", "/", "",
 		 "[2001:db8::1]:80", 11, 0},
 		{"empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET", "/", "", "", 11, 0},
-		{"same Host twice", "GET / HTTP/1.1\r\n" H H E, "GET", "/", "", "a", 11,
-		 HTTP_REASON_NON_COMPLIANT_HEADER},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -208,6 +206,9 @@ test_invalid(void)
 		{"no version but a word", "GET / x\r\n" H E, 400, HTTP_REASON_BAD_VERSION, 0},
 		{"CR CR LF", "GET / HTTP/1.1\r\r\n" H E, 400, HTTP_REASON_BAD_VERSION, 0},
 		{"no Host", "GET / HTTP/1.1\r\n\r\n", 400, HTTP_REASON_BAD_HEADER, 0},
+		{"same Host twice", GET H E, 400, HTTP_REASON_BAD_HEADER, 0},
+		{"absolute form without Host", "GET http://a/ HTTP/1.1\r\n\r\n", 400,
+		 HTTP_REASON_BAD_HEADER, 0},
 		{"two Hosts", GET "Host: b\r\n\r\n", 400, HTTP_REASON_BAD_HEADER, 0},
 		{"odd Host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, HTTP_REASON_BAD_HEADER, 0},
 		{"Host with user", "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400,
@@ -419,6 +420,7 @@ test_connection(void)
 		{"WebSocket", GET "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true, true,
 		 false},
 		{"h2c", GET "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", true, false, false},
+		{"TLS", GET "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n", true, false, false},
 		{"not in Connection", GET "Upgrade: websocket\r\n\r\n", true, false, false},
 		{"Expect", POST "Content-Length: 1\r\nExpect: 100-Continue\r\n\r\n", true, false,
 		 true},

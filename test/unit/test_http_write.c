@@ -79,9 +79,9 @@ test_requests(void)
 		{"0.9", "GET /\r\n", "GET / HTTP/1.1\r\nHost: lb.example\r\n" FORWARDED "\r\n"},
 		{"absolute form", "GET http://B/c HTTP/1.1\r\nHost: a\r\n\r\n",
 		 "GET /c HTTP/1.1\r\nHost: b\r\n" FORWARDED "\r\n"},
-		{"absolute form without path", "GET http://b?c HTTP/1.1\r\n\r\n",
+		{"absolute form without path", "GET http://b?c HTTP/1.1\r\n" HOST "\r\n",
 		 "GET /?c HTTP/1.1\r\nHost: b\r\n" FORWARDED "\r\n"},
-		{"absolute form of the server", "OPTIONS http://b HTTP/1.1\r\n\r\n",
+		{"absolute form of the server", "OPTIONS http://b HTTP/1.1\r\n" HOST "\r\n",
 		 "OPTIONS * HTTP/1.1\r\nHost: b\r\n" FORWARDED "\r\n"},
 		{"encoded target", "GET /a b\x01#\xc3\xbc HTTP/1.1\r\n" HOST "\r\n",
 		 "GET /a%20b%01%23%C3%BC HTTP/1.1\r\n" HOST FORWARDED "\r\n"},
@@ -548,7 +548,7 @@ test_log(void)
 		{"GET /a?b HTTP/1.1\r\nHost: x:1\r\n\r\n", "GET http://x:80/a?b HTTP/1.1"},
 		{"GET /\"\\\x01\xff HTTP/1.0\r\n\r\n",
 		 "GET http://-:80/\\x22\\x5C\\x01\\xFF HTTP/1.0"},
-		{"GET https://[::1]:9 HTTP/1.1\r\n\r\n", "GET http://[::1]:80/ HTTP/1.1"},
+		{"GET https://[::1]:9 HTTP/1.1\r\n" HOST "\r\n", "GET http://[::1]:80/ HTTP/1.1"},
 		{"\x16\x03", "- http://-:80- -"},
 	};
 
