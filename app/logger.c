@@ -113,7 +113,7 @@ begin_file(struct logger *l, struct log_file *f)
 {
 	char path[PATH_BYTES], day[16];
 	struct tm tm;
-	int root;
+	int root, tries = 0;
 
 	f->begun = time(NULL);
 	gmtime_r(&f->begun, &tm);
@@ -130,9 +130,12 @@ begin_file(struct logger *l, struct log_file *f)
 		complain(l, "cannot make", path);
 		return false;
 	}
-	snprintf(f->tmp, sizeof(f->tmp), "%.150s_%08x.log.tmp", f->log.name, l->serial++);
-	f->fd = openat(f->directory_fd, f->tmp,
-		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	/* A name that a weir that crashed has left is somebody else's. */
+	do {
+		snprintf(f->tmp, sizeof(f->tmp), "%.150s_%08x.log.tmp", f->log.name, l->serial++);
+		f->fd = openat(f->directory_fd, f->tmp,
+			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	} while (f->fd < 0 && errno == EEXIST && ++tries < 100);
 	if (f->fd < 0) {
 		complain(l, "cannot create", f->tmp);
 		close(f->directory_fd);
@@ -456,6 +459,7 @@ logger_start(const struct logger_config *config)
 	if (l == NULL)
 		return NULL;
 	l->config = *config;
+	l->serial = (uint32_t)time(NULL);
 	l->finished_last = &l->finished;
 	pthread_mutex_init(&l->lock, NULL);
 	if (pthread_create(&l->thread, NULL, logger_main, l) != 0) {

@@ -225,6 +225,10 @@ on_tick(struct management *m)
 		gateway_sample(m);
 		m->peak_tick_ms = m->now_ms + 1000;
 	}
+	if (clock_ms_reached(m->now_ms, m->anomaly_tick_ms)) {
+		publication_find_anomalies(m);
+		m->anomaly_tick_ms = m->now_ms + ANOMALY_STEP_MS;
+	}
 	if (clock_ms_reached(m->now_ms, m->slow_tick_ms)) {
 		update_links(m);
 		steering_tick(m);

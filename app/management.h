@@ -20,6 +20,7 @@
 #include <jansson.h>
 
 #include "access_log.h"
+#include "anomaly.h"
 #include "capture.h"
 #include "config.h"
 #include "dataplane.h"
@@ -40,6 +41,7 @@ struct managed_target {
 	bool terminate;        /* close its flows when the delay is over */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
 	uint64_t ramp_end_ms;  /* of its slow start, in the workers' milliseconds; 0: none */
+	struct anomaly_target anomaly; /* of targets of HTTP */
 	/* Of gateway targets that left the model, what their group said: */
 	bool rebalance, reset, bypass;
 };
@@ -119,7 +121,7 @@ struct management {
 	struct gateway_peak *peaks; /* operation_gateway.c */
 	uint32_t peaks_n, peak_tick_ms;
 	uint64_t mbufs_high_water; /* as far as it was looked at */
-	uint32_t neighbors_tick_ms, slow_tick_ms, drain_end_ms;
+	uint32_t neighbors_tick_ms, slow_tick_ms, anomaly_tick_ms, drain_end_ms;
 	bool stopping, stop_now;
 	bool workers_stopped; /* nobody runs commands any more */
 };
@@ -180,6 +182,9 @@ void publication_refuse_new_flows(struct management *m);
 
 /** Release targets and frontends whose last flow has left; end deregistration delays. */
 void publication_end_drains(struct management *m);
+
+/** Every ANOMALY_STEP_MS: see which targets fail more often than their peers. */
+void publication_find_anomalies(struct management *m);
 
 /** Free what no worker can see any more. */
 void publication_reclaim(struct management *m);

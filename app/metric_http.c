@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "balance.h"
 #include "operation_json.h"
 #include "proxy.h"
 #include "tcp.h"
@@ -175,6 +176,7 @@ metric_put_http_group(struct management *m, const struct model_target_group *tg,
 {
 	struct http_target_counters sum = {0};
 	struct histogram times = {0};
+	uint64_t anomalous = 0, mitigated = 0;
 
 	for (uint32_t i = 0; i < tg->targets_n; i++) {
 		struct http_target_counters c = metric_of_http_target(m, tg->targets[i].id);
@@ -183,6 +185,16 @@ metric_put_http_group(struct management *m, const struct model_target_group *tg,
 	}
 	metric_of_http_group(m, tg->id, &times);
 	put_target(row, &sum);
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		uint32_t index =
+			ref_index(registry_find(&m->registries.targets, tg->targets[i].id));
+		const struct anomaly_target *a = &m->targets[index].anomaly;
+
+		anomalous += a->anomalous;
+		mitigated += a->factor != 0 && a->factor < BALANCE_FACTOR_ONE;
+	}
+	json_put(row, "AnomalousHostCount", anomalous);
+	json_put(row, "MitigatedHostCount", mitigated);
 	json_put(row, "RequestCountPerTarget",
 		 tg->targets_n == 0 ? 0 : sum.requests / tg->targets_n);
 	json_put(row, "TargetResponseTime_p50_us", histogram_percentile(&times, 500));

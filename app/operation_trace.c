@@ -384,6 +384,11 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 		finish_drop(t, DROP_NO_LISTENER);
 		return;
 	}
+	if (s->frontends[frontend].terminates) {
+		say(t, "connections end here: weir answers, and asks a target for each request");
+		finish(t, "terminate", DROP_NONE);
+		return;
+	}
 	if (s->frontends[frontend].forwards_n != 1) {
 		say(t, "there is no flow: a new one goes to one of %u target groups by weight",
 		    s->frontends[frontend].forwards_n);

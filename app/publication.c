@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "log.h"
 #include "maglev.h"
+#include "metric_http.h"
 #include "target_set.h"
 
 #define SLICE_US   2000  /* target sets are built in slices of this */
@@ -145,6 +146,15 @@ gather_targets(const struct management *m, const struct model *model,
 	return n;
 }
 
+/* What mitigation leaves of a target's weight. */
+static uint32_t
+factor_of(const struct management *m, uint32_t reference)
+{
+	uint32_t factor = m->targets[ref_index(reference)].anomaly.factor;
+
+	return factor == 0 ? BALANCE_FACTOR_ONE : factor;
+}
+
 static uint64_t
 digest_inputs(const struct management *m, const struct maglev_target *targets, size_t n)
 {
@@ -153,7 +163,8 @@ digest_inputs(const struct management *m, const struct maglev_target *targets, s
 	for (size_t i = 0; i < n; i++) {
 		uint64_t w[4] = {digest, targets[i].id,
 				 (uint64_t)targets[i].reference << 32 | targets[i].weight,
-				 targets[i].eligible};
+				 (uint64_t)factor_of(m, targets[i].reference) << 1 |
+					 targets[i].eligible};
 
 		digest = siphash(&m->maglev_seed, w, sizeof(w));
 	}
@@ -196,7 +207,7 @@ requests_set(struct management *m, const struct model_target_group *tg,
 
 		members[i] = (struct balance_member){.target = targets[i].reference,
 						     .weight = targets[i].weight,
-						     .factor = BALANCE_FACTOR_ONE,
+						     .factor = factor_of(m, targets[i].reference),
 						     .healthy = targets[i].eligible,
 						     .ramp_end_ms = mt->ramp_end_ms};
 	}
@@ -321,6 +332,48 @@ update_sets(struct management *m, uint64_t end_us)
 			return;
 		if (is_building(&m->update) && step_set(&m->update))
 			end_update(m);
+	}
+}
+
+/* @return  whether a weight changed. */
+static bool
+find_anomalies(struct management *m, const struct model_target_group *tg)
+{
+	bool mitigate = tg->anomaly_mitigation && tg->algorithm == ALGORITHM_WEIGHTED_RANDOM;
+	struct anomaly_target *targets = calloc(tg->targets_n + 1, sizeof(*targets));
+	bool changed;
+
+	if (targets == NULL)
+		return false;
+	for (uint32_t i = 0; i < tg->targets_n; i++) {
+		uint64_t id = tg->targets[i].id;
+		const struct target_health *h = health_of(m->health, id);
+		struct http_target_counters c = metric_of_http_target(m, id);
+
+		targets[i] =
+			m->targets[ref_index(registry_find(&m->registries.targets, id))].anomaly;
+		targets[i].requests = c.requests;
+		targets[i].failures = c.status[3] + c.connection_errors;
+		targets[i].healthy = h != NULL && h->state == TARGET_HEALTHY;
+	}
+	changed = anomaly_step(targets, tg->targets_n, mitigate);
+	for (uint32_t i = 0; i < tg->targets_n; i++)
+		m->targets[ref_index(registry_find(&m->registries.targets, tg->targets[i].id))]
+			.anomaly = targets[i];
+	free(targets);
+	return changed;
+}
+
+void
+publication_find_anomalies(struct management *m)
+{
+	for (uint32_t i = 0; i < m->model->target_groups_n; i++) {
+		const struct model_target_group *tg = &m->model->target_groups[i];
+
+		if (tg->protocol != ELB_HTTP || !find_anomalies(m, tg))
+			continue;
+		m->groups[group_index(m, tg->id)].dirty = true;
+		m->sets_dirty = true;
 	}
 }
 

@@ -84,6 +84,12 @@ on_accepted(void *arg, const struct proxy_session_info *session,
 }
 
 static void
+on_rejected(void *arg, uint32_t frontend)
+{
+	counters_of(arg, frontend)->rejected_connections++;
+}
+
+static void
 on_closed(void *arg, const struct proxy_session_info *session)
 {
 	struct alb *alb = arg;
@@ -378,7 +384,14 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 		decision->close = true;
 		return;
 	}
+	/* U: HTTP/1.0 without Host: the load balancer's own name. */
+	if (r.host.len == 0)
+		r.host = (struct alb_text){l->default_host, (uint32_t)strlen(l->default_host)};
 	counters_of(alb, x->record.frontend)->rule_evaluations += alb_rules_n(l->rules);
+	if (h->invalid_names_n > 0 && l->policy.drop_invalid_header_fields)
+		counters_of(alb, x->record.frontend)->dropped_invalid_header++;
+	else if (h->invalid_names_n > 0)
+		counters_of(alb, x->record.frontend)->forwarded_invalid_header++;
 	if (alb_rules_match(l->rules, alb->scratch, &r, &rule) == ALB_BUDGET) {
 		answer_status(decision, 500);
 		return;
@@ -491,12 +504,18 @@ count(struct alb *alb, const struct proxy_exchange *x)
 	const struct proxy_record *r = &x->record;
 	struct http_frontend_counters *c = counters_of(alb, r->frontend);
 	struct http_target_counters *t = &alb->settings.counters->targets[ref_index(r->target)];
+	const struct alb_listener *l = listener_of(alb, r->frontend);
 	bool v6 = x->session->tuple->af == 6;
 
 	c->processed_bytes += r->received_bytes + r->sent_bytes;
 	if (v6)
 		c->ipv6_processed_bytes += r->received_bytes + r->sent_bytes;
 	c->desync_non_compliant += r->classification != HTTP_COMPLIANT;
+	if (r->invalid_header && r->target != 0 && l != NULL &&
+	    l->policy.drop_invalid_header_fields)
+		c->dropped_invalid_header++;
+	else if (r->invalid_header && r->target != 0)
+		c->forwarded_invalid_header++;
 	if (r->target != 0) {
 		c->requests++;
 		c->ipv6_requests += v6;
@@ -525,6 +544,7 @@ on_done(void *arg, const struct proxy_exchange *x)
 }
 
 static const struct proxy_service service = {.accepted = on_accepted,
+					     .rejected = on_rejected,
 					     .closed = on_closed,
 					     .decide = on_decide,
 					     .again = on_again,

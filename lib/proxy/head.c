@@ -151,6 +151,15 @@ keep_strings(struct exchange *x, const struct http_request *r)
 		record->user_agent = keep(x, http_field_value(h, agent), 512);
 }
 
+void
+head_classify_refused(struct proxy *p, struct exchange *x)
+{
+	struct http_verdict v = http_verdict(&p->heads->request, HTTP_DESYNC_DEFENSIVE);
+
+	x->x.record.classification = v.class;
+	x->x.record.classification_reason = v.reason;
+}
+
 struct head_verdict
 head_classify_request(struct proxy *p, struct exchange *x)
 {
@@ -164,6 +173,7 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	x->x.record.http_version = r->head.version;
 	x->x.record.classification = v.class;
 	x->x.record.classification_reason = v.reason;
+	x->x.record.invalid_header = r->head.invalid_names_n > 0;
 	x->is_head = r->method_id == HTTP_METHOD_HEAD;
 	x->may_reuse = !v.close;
 	x->request.body = http_request_body(r);
@@ -253,7 +263,8 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 
 	if (r->status < 200 && r->status != 101)
 		return true;
-	if (r->status == 101 && !x->upgrade)
+	if (r->status == 101 &&
+	    (!x->upgrade || (r->head.connection & HTTP_CONNECTION_UPGRADE) == 0))
 		return false;
 	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
 	x->response.body = plan.body;

@@ -49,6 +49,9 @@ struct head_verdict {
 /** What HTTP says about the request: framing, keep-alive, desync classification. */
 struct head_verdict head_classify_request(struct proxy *proxy, struct exchange *exchange);
 
+/** The same of one that could not be read, for its record. */
+void head_classify_refused(struct proxy *proxy, struct exchange *exchange);
+
 /** Write the request as the target is to get it. @return false without memory. */
 bool head_write_request(struct proxy *proxy, struct exchange *exchange,
 			const struct proxy_decision *decision, struct chain *out);

@@ -9,6 +9,7 @@
 
 #define EVENTS_PER_TURN 512
 #define SWEEP_UPSTREAMS 16
+#define SWEEP_SESSIONS  32
 
 struct proxy_text
 proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len)
@@ -233,8 +234,9 @@ run_postponed(struct proxy *p)
 }
 
 /*
- * A few connections to targets each millisecond: those of targets that are to be left are given up,
- * the idle ones at once, those with a request because its time is over.
+ * A few connections each millisecond.  Those to targets that are to be left are given up, the idle
+ * ones at once, those with a request because its time is over; idle clients of listeners that are
+ * to be left are sent away.
  */
 static void
 sweep(struct proxy *p)
@@ -246,6 +248,11 @@ sweep(struct proxy *p)
 		if (p->sweep_at >= p->upstreams_used)
 			p->sweep_at = 0;
 		upstream_sweep(p, &p->upstreams[p->sweep_at++]);
+	}
+	for (uint32_t n = 0; n < SWEEP_SESSIONS && n < p->sessions_used; n++) {
+		if (p->sweep_session_at >= p->sessions_used)
+			p->sweep_session_at = 0;
+		session_sweep(p, &p->sessions[p->sweep_session_at++]);
 	}
 }
 

@@ -39,6 +39,8 @@ struct proxy_service {
 	/** A client's connection was accepted. @return  false: the listener is gone, reset it. */
 	bool (*accepted)(void *arg, const struct proxy_session_info *session,
 			 struct proxy_listener_settings *settings);
+	/** A client's connection found no room, and is reset. */
+	void (*rejected)(void *arg, uint32_t frontend);
 	/** The session is over. */
 	void (*closed)(void *arg, const struct proxy_session_info *session);
 	/**
@@ -88,7 +90,7 @@ struct proxy_config {
 	void *ops_arg;
 	const struct proxy_service *service;
 	void *service_arg;
-	uint32_t connections_max; /* of both sides together */
+	uint32_t connections_max; /* of both sides together; a quarter is kept for targets */
 	uint32_t exchanges_max;   /* requests under way */
 };
 

@@ -54,6 +54,7 @@ struct proxy_record {
 	uint8_t upgraded;         /* to a WebSocket */
 	uint8_t http_version;     /* 9, 10, 11 */
 	uint8_t transform_status; /* the service's */
+	uint8_t invalid_header;   /* a field's name was none of ELB's */
 	int32_t rule_priority;    /* 0: the default rule; -1: error before rules; -2: none needed */
 	uint64_t created_us;      /* first byte of the request */
 	uint64_t received_us;     /* its head was complete */

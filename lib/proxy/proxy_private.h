@@ -109,7 +109,7 @@ struct proxy {
 	struct exchange *exchanges, *free_exchange, *dead_exchange;
 	uint32_t sessions_used, upstreams_used, exchanges_used; /* from here on never used */
 	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n;
-	uint32_t sweep_at, swept_ms;
+	uint32_t sweep_at, sweep_session_at, swept_ms;
 	struct upstream **idle; /* [SNAPSHOT_TARGETS]: pools */
 	struct heads *heads;
 };
@@ -129,6 +129,8 @@ void proxy_postpone(struct proxy *proxy, struct session *session);
 bool session_accepted(struct proxy *proxy, struct tcp_connection *connection);
 /** Do all that can be done with what has come. */
 void session_run(struct proxy *proxy, struct session *session);
+/** End it when its listener is to be left and it is idle. */
+void session_sweep(struct proxy *proxy, struct session *session);
 /** Bytes have moved, or a message has ended. */
 void session_progress(struct proxy *proxy, struct session *session);
 /** The exchange under way can't go on: answer with `status`, or cut when an answer has begun. */

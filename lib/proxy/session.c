@@ -94,7 +94,8 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 		return;
 	}
 	x->x.record.sent_bytes += bytes.len;
-	tcp_send(p->config.tcp, s->connection, &bytes);
+	if (!chain_is_empty(&bytes))
+		tcp_send(p->config.tcp, s->connection, &bytes);
 	if (x->request.body.ended || s->close_after)
 		exchange_complete(p, s);
 }
@@ -128,9 +129,9 @@ begin_exchange(struct proxy *p, struct session *s)
 	return x;
 }
 
-/* What came can't be read as a request: nobody knows where the next one would begin. */
+/* What came is no request, or not all of one: nobody knows where the next one would begin. */
 static void
-refuse(struct proxy *p, struct session *s, uint16_t status)
+refuse(struct proxy *p, struct session *s, uint16_t status, bool unreadable)
 {
 	struct exchange *x = begin_exchange(p, s);
 
@@ -138,6 +139,8 @@ refuse(struct proxy *p, struct session *s, uint16_t status)
 		return;
 	x->x.record.received_bytes = tcp_received(s->connection)->len;
 	x->request.body.ended = true;
+	if (unreadable)
+		head_classify_refused(p, x);
 	answer(p, s, &(struct proxy_answer){.status = status, .close = true});
 }
 
@@ -222,11 +225,11 @@ read_head(struct proxy *p, struct session *s)
 		begin_request(p, s);
 		break;
 	case HEAD_BAD:
-		refuse(p, s, status);
+		refuse(p, s, status, true);
 		break;
 	case HEAD_MORE:
 		if (s->client_ended)
-			refuse(p, s, 400);
+			refuse(p, s, 400, false);
 		break;
 	}
 }
@@ -252,7 +255,7 @@ session_timeout(struct proxy *p, struct session *s)
 		session_end(p, s, false);
 		break;
 	case SESSION_HEAD:
-		refuse(p, s, 408);
+		refuse(p, s, 408, false);
 		break;
 	case SESSION_EXCHANGE:
 		if (!x->answer_begun)
@@ -283,6 +286,19 @@ on_timer(struct timer *timer, void *arg)
 		session_timeout(p, s);
 	if (s->state != SESSION_CLOSED)
 		timer_wheel_add(&p->wheel, &s->timer, deadline_of(s), on_timer);
+}
+
+/* Between requests of a listener that is to be left: nobody waits for anything. */
+void
+session_sweep(struct proxy *p, struct session *s)
+{
+	bool draining = false;
+
+	if (s->state != SESSION_IDLE)
+		return;
+	p->config.service->policy(p->config.service_arg, s->info.frontend, &draining);
+	if (draining)
+		session_end(p, s, false);
 }
 
 /* Events. */
@@ -358,15 +374,20 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 bool
 session_accepted(struct proxy *p, struct tcp_connection *connection)
 {
-	struct session *s = proxy_take_session(p);
 	const struct tcp_listener *listener = tcp_listener_of(connection);
+	uint32_t frontend = (uint32_t)(uintptr_t)listener->user;
+	struct session *s = NULL;
 
-	if (s == NULL)
+	if (p->sessions_n < p->config.connections_max - p->config.connections_max / 4)
+		s = proxy_take_session(p);
+	if (s == NULL) {
+		p->config.service->rejected(p->config.service_arg, frontend);
 		return false;
+	}
 	s->side.on_event = session_event;
 	s->connection = connection;
 	s->info = (struct proxy_session_info){.tuple = tcp_tuple_of(connection),
-					      .frontend = (uint32_t)(uintptr_t)listener->user,
+					      .frontend = frontend,
 					      .number = p->sessions_begun++};
 	if (!p->config.service->accepted(p->config.service_arg, &s->info, &s->settings)) {
 		proxy_give_session(p, s);

@@ -213,14 +213,15 @@ begin_response(struct proxy *p, struct upstream *u)
 		session_fail(p, s, 502);
 		return;
 	}
-	if (chain_is_empty(&bytes))
+	if (x->x.record.target_status == 0)
 		return; /* an interim response that nobody waits for */
 	chain_free(p->config.pool, &x->head);
 	x->idempotent = false;
 	x->answer_begun = true;
 	x->x.record.answered_us = p->now_us;
 	x->x.record.sent_bytes += bytes.len;
-	tcp_send(p->config.tcp, s->connection, &bytes);
+	if (!chain_is_empty(&bytes))
+		tcp_send(p->config.tcp, s->connection, &bytes);
 }
 
 /* @return  whether the head of the final response has been read. */

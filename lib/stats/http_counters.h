@@ -14,7 +14,7 @@
 
 /** Per (worker, frontend). */
 struct http_frontend_counters {
-	uint64_t new_connections;    /* NewConnectionCount, of clients and to targets */
+	uint64_t new_connections;    /* NewConnectionCount, of clients only */
 	uint64_t closed_connections; /* new - closed = ActiveConnectionCount */
 	uint64_t rejected_connections;
 	uint64_t requests; /* RequestCount: a target was chosen */

@@ -76,6 +76,11 @@ class Connection:
         line, self.left = self.left.split(b"\r\n", 1)
         return line
 
+    def until_closed(self) -> bytes:
+        while self._more():
+            pass
+        return self.left
+
     def _exactly(self, n: int) -> bytes:
         while len(self.left) < n:
             if not self._more():

@@ -213,6 +213,19 @@ def test_upgrade(odd):
     assert odd.is_closed()
 
 
+def test_http_0_9(lab, weir):
+    """One line asks, and what answers is a body alone; the connection's end is its end."""
+    with Connection(lab.client) as c:
+        c.send("GET /\r\n")
+        assert c.until_closed().split()[0] in (b"t1", b"t2", b"t3")
+
+
+def test_no_upgrade_but_websocket(odd):
+    """A tunnel of another protocol would pass the rules by: the target isn't asked for one."""
+    odd.send("GET /upgrade HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    assert odd.answer().status == 502  # this target switches unasked
+
+
 @pytest.mark.parametrize("path, status", [
     ("/garbage", 502), ("/reset", 502), ("/close", 502), ("/bad-length", 502), ("/big-head/40000", 502),
     ("/status/204", 204), ("/status/304", 304), ("/status/404", 404), ("/status/503", 503),
@@ -263,6 +276,9 @@ REFUSED = [
     ("no HTTP", b"hello\r\n\r\n", 400),
     ("version", b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
     ("method TRACE", b"TRACE / HTTP/1.1\r\nHost: a.example\r\n\r\n", 405),
+    ("two hosts", b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n", 400),
+    ("bad host", b"GET / HTTP/1.1\r\nHost: a.example/b\r\n\r\n", 400),
+    ("coding over a coding", b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
     ("space before colon", b"GET / HTTP/1.1\r\nHost : a.example\r\n\r\n", 400),
     ("folded field", b"GET / HTTP/1.1\r\nHost: a.example\r\nX-A: b\r\n c\r\n\r\n", 400),
     ("NUL in a field", b"GET / HTTP/1.1\r\nHost: a.example\r\nX-A: b\0c\r\n\r\n", 400),

@@ -5,12 +5,13 @@ import contextlib
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from http_client import Connection
-from topology import ROOT, wait_until
+from topology import PYTHON, ROOT, wait_until
 
 LOAD = Path(os.environ.get("WEIR_BUILD", ROOT / "build")) / "test" / "perf" / "http_load"
 
@@ -113,3 +114,44 @@ def test_several_workers(lab, start_weir, workers):
     assert len(rows) == workers and all(row["taken_over"] + row["handed_over"] > 0 for row in rows)
     with Connection(lab.client) as c:
         assert all(c.get("/").status == 200 for _ in range(10))
+
+
+@pytest.fixture
+def failing(lab):
+    """Three targets on port 8081 of which one answers 500."""
+    for target in lab.targets:
+        status = 500 if target is lab.targets[2] else 200
+        target.serve("fail", PYTHON, "-c", FAILING, "8081", str(status), ready=lambda t=target: t.is_listening(8081))
+    yield
+    for target in lab.targets:
+        target.stop("fail")
+
+
+FAILING = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        healthy = self.headers["User-Agent"] == "ELB-HealthChecker/2.0"
+        self.send_response(200 if healthy else int(sys.argv[2]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_a_target_that_fails_gets_less(lab, start_weir, failing):
+    """Automatic Target Weights: the one whose answers are errors is found, and mitigated."""
+    weir = start_weir(SERVICES.format(algorithm="weighted_random").replace(":80\n", ":8081\n").replace(
+        "[listener shop:8081", "[listener shop:80").replace(
+        "    deregistration_delay", "    load_balancing.algorithm.anomaly_mitigation = on\n    deregistration_delay"))
+    with load(lab, rate=100, seconds=14):
+        wait_until("found and mitigated",
+                   lambda: weir.ask("metrics", target_group="web")["MitigatedHostCount"] == 1, 12)
+        before = requests_of(weir)
+        time.sleep(4)
+        after = requests_of(weir)
+    got = {target: after[target] - before[target] for target in after}
+    assert got["198.18.2.13:8081"] < got["198.18.2.11:8081"] / 3
+    assert got["198.18.2.13:8081"] < got["198.18.2.12:8081"] / 3
