@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "alb.h"
-#include "http_desync.h"
+#include "http_reason.h"
 
 bool
 alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
@@ -275,9 +275,9 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	puts_to(l, "\" \"");
 	puts_to(l, p->classification == HTTP_COMPLIANT
 			   ? "-"
-			   : http_desync_class_name((enum http_desync_class)p->classification));
+			   : http_class_name((enum http_class)p->classification));
 	puts_to(l, "\" \"");
-	puts_to(l, http_desync_reason_name((enum http_desync_reason)p->classification_reason));
+	puts_to(l, http_reason_name((enum http_reason)p->classification_reason));
 	snprintf(id, sizeof(id), "\" TID_%032llx ", (unsigned long long)r->session);
 	puts_to(l, id);
 	put_quoted(l, r, p->transformed_host);
