@@ -7,7 +7,7 @@
 
 #include "alb_connection.h"
 #include "alb_record.h"
-#include "http_desync.h"
+#include "http_verdict.h"
 #include "target_set.h"
 
 #define SCRATCH_BYTES 32768
@@ -24,9 +24,10 @@ struct alb {
 	struct balance_target *targets; /* [SNAPSHOT_TARGETS] */
 	uint32_t *heaps;                /* [SNAPSHOT_GROUPS * HEAP_MAX], of groups */
 	char text[SCRATCH_BYTES];       /* what is rewritten, a Location */
-	char trace_id[512];
+	uint8_t trace_id[HTTP_TRACE_ID_MAX];
 	struct alb_cookie_keys *keys;
 	char cookies[4][ALB_COOKIE_SET_MAX]; /* of the response being written */
+	struct http_line cookie_lines[4];
 };
 
 /* What proxy_exchange.service[] holds. */
@@ -191,19 +192,19 @@ let_go(struct alb *alb, struct proxy_exchange *x)
 
 /* Requests. */
 
-static void
-field_of(const void *arg, uint32_t i, struct alb_text *name, struct alb_text *value)
-{
-	const struct http_field *f = &((const struct http_request *)arg)->fields.at[i];
-
-	*name = (struct alb_text){(const char *)f->name.at, f->name.len};
-	*value = (struct alb_text){(const char *)f->value.at, f->value.len};
-}
-
 static struct alb_text
 text_of(struct http_text t)
 {
 	return (struct alb_text){(const char *)t.at, t.len};
+}
+
+static void
+field_of(const void *arg, uint32_t i, struct alb_text *name, struct alb_text *value)
+{
+	const struct http_head *h = arg;
+
+	*name = text_of(http_field_name(h, &h->fields[i]));
+	*value = text_of(http_field_value(h, &h->fields[i]));
 }
 
 static struct http_text
@@ -354,38 +355,15 @@ rewrite(struct alb *alb, struct proxy_exchange *x, const struct alb_action *acti
 	return true;
 }
 
-/*
- * A23:load-balancer-request-tracing.  Without one: Root; with a Root: Self in front, the rest kept;
- * with a Self too: that is replaced.
- */
-static const char *
+static struct http_text
 trace_id(struct alb *alb, struct proxy_exchange *x, const struct http_request *request)
 {
-	struct http_text given = {0};
-	uint64_t a = next_random(alb), b = next_random(alb);
-	size_t at = 0;
-	bool root = false;
+	uint64_t random[2] = {next_random(alb), next_random(alb)};
+	uint32_t len = http_trace_id(alb->trace_id, &request->head, (uint32_t)wall_s(alb),
+				     (const uint8_t *)random);
 
-	for (uint32_t i = 0; i < request->fields.n; i++) {
-		if (request->fields.at[i].id == HTTP_X_AMZN_TRACE_ID && given.at == NULL)
-			given = request->fields.at[i].value;
-	}
-	for (uint32_t i = 0; i + 5 <= given.len && given.len < 256; i++)
-		root |= memcmp(given.at + i, "Root=", 5) == 0;
-	at = (size_t)snprintf(alb->trace_id, sizeof(alb->trace_id), "%s=1-%08x-%08x%016llx",
-			      root ? "Self" : "Root", (uint32_t)(wall_us(alb) / 1000000),
-			      (uint32_t)a, (unsigned long long)b);
-	for (uint32_t i = 0; given.len < 256 && i < given.len;) {
-		const uint8_t *end = memchr(given.at + i, ';', given.len - i);
-		uint32_t n = end == NULL ? given.len - i : (uint32_t)(end - given.at) - i;
-
-		if (n > 0 && !(n >= 5 && memcmp(given.at + i, "Self=", 5) == 0))
-			at += (size_t)snprintf(alb->trace_id + at, sizeof(alb->trace_id) - at,
-					       ";%.*s", (int)n, (const char *)given.at + i);
-		i += n + 1;
-	}
-	x->record.trace_id = proxy_keep(x, alb->trace_id, at);
-	return alb->trace_id;
+	x->record.trace_id = proxy_keep(x, alb->trace_id, len < 256 ? len : 256);
+	return (struct http_text){alb->trace_id, len};
 }
 
 static void
@@ -394,14 +372,15 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 {
 	struct alb *alb = arg;
 	const struct alb_listener *l = listener_of(alb, x->record.frontend);
-	struct alb_request r = {.method = text_of(request->method),
-				.host = text_of(request->host),
-				.path = text_of(request->path),
-				.query = text_of(request->query),
+	const struct http_head *h = &request->head;
+	struct alb_request r = {.method = text_of(http_text(h, request->method)),
+				.host = text_of(http_text(h, request->host)),
+				.path = text_of(http_text(h, request->path)),
+				.query = text_of(http_text(h, request->query)),
 				.client = x->session->tuple->remote,
-				.fields_n = request->fields.n,
+				.fields_n = h->fields_n,
 				.field = field_of,
-				.fields = request};
+				.fields = h};
 	const struct alb_action *action;
 	uint32_t rule;
 
@@ -468,13 +447,16 @@ add_cookie(struct alb *alb, struct http_response_edits *edits, enum alb_cookie_k
 
 	alb_cookie_seal(alb->keys, kind, cookie, (uint32_t)next_random(alb), text);
 	for (int cors = 0; cors <= 1; cors++) {
-		char *out = alb->cookies[edits->cookies_n];
+		struct http_line *line = &alb->cookie_lines[edits->lines_n];
+		char *out = alb->cookies[edits->lines_n];
 
 		if (alb_cookie_name(kind, cors != 0) == NULL)
 			continue;
-		edits->cookies[edits->cookies_n].at = (const uint8_t *)out;
-		edits->cookies[edits->cookies_n++].len =
-			alb_cookie_set(kind, cors != 0, text, wall_s(alb), out);
+		line->name = (struct http_text){(const uint8_t *)"Set-Cookie", 10};
+		line->value.at = (const uint8_t *)out;
+		line->value.len = alb_cookie_set(kind, cors != 0, text, wall_s(alb), out);
+		edits->lines = alb->cookie_lines;
+		edits->lines_n++;
 	}
 }
 

@@ -22,11 +22,14 @@
 
 struct alb;
 
+#define ALB_INSERTS_MAX 10
+
 /** A listener as workers see it; immutable. */
 struct alb_listener {
 	struct snapshot_service service; /* first */
 	struct proxy_listener_settings settings;
 	struct http_policy policy;
+	struct http_line inserts[ALB_INSERTS_MAX];
 	struct alb_rules *rules;
 	uint64_t load_balancer_id;
 	bool log_access, log_connections;

@@ -5,6 +5,7 @@
 
 #include "alb.h"
 #include "check.h"
+#include "http_verdict.h"
 
 static void
 free_listener(struct snapshot_service *service)
@@ -12,7 +13,7 @@ free_listener(struct snapshot_service *service)
 	struct alb_listener *l = (struct alb_listener *)service;
 
 	for (uint32_t i = 0; i < l->policy.inserts_n; i++)
-		free((char *)(uintptr_t)l->policy.inserts[i].value);
+		free((char *)(uintptr_t)l->inserts[i].value.at);
 	alb_rules_free(l->rules);
 	free(l);
 }
@@ -25,9 +26,15 @@ group_index(const void *arg, uint64_t id)
 	return ref_index(registry_find(&registries->groups, id));
 }
 
+static struct http_text
+text_of(const char *s)
+{
+	return (struct http_text){(const uint8_t *)s, (uint32_t)strlen(s)};
+}
+
 /* A:header-modification: fields that a listener adds to every response. */
 static bool
-read_inserts(struct http_policy *policy, const struct model_listener *ml)
+read_inserts(struct alb_listener *l, const struct model_listener *ml)
 {
 	static const struct {
 		const char *key, *name;
@@ -52,11 +59,11 @@ read_inserts(struct http_policy *policy, const struct model_listener *ml)
 		value = model_given((const void *)ml, key);
 		if (value == NULL || *value == '\0')
 			continue;
-		policy->inserts[policy->inserts_n].name = inserts[i].name;
-		policy->inserts[policy->inserts_n].value = strdup(value);
-		if (policy->inserts[policy->inserts_n].value == NULL)
+		value = strdup(value);
+		if (value == NULL)
 			return false;
-		policy->inserts_n++;
+		l->inserts[l->policy.inserts_n++] =
+			(struct http_line){text_of(inserts[i].name), text_of(value)};
 	}
 	return true;
 }
@@ -93,7 +100,8 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 				     .preserve_host_header = lb->preserve_host_header,
 				     .response_server = ml->server_header,
 				     .port = ml->port,
-				     .default_host = l->default_host};
+				     .default_host = text_of(l->default_host),
+				     .inserts = l->inserts};
 }
 
 static int
@@ -176,7 +184,7 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 	read_attributes(l, lb, ml);
 	read_groups(l, input->model, ml, registries);
 	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
-	if (l->rules == NULL || !read_inserts(&l->policy, ml)) {
+	if (l->rules == NULL || !read_inserts(l, ml)) {
 		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,
 			 ml->name, reason);
 		free_listener(&l->service);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "alb.h"
-#include "http_desync.h"
+#include "http_reason.h"
 #include "log_line.h"
 
 bool
@@ -180,9 +180,9 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	log_puts(l, "\" \"");
 	log_puts(l, p->classification == HTTP_COMPLIANT
 			    ? "-"
-			    : http_desync_class_name((enum http_desync_class)p->classification));
+			    : http_class_name((enum http_class)p->classification));
 	log_puts(l, "\" \"");
-	log_puts(l, http_desync_reason_name((enum http_desync_reason)p->classification_reason));
+	log_puts(l, http_reason_name((enum http_reason)p->classification_reason));
 	log_puts(l, "\" ");
 	log_put_trace_id(l, r->session);
 	log_puts(l, " ");

@@ -3,50 +3,14 @@
 
 #include <string.h>
 
-static void
-skip_blanks(struct http_text *t)
-{
-	while (t->len > 0 && (t->at[0] == ' ' || t->at[0] == ';')) {
-		t->at++;
-		t->len--;
-	}
-}
-
-/* Of `a=b; c=d`. */
-static bool
-find_pair(struct http_text pairs, const char *name, size_t name_len, struct http_text *value)
-{
-	while (pairs.len > 0) {
-		const uint8_t *end;
-		uint32_t n;
-
-		skip_blanks(&pairs);
-		end = memchr(pairs.at, ';', pairs.len);
-		n = end == NULL ? pairs.len : (uint32_t)(end - pairs.at);
-		if (n > name_len && pairs.at[name_len] == '=' &&
-		    memcmp(pairs.at, name, name_len) == 0) {
-			*value = (struct http_text){pairs.at + name_len + 1,
-						    n - (uint32_t)name_len - 1};
-			return true;
-		}
-		pairs.at += n;
-		pairs.len -= n;
-	}
-	return false;
-}
+#include "http_cookie.h"
 
 bool
 alb_cookie_of(const struct http_request *request, const char *name, struct http_text *value)
 {
-	size_t name_len = strlen(name);
+	struct http_text wanted = {(const uint8_t *)name, (uint32_t)strlen(name)};
 
-	for (uint32_t i = 0; i < request->fields.n; i++) {
-		const struct http_field *f = &request->fields.at[i];
-
-		if (f->id == HTTP_COOKIE && find_pair(f->value, name, name_len, value))
-			return true;
-	}
-	return false;
+	return http_cookie_find(&request->head, wanted, value);
 }
 
 /* The twin for other sites counts first. */
@@ -104,12 +68,12 @@ alb_sticky_app_cookie_set(const struct http_response *response, const struct alb
 {
 	size_t name_len = strlen(group->app_cookie_name);
 
-	for (uint32_t i = 0; i < response->fields.n; i++) {
-		const struct http_field *f = &response->fields.at[i];
+	for (uint32_t i = 0; i < response->head.fields_n; i++) {
+		const struct http_field *f = &response->head.fields[i];
+		struct http_text value = http_field_value(&response->head, f);
 
-		if (f->id == HTTP_SET_COOKIE && f->value.len > name_len &&
-		    f->value.at[name_len] == '=' &&
-		    memcmp(f->value.at, group->app_cookie_name, name_len) == 0)
+		if (f->id == HTTP_SET_COOKIE && value.len > name_len && value.at[name_len] == '=' &&
+		    memcmp(value.at, group->app_cookie_name, name_len) == 0)
 			return true;
 	}
 	return false;

@@ -1,62 +1,53 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "http_body.h"
 
-enum chunk_state {
-	CHUNK_SIZE,      /* before the first digit */
-	CHUNK_DIGITS,    /* at least one has come */
-	CHUNK_BLANK,     /* blanks behind them: an extension follows, or the line's end */
-	CHUNK_EXTENSION, /* ignored until the line ends */
-	CHUNK_SIZE_LF,
-	CHUNK_DATA,
-	CHUNK_DATA_CR,
-	CHUNK_DATA_LF,
-	CHUNK_TRAILER_START, /* of a line: an empty one ends the body */
-	CHUNK_TRAILER,
-	CHUNK_TRAILER_LF,
+/* http_body.state, of the chunked coding: what is awaited (RFC 9112 section 7.1). */
+enum {
+	CHUNK_SIZE,      /* first digit */
+	CHUNK_DIGITS,    /* further digits */
+	CHUNK_BLANK,     /* blanks in front of an extension's semicolon */
+	CHUNK_EXTENSION, /* to the line's end */
+	CHUNK_LINE_FEED, /* of the size's line */
+	CHUNK_PAYLOAD,
+	CHUNK_END_CR, /* behind the payload */
 	CHUNK_END_LF,
+	TRAILER_BEGIN, /* of a line */
+	TRAILER_LINE,  /* in it */
+	TRAILER_LF,    /* of a line */
+	TRAILER_LAST,  /* line feed of the empty line */
 };
 
-static struct http_body
-body_of(enum http_body_kind kind, uint64_t length)
-{
-	return (struct http_body){.kind = (uint8_t)kind,
-				  .left = length,
-				  .ended = kind == HTTP_BODY_NONE ||
-					   (kind == HTTP_BODY_LENGTH && length == 0)};
-}
+/* More could make a size beyond 2^63, which nobody sends. */
+#define CHUNK_SIZE_MAX (UINT64_MAX >> 5)
 
 struct http_body
 http_request_body(const struct http_request *r)
 {
-	const struct http_framing *f = &r->fields.framing;
+	const struct http_head *h = &r->head;
 
-	if (f->chunked)
-		return body_of(HTTP_BODY_CHUNKED, 0);
-	return body_of(f->has_length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE, f->length);
+	if (h->has_coding)
+		return http_body_of(HTTP_BODY_CHUNKED, 0);
+	return http_body_of(h->has_length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE, h->content_length);
 }
 
-bool
-http_response_body(const struct http_response *r, bool to_head, struct http_body *body)
+struct http_body
+http_response_body(const struct http_response *r, enum http_method method)
 {
-	const struct http_framing *f = &r->fields.framing;
+	const struct http_head *h = &r->head;
 
-	*body = body_of(HTTP_BODY_NONE, 0);
-	if (f->length_invalid || f->lengths_differ || f->coding_invalid || f->codings_repeat ||
-	    f->other_coding || (f->has_length && f->has_coding && f->chunked))
-		return false;
-	if (to_head || r->status < 200 || r->status == 204 || r->status == 304)
-		return true;
-	if (f->chunked)
-		*body = body_of(HTTP_BODY_CHUNKED, 0);
-	else if (f->has_length)
-		*body = body_of(HTTP_BODY_LENGTH, f->length);
-	else
-		*body = body_of(HTTP_BODY_UNTIL_CLOSE, 0);
-	return true;
+	if (method == HTTP_METHOD_HEAD || r->status < 200 || r->status == 204 || r->status == 304 ||
+	    (method == HTTP_METHOD_CONNECT && r->status < 300))
+		return http_body_of(HTTP_BODY_NONE, 0);
+	if (h->has_coding)
+		return http_body_of(HTTP_BODY_CHUNKED, 0);
+	if (h->has_length)
+		return http_body_of(HTTP_BODY_LENGTH, h->content_length);
+	return http_body_of(HTTP_BODY_UNTIL_CLOSE, 0);
 }
 
+/* -1: none. */
 static int
-digit_of(uint8_t c)
+hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -64,119 +55,175 @@ digit_of(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What ends the digits of a chunk's size. */
-static bool
-take_behind_size(struct http_body *b, uint8_t c)
+/* The size's line is over. */
+static void
+begin_payload(struct http_body *b)
 {
-	if (c == '\r')
-		b->state = CHUNK_SIZE_LF;
-	else if (c == ';')
-		b->state = CHUNK_EXTENSION;
-	else if (c == ' ' || c == '\t')
-		b->state = CHUNK_BLANK;
-	else
-		return false;
-	return true;
+	b->line = 0;
+	b->state = b->left == 0 ? TRAILER_BEGIN : CHUNK_PAYLOAD;
 }
 
-/* One byte of framing. @return false: malformed. */
+/* A byte of the size's line. @return false: malformed. */
 static bool
-take_byte(struct http_body *b, uint8_t c)
+step_size(struct http_body *b, uint8_t c)
 {
-	int digit;
+	int digit = hex_digit(c);
 
-	switch ((enum chunk_state)b->state) {
-	case CHUNK_SIZE:
-	case CHUNK_DIGITS:
-		digit = digit_of(c);
-		if (digit >= 0) {
-			if (b->left >> 59 != 0)
-				return false;
-			b->left = b->left << 4 | (uint64_t)digit;
-			b->state = CHUNK_DIGITS;
-			return ++b->line <= HTTP_CHUNK_LINE_MAX;
-		}
-		if (b->state == CHUNK_SIZE)
+	if (++b->line > HTTP_CHUNK_LINE_MAX)
+		return false;
+	if (digit >= 0) {
+		if (b->left > CHUNK_SIZE_MAX)
 			return false;
-		return take_behind_size(b, c);
-	case CHUNK_BLANK:
-		return ++b->line <= HTTP_CHUNK_LINE_MAX && take_behind_size(b, c);
-	case CHUNK_EXTENSION:
+		b->left = b->left << 4 | (uint64_t)digit;
+		b->state = CHUNK_DIGITS;
+		return true;
+	}
+	if (b->state == CHUNK_SIZE)
+		return false;
+	b->state = c == '\r'               ? CHUNK_LINE_FEED
+		   : c == ';'              ? CHUNK_EXTENSION
+		   : c == ' ' || c == '\t' ? CHUNK_BLANK
+					   : CHUNK_SIZE;
+	return b->state != CHUNK_SIZE;
+}
+
+/*
+ * A byte of an extension: anything but a control character, which might end the line for somebody.
+ * What it says is dropped (RFC 9112 section 7.1.1).
+ */
+static bool
+step_extension(struct http_body *b, uint8_t c)
+{
+	if (++b->line > HTTP_CHUNK_LINE_MAX || ++b->extensions > HTTP_EXTENSIONS_MAX)
+		return false;
+	if (b->state == CHUNK_BLANK) {
+		if (c == ';')
+			b->state = CHUNK_EXTENSION;
+		return c == ';' || c == ' ' || c == '\t';
+	}
+	if (c == '\r')
+		b->state = CHUNK_LINE_FEED;
+	return c == '\r' || c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
+/*
+ * A byte of the trailer section.  Its lines are looked at when all are there; here it is about
+ * their ends.
+ */
+static bool
+step_trailer(struct http_body *b, uint8_t c)
+{
+	if (++b->line > HTTP_TRAILERS_LEN_MAX + 2)
+		return false;
+	switch (b->state) {
+	case TRAILER_BEGIN:
+		b->state = c == '\r' ? TRAILER_LAST : TRAILER_LINE;
+		/* Neither an empty line by LF alone, nor a folded one. */
+		return c == '\r' || (c > ' ' && c != 0x7f);
+	case TRAILER_LINE:
 		if (c == '\r')
-			b->state = CHUNK_SIZE_LF;
-		else if ((c < ' ' && c != '\t') || c == 127)
-			return false;
-		return ++b->line <= HTTP_CHUNK_LINE_MAX;
-	case CHUNK_SIZE_LF:
-		b->line = 0;
-		b->state = b->left > 0 ? CHUNK_DATA : CHUNK_TRAILER_START;
+			b->state = TRAILER_LF;
+		return c == '\r' || c == '\t' || (c >= ' ' && c != 0x7f);
+	case TRAILER_LF:
+		b->state = TRAILER_BEGIN;
 		return c == '\n';
-	case CHUNK_DATA_CR:
-		b->state = CHUNK_DATA_LF;
-		return c == '\r';
-	case CHUNK_DATA_LF:
-		b->state = CHUNK_SIZE;
-		return c == '\n';
-	case CHUNK_TRAILER_START:
-		if (c == '\r') {
-			b->state = CHUNK_END_LF;
-			return true;
-		}
-		b->state = CHUNK_TRAILER;
-		return c > ' ' && c != 127 && ++b->line <= HTTP_TRAILERS_MAX;
-	case CHUNK_TRAILER:
-		if (c == '\r')
-			b->state = CHUNK_TRAILER_LF;
-		else if ((c < ' ' && c != '\t') || c == 127)
-			return false;
-		return ++b->line <= HTTP_TRAILERS_MAX;
-	case CHUNK_TRAILER_LF:
-		b->state = CHUNK_TRAILER_START;
-		return c == '\n';
-	case CHUNK_END_LF:
+	default:
 		b->ended = c == '\n';
 		return b->ended;
-	case CHUNK_DATA:
-		break;
 	}
-	return false;
+}
+
+static bool
+step_byte(struct http_body *b, uint8_t c)
+{
+	switch (b->state) {
+	case CHUNK_SIZE:
+	case CHUNK_DIGITS:
+		return step_size(b, c);
+	case CHUNK_BLANK:
+	case CHUNK_EXTENSION:
+		return step_extension(b, c);
+	case CHUNK_LINE_FEED:
+		begin_payload(b);
+		return c == '\n';
+	case CHUNK_END_CR:
+		b->state = CHUNK_END_LF;
+		return c == '\r';
+	case CHUNK_END_LF:
+		b->state = CHUNK_SIZE;
+		b->line = 0;
+		return c == '\n';
+	default:
+		return step_trailer(b, c);
+	}
+}
+
+/* Whether a byte belongs to a trailer's line, and not to the empty one. */
+static bool
+is_of_trailer(const struct http_body *b, uint8_t c)
+{
+	return b->state == TRAILER_LINE || b->state == TRAILER_LF ||
+	       (b->state == TRAILER_BEGIN && c != '\r');
 }
 
 static struct http_body_step
 next_chunked(struct http_body *b, const uint8_t *bytes, uint32_t len)
 {
 	struct http_body_step step = {0};
+	uint32_t at = 0;
 
-	while (step.skip < len && b->state != CHUNK_DATA && !b->ended) {
-		if (!take_byte(b, bytes[step.skip])) {
+	while (at < len && !b->ended && b->state != CHUNK_PAYLOAD) {
+		bool trailer = is_of_trailer(b, bytes[at]);
+
+		if (!trailer && step.trailer > 0)
+			return step; /* framing comes first in a step */
+		if (!step_byte(b, bytes[at])) {
 			step.bad = true;
 			return step;
 		}
-		step.skip++;
+		at++;
+		step.trailer += trailer;
+		step.skip += !trailer;
 	}
-	if (b->state != CHUNK_DATA || b->ended)
+	if (b->state != CHUNK_PAYLOAD || at == len)
 		return step;
-	step.payload = len - step.skip < b->left ? len - step.skip : (uint32_t)b->left;
+	step.payload = b->left < len - at ? (uint32_t)b->left : len - at;
 	b->left -= step.payload;
 	if (b->left == 0)
-		b->state = CHUNK_DATA_CR;
+		b->state = CHUNK_END_CR;
 	return step;
 }
 
 struct http_body_step
 http_body_next(struct http_body *b, const uint8_t *bytes, uint32_t len)
 {
-	struct http_body_step step = {.payload = len};
+	struct http_body_step step = {0};
 
-	if (b->ended)
-		return (struct http_body_step){0};
-	if (b->kind == HTTP_BODY_CHUNKED)
-		return next_chunked(b, bytes, len);
-	if (b->kind == HTTP_BODY_LENGTH) {
-		if (step.payload > b->left)
-			step.payload = (uint32_t)b->left;
+	switch ((enum http_body_kind)b->kind) {
+	case HTTP_BODY_LENGTH:
+		step.payload = b->left < len ? (uint32_t)b->left : len;
 		b->left -= step.payload;
 		b->ended = b->left == 0;
+		return step;
+	case HTTP_BODY_UNTIL_CLOSE:
+		step.payload = len;
+		return step;
+	case HTTP_BODY_CHUNKED:
+		return next_chunked(b, bytes, len);
+	default:
+		step.bad = true;
+		return step;
 	}
-	return step;
+}
+
+uint32_t
+http_chunk_head(uint8_t *to, uint64_t size)
+{
+	uint32_t digits = (uint32_t)(67 - __builtin_clzll(size | 1)) / 4;
+
+	for (uint32_t i = 0; i < digits; i++)
+		to[i] = (uint8_t) "0123456789abcdef"[size >> (digits - 1 - i) * 4 & 15];
+	to[digits] = '\r';
+	to[digits + 1] = '\n';
+	return digits + 2;
 }

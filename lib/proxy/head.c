@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http_desync.h"
+#include "http_verdict.h"
 #include "proxy_private.h"
 
 #define BUFFER_FIRST 4096
-#define BUFFER_MAX   (HTTP_LINE_MAX + HTTP_REQUEST_HEAD_MAX + 4096)
+#define BUFFER_MAX   (HTTP_HEAD_MAX + 4096)
 #define WRITE_MAX    (4 * BUFFER_MAX)
 
 /* One of everything: a head is read and written within one call of the event loop. */
@@ -20,19 +20,13 @@ struct heads {
 };
 
 /* Of listeners that are gone. */
-static const struct http_policy no_policy = {
-	.desync_mode = HTTP_DESYNC_DEFENSIVE, .response_server = true, .default_host = ""};
+static const struct http_policy no_policy = {.desync_mode = HTTP_DESYNC_DEFENSIVE,
+					     .response_server = true};
 
 struct heads *
 heads_create(void)
 {
-	struct heads *heads = calloc(1, sizeof(*heads));
-
-	if (heads == NULL)
-		return NULL;
-	heads->request.fields.at = heads->request_fields;
-	heads->response.fields.at = heads->response_fields;
-	return heads;
+	return calloc(1, sizeof(struct heads));
 }
 
 void
@@ -101,23 +95,26 @@ in_one_piece(struct head *h, const struct chain *in, uint32_t *len)
 enum head_result
 head_read_request(struct proxy *p, struct head *h, const struct chain *in, uint16_t *status)
 {
-	struct heads *heads = p->heads;
-	uint32_t len, end;
+	struct http_request *r = &p->heads->request;
+	uint32_t len;
 	const uint8_t *bytes = in_one_piece(h, in, &len);
 
 	if (bytes == NULL) {
-		heads->request.defect = HTTP_DEFECT_NONE;
 		*status = 503;
 		return HEAD_BAD;
 	}
-	end = http_head_end(bytes, len, &h->scanned);
-	if (end == 0) {
-		*status = http_request_too_long(bytes, len);
-		heads->request.defect = *status == 414 ? HTTP_DEFECT_TARGET : HTTP_DEFECT_FIELD;
-		return *status != 0 ? HEAD_BAD : HEAD_MORE;
+	if (!http_wait_is_over(&h->wait, bytes, len))
+		return HEAD_MORE;
+	http_request_init(r, p->heads->request_fields, HTTP_FIELDS_MAX);
+	switch (http_request_parse(r, bytes, len)) {
+	case HTTP_COMPLETE:
+		return HEAD_DONE;
+	case HTTP_INCOMPLETE:
+		return HEAD_MORE;
+	default:
+		*status = r->head.refusal;
+		return HEAD_BAD;
 	}
-	*status = http_request_parse(&heads->request, bytes, end);
-	return *status != 0 ? HEAD_BAD : HEAD_DONE;
 }
 
 const struct http_request *
@@ -129,50 +126,36 @@ head_request(const struct proxy *p)
 uint32_t
 head_request_len(const struct proxy *p)
 {
-	return p->heads->request.len;
+	return p->heads->request.head.len;
+}
+
+static struct proxy_text
+keep(struct exchange *x, struct http_text t, uint32_t max)
+{
+	return proxy_keep(&x->x, t.at, t.len < max ? t.len : max);
 }
 
 static void
 keep_strings(struct exchange *x, const struct http_request *r)
 {
+	const struct http_head *h = &r->head;
+	const struct http_field *agent = http_find(h, HTTP_USER_AGENT);
 	struct proxy_record *record = &x->x.record;
 
-	record->method = proxy_keep(&x->x, r->method.at, r->method.len < 64 ? r->method.len : 64);
-	record->target_uri =
-		proxy_keep(&x->x, r->target.at, r->target.len < 1024 ? r->target.len : 1024);
-	record->host = proxy_keep(&x->x, r->host.at, r->host.len < 256 ? r->host.len : 256);
-	for (uint32_t i = 0; i < r->fields.n; i++) {
-		const struct http_field *f = &r->fields.at[i];
-
-		if (f->id == HTTP_USER_AGENT && record->user_agent.len == 0)
-			record->user_agent = proxy_keep(&x->x, f->value.at,
-							f->value.len < 512 ? f->value.len : 512);
-	}
-}
-
-static bool
-is_idempotent(const struct http_request *r)
-{
-	return r->is_get || r->is_head || http_text_is(r->method, "options") ||
-	       http_text_is(r->method, "put") || http_text_is(r->method, "delete");
-}
-
-static bool
-keeps_alive(const struct http_request *r)
-{
-	if (r->version < 11)
-		return r->version == 10 && r->fields.connection_keep_alive &&
-		       !r->fields.connection_close;
-	return !r->fields.connection_close;
+	record->method = keep(x, http_text(h, r->method), 64);
+	record->target_uri = keep(x, http_text(h, r->target), 1024);
+	record->host = keep(x, http_text(h, r->host), 256);
+	if (agent != NULL)
+		record->user_agent = keep(x, http_field_value(h, agent), 512);
 }
 
 void
 head_classify_refused(struct proxy *p, struct exchange *x)
 {
-	struct http_desync d = http_desync_classify(&p->heads->request, HTTP_DESYNC_DEFENSIVE);
+	struct http_verdict v = http_verdict(&p->heads->request, HTTP_DESYNC_DEFENSIVE);
 
-	x->x.record.classification = (uint8_t)d.class;
-	x->x.record.classification_reason = (uint8_t)d.reason;
+	x->x.record.classification = v.class;
+	x->x.record.classification_reason = v.reason;
 }
 
 struct head_verdict
@@ -181,31 +164,23 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	const struct http_request *r = &p->heads->request;
 	bool draining = false;
 	const struct http_policy *policy = policy_of(p, x, &draining);
-	struct http_desync d = http_desync_classify(r, (enum http_desync_mode)policy->desync_mode);
-	struct head_verdict verdict = {.status = d.status, .close = d.close || draining};
+	struct http_verdict v = http_verdict(r, (enum http_desync_mode)policy->desync_mode);
 
 	keep_strings(x, r);
-	x->version = r->version;
-	x->x.record.http_version = r->version;
-	x->x.record.classification = (uint8_t)d.class;
-	x->x.record.classification_reason = (uint8_t)d.reason;
-	x->x.record.invalid_header = r->fields.invalid_names > 0;
-	x->is_head = r->is_head;
-	x->may_reuse = !d.close;
+	x->version = r->head.version;
+	x->x.record.http_version = r->head.version;
+	x->x.record.classification = v.class;
+	x->x.record.classification_reason = v.reason;
+	x->x.record.invalid_header = r->head.invalid_names_n > 0;
+	x->is_head = r->method_id == HTTP_METHOD_HEAD;
+	x->may_reuse = !v.close;
 	x->request.body = http_request_body(r);
-	x->request.chunk_out = r->fields.framing.chunked;
-	x->idempotent = is_idempotent(r) && x->request.body.ended;
-	x->upgrade = r->fields.connection_upgrade && r->version == 11 && x->request.body.ended;
-	verdict.close |= !keeps_alive(r);
-	verdict.expects_continue = r->expects_continue && r->version == 11;
-	/* RFC 9112 section 3.2: one Host at most, and in HTTP/1.1 exactly one. */
-	if (verdict.status == 0 && (r->hosts_n > 1 || (r->version == 11 && r->hosts_n == 0)))
-		verdict.status = 400;
-	if (verdict.status == 0 && http_forwarded_for_count(r) > 30)
-		verdict.status = 463;
-	if (verdict.status == 0 && r->is_connect)
-		verdict.status = 400;
-	return verdict;
+	x->request.chunk_out = r->head.has_coding;
+	x->idempotent = http_request_is_idempotent(r) && x->request.body.ended;
+	x->upgrade = http_request_upgrades(r);
+	return (struct head_verdict){.status = v.status,
+				     .close = v.close || draining || !http_keeps_alive(&r->head),
+				     .expects_continue = r->expects_continue};
 }
 
 /* Writing: into the scratch, then into as few buffers as it takes. */
@@ -226,7 +201,8 @@ head_write_request(struct proxy *p, struct exchange *x, const struct proxy_decis
 	char client[IP_ADDR_TEXT_MAX];
 	bool draining;
 
-	edits.client = ip_addr_format(&tuple->remote, client);
+	edits.client.at = (const uint8_t *)ip_addr_format(&tuple->remote, client);
+	edits.client.len = (uint32_t)strlen(client);
 	edits.client_port = ntohs(tuple->remote_port_be);
 	edits.upgrade = x->upgrade;
 	http_request_write(&w, &p->heads->request, policy_of(p, x, &draining), &edits);
@@ -238,22 +214,24 @@ head_write_request(struct proxy *p, struct exchange *x, const struct proxy_decis
 enum head_result
 head_read_response(struct proxy *p, struct head *h, const struct chain *in)
 {
-	struct heads *heads = p->heads;
-	uint32_t len, end;
+	struct http_response *r = &p->heads->response;
+	enum http_result result;
+	uint32_t len;
 	const uint8_t *bytes = in_one_piece(h, in, &len);
 
 	if (bytes == NULL)
 		return HEAD_BAD;
-	end = http_head_end(bytes, len, &h->scanned);
-	if (end == 0)
-		return len > HTTP_RESPONSE_HEAD_MAX ? HEAD_BAD : HEAD_MORE;
-	return http_response_parse(&heads->response, bytes, end) ? HEAD_DONE : HEAD_BAD;
+	if (!http_wait_is_over(&h->wait, bytes, len))
+		return HEAD_MORE;
+	http_response_init(r, p->heads->response_fields, HTTP_FIELDS_MAX);
+	result = http_response_parse(r, bytes, len);
+	return result == HTTP_COMPLETE ? HEAD_DONE : result == HTTP_INVALID ? HEAD_BAD : HEAD_MORE;
 }
 
 uint32_t
 head_response_len(const struct proxy *p)
 {
-	return p->heads->response.len;
+	return p->heads->response.head.len;
 }
 
 static void
@@ -275,34 +253,27 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	struct bytes_writer w = bytes_writer(p->heads->written, WRITE_MAX);
 	const struct http_response *r = &p->heads->response;
 	struct http_response_edits edits = {.client_version = x->version};
+	struct http_response_plan plan;
 	bool draining = false;
 	const struct http_policy *policy = policy_of(p, x, &draining);
 
 	if (r->status < 200 && r->status != 101)
 		return true;
-	if (r->status == 101 && (!x->upgrade || !r->fields.connection_upgrade))
+	if (r->status == 101 &&
+	    (!x->upgrade || (r->head.connection & HTTP_CONNECTION_UPGRADE) == 0))
 		return false;
-	if (!http_response_body(r, x->is_head, &x->response.body))
-		return false;
+	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
+	x->response.body = plan.body;
+	x->response.chunk_out = plan.out == HTTP_BODY_CHUNKED;
 	x->x.record.target_status = r->status;
 	x->x.record.elb_status = r->status;
 	if (r->status == 101) {
 		begin_tunnel(x);
 		edits.upgrade = true;
 	}
-	if (r->fields.connection_close ||
-	    (r->version < 11 && (!r->fields.connection_keep_alive || r->fields.framing.has_coding)))
-		x->may_reuse = false;
-	/* A length that isn't known beforehand: chunks for who knows them, else the end says it. */
-	if (r->status != 101 && (x->response.body.kind == HTTP_BODY_CHUNKED ||
-				 x->response.body.kind == HTTP_BODY_UNTIL_CLOSE)) {
-		if (x->response.body.kind == HTTP_BODY_UNTIL_CLOSE)
-			x->may_reuse = false;
-		if (x->version >= 11)
-			x->response.chunk_out = edits.chunked = true;
-		else
-			x->session->close_after = true;
-	}
+	x->may_reuse &= plan.reuse;
+	x->session->close_after |= plan.close;
+	edits.out = plan.out;
 	if (draining)
 		x->session->close_after = true;
 	edits.close = x->session->close_after;
@@ -317,15 +288,20 @@ head_write_answer(struct proxy *p, struct exchange *x, const struct proxy_answer
 {
 	struct bytes_writer w = bytes_writer(p->heads->written, WRITE_MAX);
 	bool draining;
+	uint8_t date[HTTP_DATE_LEN];
 	struct http_answer answer = {.status = a->status,
 				     .close = close,
-				     .head_only = x->is_head,
-				     .content_type = a->content_type,
+				     .to_head = x->is_head,
 				     .body = {(const uint8_t *)a->body, a->body_len},
 				     .location = {(const uint8_t *)a->location, a->location_len},
-				     .wall_s = p->config.service->wall_s(p->config.service_arg),
+				     .date = {date, sizeof(date)},
 				     .client_version = x->version};
 
+	http_date(date, p->config.service->wall_s(p->config.service_arg));
+	if (a->content_type != NULL) {
+		answer.content_type.at = (const uint8_t *)a->content_type;
+		answer.content_type.len = (uint32_t)strlen(a->content_type);
+	}
 	http_answer_write(&w, &answer, policy_of(p, x, &draining));
 	return copy_written(p, &w, out);
 }

@@ -9,18 +9,18 @@
 #include <stdint.h>
 
 #include "chain.h"
+#include "http.h"
 
 struct exchange;
 struct proxy;
 struct proxy_answer;
 struct proxy_decision;
-struct http_request;
 
 /** A head that did not come in one piece; no memory until then. */
 struct head {
 	uint8_t *bytes;
 	uint32_t len, room;
-	uint32_t scanned; /* where the search for its end goes on */
+	struct http_wait wait; /* for its end */
 };
 
 enum head_result { HEAD_MORE, HEAD_DONE, HEAD_BAD };

@@ -47,6 +47,9 @@ take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, stru
 			return RELAY_MEMORY;
 		if (step.payload > 0 && !tcp_take(p->config.tcp, from, payload, step.payload))
 			return RELAY_MEMORY;
+		/* Trailers may be dropped (RFC 9110 section 6.5.1). */
+		if (step.trailer > 0 && !tcp_take(p->config.tcp, from, NULL, step.trailer))
+			return RELAY_MEMORY;
 	}
 	return RELAY_OK;
 }

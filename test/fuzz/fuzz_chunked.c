@@ -1,50 +1,105 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Any bytes as a body in the chunked coding, in pieces that the first byte chooses: payload, end
- * and refusal are what the second decoder makes of them in one piece.
+ * A chunked body: in one piece or many, the decoder yields what a second one yields, and refuses
+ * what that one refuses; what was collected as trailers is parsed or refused.
+ *
+ * Input: piece, then the body.
  */
-#include "check.h"
-#include "http_body.h"
-#include "http_twin.h"
+#include <stdint.h>
+
+#include "http_forward.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct outcome {
+	uint8_t *payload, *trailers;
+	uint32_t payload_len, trailers_len, at;
+	bool bad, ended;
+};
+
+static struct outcome
+decode(const uint8_t *bytes, uint32_t len, uint32_t piece)
+{
+	struct http_body body = http_body_of(HTTP_BODY_CHUNKED, 0);
+	struct outcome o = {.payload = malloc(len + 1), .trailers = malloc(len + 1)};
+	uint32_t have = 0;
+
+	while (!body.ended && o.at < len) {
+		struct http_body_step step;
+
+		if (have == o.at)
+			have = have + piece < len ? have + piece : len;
+		step = http_body_next(&body, bytes + o.at, have - o.at);
+		if (step.bad) {
+			o.bad = true;
+			return o;
+		}
+		o.at += step.skip;
+		memcpy(o.payload + o.payload_len, bytes + o.at, step.payload);
+		o.payload_len += step.payload;
+		o.at += step.payload;
+		memcpy(o.trailers + o.trailers_len, bytes + o.at, step.trailer);
+		o.trailers_len += step.trailer;
+		o.at += step.trailer;
+	}
+	o.ended = body.ended;
+	return o;
+}
+
+static void
+check_trailers(const struct outcome *o)
+{
+	static struct http_field fields[HTTP_FIELDS_MAX];
+	struct http_head h;
+	uint8_t *exact = malloc(o->trailers_len + 1);
+
+	memcpy(exact, o->trailers, o->trailers_len);
+	if (http_trailers_parse(&h, fields, HTTP_FIELDS_MAX, exact, o->trailers_len)) {
+		for (uint32_t i = 0; i < h.fields_n; i++)
+			CHECK(fields[i].id != HTTP_CONTENT_LENGTH && fields[i].id != HTTP_HOST &&
+			      fields[i].id != HTTP_TRANSFER_ENCODING);
+	}
+	free(exact);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct http_body body = {.kind = HTTP_BODY_CHUNKED};
-	size_t at = 0, n = 0, want_n, used = 0, piece;
-	uint8_t *payload, *want;
-	enum twin_chunks got;
-	bool bad = false;
+	struct outcome whole, cut;
+	struct twin_message *m;
+	const char *at;
+	int twin;
+	uint32_t len;
 
-	if (size < 2 || size > HTTP_CHUNK_LINE_MAX)
+	if (size < 1 || size > 8192) /* below all limits of length but that of a chunk's line */
 		return 0;
-	piece = data[0] + 1u;
-	data++;
-	size--;
-	payload = malloc(size);
-	want = malloc(size);
-	while (at < size && !body.ended && !bad) {
-		uint32_t len = (uint32_t)(size - at < piece ? size - at : piece);
-		uint8_t *bytes = malloc(len);
-		struct http_body_step step;
-
-		memcpy(bytes, data + at, len);
-		step = http_body_next(&body, bytes, len);
-		CHECK(step.skip <= len && step.payload <= len - step.skip);
-		CHECK(step.bad || step.skip + step.payload > 0);
-		memcpy(payload + n, bytes + step.skip, step.payload);
-		n += step.payload;
-		at += step.skip + step.payload;
-		bad = step.bad;
-		free(bytes);
+	len = (uint32_t)size - 1;
+	whole = decode(data + 1, len, len + 1);
+	cut = decode(data + 1, len, data[0] % 16 + 1);
+	CHECK(whole.bad == cut.bad && whole.ended == cut.ended);
+	if (!whole.bad) {
+		CHECK(whole.at == cut.at && whole.payload_len == cut.payload_len);
+		CHECK(memcmp(whole.payload, cut.payload, cut.payload_len) == 0);
+		CHECK(whole.trailers_len == cut.trailers_len);
+		CHECK(memcmp(whole.trailers, cut.trailers, cut.trailers_len) == 0);
 	}
-	got = twin_decode(data, size, want, &want_n, &used);
-	CHECK(bad == (got == TWIN_BAD) && body.ended == (got == TWIN_DONE));
-	CHECK(n == want_n && memcmp(payload, want, n) == 0);
-	CHECK(!body.ended || at == used);
-	free(payload);
-	free(want);
+	m = calloc(1, sizeof(*m));
+	m->body = malloc(size);
+	at = (const char *)data + 1;
+	twin = twin_chunked(m, &at, at + len);
+	if (twin < 0)
+		CHECK(whole.bad);
+	if (whole.ended) {
+		CHECK(twin == 1 && at == (const char *)data + 1 + whole.at);
+		CHECK(m->body_len == whole.payload_len);
+		CHECK(memcmp(m->body, whole.payload, m->body_len) == 0);
+		check_trailers(&whole);
+	}
+	free(m->body);
+	free(m);
+	free(whole.payload);
+	free(whole.trailers);
+	free(cut.payload);
+	free(cut.trailers);
 	return 0;
 }

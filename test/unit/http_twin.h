@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A second reader of HTTP heads and chunks: slow, simple, and not derived from lib/http.  It reads
- * what a careless peer would, and says whether it was written as RFC 9112 wants it.
+ * A second HTTP/1.1 parser: slow, simple, as strict as the RFCs allow, and written without a look
+ * at lib/http.  What weir forwards must mean the same to it.
  */
 #ifndef HTTP_TWIN_H
 #define HTTP_TWIN_H
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,19 +14,41 @@
 #include <string.h>
 #include <strings.h>
 
-#define TWIN_FIELDS_MAX 1100
+#define TWIN_FIELDS 1100
 
 struct twin_text {
 	const char *at;
 	size_t len;
 };
 
-struct twin_head {
-	struct twin_text line;
-	struct twin_text names[TWIN_FIELDS_MAX], values[TWIN_FIELDS_MAX];
-	size_t n;
-	bool well_formed; /* CRLF, `NAME: VALUE`, one empty line, at the end */
+struct twin_field {
+	struct twin_text name, value;
 };
+
+struct twin_message {
+	struct twin_text method, target; /* of a request */
+	int status;                      /* of a response */
+	struct twin_field fields[TWIN_FIELDS];
+	int fields_n;
+	char *body; /* malloc'd, decoded */
+	size_t body_len;
+	size_t len;    /* all of the message */
+	bool complete; /* the body too */
+};
+
+static inline bool
+twin_is_token(struct twin_text t)
+{
+	for (size_t i = 0; i < t.len; i++) {
+		unsigned char c = (unsigned char)t.at[i];
+
+		if (!isalnum(c) && (c == 0 || strchr("!#$%&'*+-.^_`|~", c) == NULL))
+			return false;
+		if (c >= 0x80)
+			return false;
+	}
+	return t.len > 0;
+}
 
 static inline bool
 twin_is(struct twin_text t, const char *s)
@@ -33,240 +56,258 @@ twin_is(struct twin_text t, const char *s)
 	return t.len == strlen(s) && strncasecmp(t.at, s, t.len) == 0;
 }
 
-static inline struct twin_text
-twin_trim(struct twin_text t)
+static inline const struct twin_field *
+twin_find(const struct twin_message *m, const char *name, int *n)
 {
-	for (; t.len > 0 && (*t.at == ' ' || *t.at == '\t'); t.at++, t.len--)
-		;
-	for (; t.len > 0 && (t.at[t.len - 1] == ' ' || t.at[t.len - 1] == '\t'); t.len--)
-		;
-	return t;
-}
+	const struct twin_field *found = NULL;
 
-static inline void
-twin_read_field(struct twin_head *h, struct twin_text line)
-{
-	size_t colon = 0;
-
-	while (colon < line.len && line.at[colon] != ':')
-		colon++;
-	if (colon == line.len || colon == 0 || line.len - colon < 2 || line.at[colon + 1] != ' ')
-		h->well_formed = false;
-	if (colon == line.len || h->n == TWIN_FIELDS_MAX)
-		return;
-	h->names[h->n] = (struct twin_text){line.at, colon};
-	h->values[h->n] = twin_trim((struct twin_text){line.at + colon + 1, line.len - colon - 1});
-	if (h->values[h->n].len + colon + 2 != line.len)
-		h->well_formed = false;
-	for (size_t i = 0; i < colon; i++) {
-		if (line.at[i] <= ' ' || line.at[i] >= 127 ||
-		    strchr("()<>@,;:\\\"/[]?={}", line.at[i]))
-			h->well_formed = false;
-	}
-	if (colon > 0)
-		h->n++;
-}
-
-static inline void
-twin_read(struct twin_head *h, const void *bytes, size_t len)
-{
-	const char *at = bytes, *end = at + len;
-	bool first = true;
-
-	h->n = 0;
-	h->line = (struct twin_text){"", 0};
-	h->well_formed = true;
-	while (at < end) {
-		struct twin_text line = {at, 0};
-		size_t n = 0;
-
-		while (at + n < end && at[n] != '\n')
-			n++;
-		line.len = n;
-		at += n + 1;
-		if (at > end)
-			h->well_formed = false;
-		if (line.len > 0 && line.at[line.len - 1] == '\r')
-			line.len--;
-		else
-			h->well_formed = false;
-		for (size_t i = 0; i < line.len; i++) {
-			if ((line.at[i] >= 0 && line.at[i] < ' ' && line.at[i] != '\t') ||
-			    line.at[i] == 127)
-				h->well_formed = false;
+	*n = 0;
+	for (int i = 0; i < m->fields_n; i++) {
+		if (twin_is(m->fields[i].name, name)) {
+			if (found == NULL)
+				found = &m->fields[i];
+			++*n;
 		}
-		if (line.len == 0 && !first) {
-			h->well_formed &= at == end;
-			return;
-		}
-		if (line.len == 0)
-			h->well_formed = false;
-		else if (first)
-			h->line = line;
-		else
-			twin_read_field(h, line);
-		first &= line.len == 0;
 	}
-	h->well_formed = false;
+	return found;
 }
 
-static inline size_t
-twin_count(const struct twin_head *h, const char *name)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < h->n; i++)
-		n += twin_is(h->names[i], name);
-	return n;
-}
-
-static inline struct twin_text
-twin_value(const struct twin_head *h, const char *name)
-{
-	for (size_t i = 0; i < h->n; i++) {
-		if (twin_is(h->names[i], name))
-			return h->values[i];
-	}
-	return (struct twin_text){"", 0};
-}
-
-/* Whether a field is named by one called Connection. */
+/* A line with CR LF and no other CR or LF. */
 static inline bool
-twin_is_named(const struct twin_head *h, struct twin_text name)
+twin_line(const char **at, const char *end, struct twin_text *line)
 {
-	for (size_t i = 0; i < h->n; i++) {
-		struct twin_text v = h->values[i];
-
-		for (size_t from = 0, k = 0; twin_is(h->names[i], "connection") && k <= v.len;
-		     k++) {
-			struct twin_text option;
-
-			if (k < v.len && v.at[k] != ',')
-				continue;
-			option = twin_trim((struct twin_text){v.at + from, k - from});
-			if (option.len == name.len &&
-			    strncasecmp(option.at, name.at, name.len) == 0)
-				return true;
-			from = k + 1;
+	for (const char *p = *at; p + 1 < end; p++) {
+		if (*p == '\n')
+			return false;
+		if (*p == '\r') {
+			if (p[1] != '\n')
+				return false;
+			*line = (struct twin_text){*at, (size_t)(p - *at)};
+			*at = p + 2;
+			return true;
 		}
 	}
 	return false;
 }
 
-/* Whether a field ends at a connection, or is written anew by whoever passes a message on. */
 static inline bool
-twin_ends_here(const struct twin_head *h, struct twin_text name)
+twin_fields(struct twin_message *m, const char **at, const char *end)
 {
-	static const char *const names[] = {"connection", "keep-alive",    "proxy-connection",
-					    "te",         "trailer",       "transfer-encoding",
-					    "upgrade",    "content-length"};
-	static const char *const stay[] = {"host",
-					   "cookie",
-					   "set-cookie",
-					   "x-forwarded-for",
-					   "x-forwarded-proto",
-					   "x-forwarded-port"};
+	struct twin_text line;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (twin_is(name, names[i]))
+	while (twin_line(at, end, &line)) {
+		struct twin_field *f = &m->fields[m->fields_n];
+		const char *colon = memchr(line.at, ':', line.len);
+
+		if (line.len == 0)
 			return true;
-	}
-	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++) {
-		if (twin_is(name, stay[i]))
+		if (colon == NULL || m->fields_n == TWIN_FIELDS)
 			return false;
-	}
-	return twin_is_named(h, name);
-}
-
-enum twin_chunks { TWIN_MORE, TWIN_DONE, TWIN_BAD };
-
-/* The line at `*at`, ended by CRLF. @return  TWIN_DONE: there it is. */
-static inline enum twin_chunks
-twin_line(const uint8_t *bytes, size_t len, size_t *at, size_t *n)
-{
-	for (size_t i = *at; i < len; i++) {
-		if (bytes[i] == '\r') {
-			if (i + 1 == len)
-				return TWIN_MORE;
-			*n = i - *at;
-			return bytes[i + 1] == '\n' ? TWIN_DONE : TWIN_BAD;
+		f->name = (struct twin_text){line.at, (size_t)(colon - line.at)};
+		f->value = (struct twin_text){colon + 1, line.len - f->name.len - 1};
+		while (f->value.len > 0 && (*f->value.at == ' ' || *f->value.at == '\t')) {
+			f->value.at++;
+			f->value.len--;
 		}
-		if ((bytes[i] < ' ' && bytes[i] != '\t') || bytes[i] == 127)
-			return TWIN_BAD;
-	}
-	return TWIN_MORE;
-}
+		while (f->value.len > 0 && (f->value.at[f->value.len - 1] == ' ' ||
+					    f->value.at[f->value.len - 1] == '\t'))
+			f->value.len--;
+		if (!twin_is_token(f->name))
+			return false;
+		for (size_t i = 0; i < f->value.len; i++) {
+			unsigned char c = (unsigned char)f->value.at[i];
 
-/* `DIGITS BLANKS [; ANYTHING]`, or as far as it has come. */
-static inline enum twin_chunks
-twin_size(const uint8_t *line, size_t n, uint64_t *size)
-{
-	size_t i = 0;
-
-	*size = 0;
-	for (; i < n && memchr("0123456789abcdefABCDEF", line[i], 22) != NULL; i++) {
-		uint8_t digit[2] = {line[i], 0};
-
-		if (*size >= UINT64_C(1) << 59)
-			return TWIN_BAD;
-		*size = *size * 16 + strtoul((const char *)digit, NULL, 16);
-	}
-	if (i == 0 && n > 0)
-		return TWIN_BAD;
-	for (; i < n && (line[i] == ' ' || line[i] == '\t'); i++)
-		;
-	return i < n && line[i] != ';' ? TWIN_BAD : TWIN_DONE;
-}
-
-/*
- * Decode all there is; `payload` has room for `len`.
- * @return  TWIN_DONE: `*used` bytes are the body.
- */
-static inline enum twin_chunks
-twin_decode(const uint8_t *bytes, size_t len, uint8_t *payload, size_t *payload_n, size_t *used)
-{
-	uint64_t size;
-	enum twin_chunks got;
-	size_t at = 0, n = 0;
-
-	*payload_n = 0;
-	do {
-		got = twin_line(bytes, len, &at, &n);
-		if (got == TWIN_MORE) { /* what is there may be bad already */
-			for (n = len - at; n > 0 && bytes[at + n - 1] == '\r'; n--)
-				;
-			return twin_size(bytes + at, n, &size) == TWIN_BAD || (n == 0 && at < len)
-				       ? TWIN_BAD
-				       : TWIN_MORE;
+			if ((c < 0x20 && c != '\t') || c == 0x7f)
+				return false;
 		}
-		if (got == TWIN_BAD || n == 0 || twin_size(bytes + at, n, &size) == TWIN_BAD)
-			return TWIN_BAD;
-		at += n + 2;
+		m->fields_n++;
+	}
+	return false;
+}
+
+/* 1: all there, 0: cut short, -1: malformed.  The payload goes to m->body. */
+static inline int
+twin_chunked(struct twin_message *m, const char **at, const char *end)
+{
+	const char *p = *at;
+
+	for (;;) {
+		unsigned long long size = 0;
+		int digits = 0;
+		const char *q;
+
+		for (q = p; q < end && isxdigit((unsigned char)*q); q++, digits++) {
+			if (size >> 59 != 0)
+				return -1;
+			size = size * 16 + (unsigned long long)(isdigit((unsigned char)*q)
+									? *q - '0'
+									: tolower(*q) - 'a' + 10);
+		}
+		if (q == end)
+			return 0;
+		if (digits == 0)
+			return -1;
+		while (q < end && (*q == ' ' || *q == '\t'))
+			q++;
+		if (q == end)
+			return 0;
+		if (*q != ';' && (q - p != digits || *q != '\r'))
+			return -1;
+		while (q < end && *q != '\r') {
+			unsigned char c = (unsigned char)*q++;
+
+			if ((c < 0x20 && c != '\t') || c == 0x7f)
+				return -1;
+		}
+		if (end - q < 2)
+			return 0;
+		if (q[1] != '\n')
+			return -1;
+		p = q + 2;
 		if (size == 0)
 			break;
-		n = size < len - at ? (size_t)size : len - at;
-		memcpy(payload + *payload_n, bytes + at, n);
-		*payload_n += n;
-		at += n;
-		if (at < len && n == size && bytes[at] != '\r')
-			return TWIN_BAD;
-		if (at + 1 < len && n == size && bytes[at + 1] != '\n')
-			return TWIN_BAD;
-		if (len - at < 2 || n < size)
-			return TWIN_MORE;
-		at += 2;
-	} while (at <= len);
-	for (;;) {
-		if (at < len && bytes[at] <= ' ' && bytes[at] != '\r')
-			return TWIN_BAD;
-		got = twin_line(bytes, len, &at, &n);
-		if (got != TWIN_DONE)
-			return got;
-		at += n + 2;
-		*used = at;
-		if (n == 0)
-			return TWIN_DONE;
+		if ((unsigned long long)(end - p) < size) {
+			memcpy(m->body + m->body_len, p, (size_t)(end - p));
+			m->body_len += (size_t)(end - p);
+			return 0;
+		}
+		memcpy(m->body + m->body_len, p, (size_t)size);
+		m->body_len += (size_t)size;
+		p += size;
+		if (p < end && *p != '\r')
+			return -1;
+		if (end - p < 2)
+			return 0;
+		if (p[1] != '\n')
+			return -1;
+		p += 2;
 	}
+	/* Trailers: lines until an empty one. */
+	for (;;) {
+		struct twin_text line;
+
+		if (p < end && (*p == ' ' || *p == '\t' || *p == '\n'))
+			return -1;
+		if (!twin_line(&p, end, &line))
+			return 0;
+		if (line.len == 0)
+			break;
+	}
+	*at = p;
+	return 1;
+}
+
+/* The body that the fields declare. `none`: there is none whatever they say. */
+static inline bool
+twin_body(struct twin_message *m, const char *at, const char *end, bool none, bool is_response)
+{
+	int lengths, codings;
+	const struct twin_field *length = twin_find(m, "content-length", &lengths);
+	const struct twin_field *coding = twin_find(m, "transfer-encoding", &codings);
+	size_t have = (size_t)(end - at);
+
+	if (lengths + codings > 1)
+		return false;
+	m->body = malloc(have + 1);
+	if (none) {
+		m->complete = true;
+	} else if (codings == 1) {
+		int result;
+
+		if (!twin_is(coding->value, "chunked"))
+			return false;
+		result = twin_chunked(m, &at, end);
+		if (result < 0)
+			return false;
+		m->complete = result > 0;
+	} else if (lengths == 1) {
+		unsigned long long n = 0;
+
+		if (length->value.len == 0 || length->value.len > 19)
+			return false;
+		for (size_t i = 0; i < length->value.len; i++) {
+			if (!isdigit((unsigned char)length->value.at[i]))
+				return false;
+			n = n * 10 + (unsigned long long)(length->value.at[i] - '0');
+		}
+		m->complete = n <= have;
+		m->body_len = m->complete ? (size_t)n : have;
+		memcpy(m->body, at, m->body_len);
+		at += m->body_len;
+	} else if (is_response) {
+		m->body_len = have;
+		memcpy(m->body, at, have);
+		at = end;
+	} else {
+		m->complete = true;
+	}
+	m->len = m->complete ? (size_t)(have - (size_t)(end - at)) : 0;
+	return true;
+}
+
+static inline bool
+twin_request(struct twin_message *m, const char *bytes, size_t len)
+{
+	const char *at = bytes, *end = bytes + len, *first, *second;
+	struct twin_text line;
+	int hosts;
+	bool good;
+
+	memset(m, 0, sizeof(*m));
+	if (!twin_line(&at, end, &line) || (first = memchr(line.at, ' ', line.len)) == NULL)
+		return false;
+	m->method = (struct twin_text){line.at, (size_t)(first - line.at)};
+	second = memchr(first + 1, ' ', line.len - m->method.len - 1);
+	if (second == NULL || !twin_is_token(m->method))
+		return false;
+	m->target = (struct twin_text){first + 1, (size_t)(second - first) - 1};
+	if (line.len - (size_t)(second - line.at) != 9 || memcmp(second, " HTTP/1.1", 9) != 0)
+		return false;
+	if (m->target.len == 0 || (*m->target.at != '/' && !twin_is(m->target, "*")))
+		return false;
+	for (size_t i = 0; i < m->target.len; i++) {
+		unsigned char c = (unsigned char)m->target.at[i];
+
+		if (c <= 0x20 || c >= 0x7f || c == '#')
+			return false;
+	}
+	if (!twin_fields(m, &at, end))
+		return false;
+	twin_find(m, "host", &hosts);
+	good = hosts == 1 && twin_body(m, at, end, false, false);
+	m->len += (size_t)(at - bytes);
+	return good;
+}
+
+static inline bool
+twin_response(struct twin_message *m, const char *bytes, size_t len, bool to_head)
+{
+	const char *at = bytes, *end = bytes + len;
+	struct twin_text line;
+	bool good;
+
+	memset(m, 0, sizeof(*m));
+	if (!twin_line(&at, end, &line) || line.len < 13 || memcmp(line.at, "HTTP/1.1 ", 9) != 0)
+		return false;
+	for (int i = 9; i < 12; i++) {
+		if (!isdigit((unsigned char)line.at[i]))
+			return false;
+		m->status = m->status * 10 + line.at[i] - '0';
+	}
+	if (line.at[12] != ' ')
+		return false;
+	for (size_t i = 13; i < line.len; i++) {
+		unsigned char c = (unsigned char)line.at[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	if (!twin_fields(m, &at, end))
+		return false;
+	good = twin_body(m, at, end,
+			 to_head || m->status < 200 || m->status == 204 || m->status == 304, true);
+	m->len += (size_t)(at - bytes);
+	return good;
 }
 
 #endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "http_cookie.h"
+
+#include <string.h>
+
+#include "http_put.h"
+
+/* Controls become blanks when a field is written: they are taken for such when one is read. */
+static bool
+is_blank(uint8_t c)
+{
+	return c <= ' ' || c == 0x7f;
+}
+
+static struct http_text
+trim(struct http_text t)
+{
+	while (t.len > 0 && is_blank(*t.at)) {
+		t.at++;
+		t.len--;
+	}
+	while (t.len > 0 && is_blank(t.at[t.len - 1]))
+		t.len--;
+	return t;
+}
+
+/* The next piece between semicolons. */
+static bool
+next_piece(struct http_text *list, struct http_text *piece)
+{
+	const uint8_t *semicolon;
+
+	if (list->len == 0)
+		return false;
+	semicolon = memchr(list->at, ';', list->len);
+	*piece = *list;
+	if (semicolon == NULL) {
+		list->len = 0;
+	} else {
+		piece->len = (uint32_t)(semicolon - list->at);
+		list->at = semicolon + 1;
+		list->len -= piece->len + 1;
+	}
+	*piece = trim(*piece);
+	return true;
+}
+
+bool
+http_cookie_next(struct http_text *list, struct http_cookie *cookie)
+{
+	struct http_text piece;
+
+	while (next_piece(list, &piece)) {
+		const uint8_t *equals = piece.len == 0 ? NULL : memchr(piece.at, '=', piece.len);
+		uint32_t n;
+
+		if (equals == NULL)
+			continue;
+		n = (uint32_t)(equals - piece.at);
+		cookie->name = trim((struct http_text){piece.at, n});
+		cookie->value = trim((struct http_text){equals + 1, piece.len - n - 1});
+		return true;
+	}
+	return false;
+}
+
+bool
+http_cookie_find(const struct http_head *h, struct http_text name, struct http_text *value)
+{
+	struct http_cookie cookie;
+
+	for (uint32_t i = 0; http_has(h, HTTP_COOKIE) && i < h->fields_n; i++) {
+		struct http_text list = http_field_value(h, &h->fields[i]);
+
+		if (h->fields[i].id != HTTP_COOKIE)
+			continue;
+		while (http_cookie_next(&list, &cookie)) {
+			if (cookie.name.len == name.len &&
+			    memcmp(cookie.name.at, name.at, name.len) == 0) {
+				*value = cookie.value;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+void
+http_put_cookie(struct bytes_writer *w, struct http_text value)
+{
+	const uint32_t own = sizeof(HTTP_OWN_COOKIE) - 1;
+	struct http_text piece;
+	bool any = false;
+
+	while (next_piece(&value, &piece)) {
+		if (piece.len == 0 ||
+		    (piece.len >= own && memcmp(piece.at, HTTP_OWN_COOKIE, own) == 0))
+			continue;
+		if (any)
+			HTTP_PUT(w, "; ");
+		else
+			HTTP_PUT(w, "Cookie: ");
+		http_put_value(w, piece);
+		any = true;
+	}
+	if (any)
+		HTTP_PUT(w, "\r\n");
+}
