@@ -16,6 +16,7 @@
 
 struct alb {
 	struct alb_settings settings;
+	struct alb_log log;
 	const struct snapshot *snapshot; /* of this turn */
 	uint64_t now_us;
 	uint64_t random;
@@ -93,8 +94,8 @@ log_connection(struct alb *alb, const struct proxy_session_info *session, bool r
 {
 	const struct alb_listener *l = listener_of(alb, session->frontend);
 
-	if (l != NULL && l->log_connections && alb->settings.log != NULL &&
-	    !alb_connection_write(alb->settings.log, l, session, refused, alb->settings.wall_us))
+	if (l != NULL && l->log_connections && alb->log.ring != NULL &&
+	    !alb_connection_write(&alb->log, l, session, refused))
 		counters_of(alb, session->frontend)->log_lost++;
 }
 
@@ -539,8 +540,8 @@ on_done(void *arg, const struct proxy_exchange *x)
 
 	let_go(alb, (struct proxy_exchange *)(uintptr_t)x);
 	count(alb, x);
-	if (l != NULL && l->log_access && alb->settings.log != NULL &&
-	    !alb_record_write(alb->settings.log, l, x, alb->settings.wall_us, alb->snapshot))
+	if (l != NULL && l->log_access && alb->log.ring != NULL &&
+	    !alb_record_write(&alb->log, l, x, alb->snapshot))
 		counters_of(alb, x->record.frontend)->log_lost++;
 }
 
@@ -564,6 +565,9 @@ alb_create(const struct alb_settings *settings, struct proxy_config *proxy)
 		return NULL;
 	alb->settings = *settings;
 	alb->random = settings->seed;
+	alb->log = (struct alb_log){.ring = settings->log,
+				    .wall_us = settings->wall_us,
+				    .first_connection = next_random(alb)};
 	alb->scratch = alb_scratch_create();
 	alb->keys = alb_cookie_keys_create(settings->secrets, settings->secrets_n);
 	alb->groups = calloc(SNAPSHOT_GROUPS, sizeof(*alb->groups));

@@ -7,22 +7,22 @@
 #include "log_line.h"
 
 bool
-alb_connection_write(struct log_ring *ring, const struct alb_listener *listener,
-		     const struct proxy_session_info *session, bool refused, uint64_t wall_us)
+alb_connection_write(const struct alb_log *log, const struct alb_listener *listener,
+		     const struct proxy_session_info *session, bool refused)
 {
 	const struct tcp_tuple *t = session->tuple;
-	struct alb_connection *r = log_ring_reserve(ring, sizeof(*r));
+	struct alb_connection *r = log_ring_reserve(log->ring, sizeof(*r));
 
 	if (r == NULL)
 		return false;
 	*r = (struct alb_connection){.head = {listener->load_balancer_id, LOG_CONNECTION},
-				     .begun_wall_us = wall_us + session->begun_us,
-				     .session = session->number,
+				     .begun_wall_us = log->wall_us + session->begun_us,
+				     .connection = log->first_connection + session->number,
 				     .client = t->remote,
 				     .client_port = ntohs(t->remote_port_be),
 				     .listener_port = ntohs(t->local_port_be),
 				     .refused = refused};
-	log_ring_commit(ring);
+	log_ring_commit(log->ring);
 	return true;
 }
 
@@ -45,7 +45,7 @@ alb_connection_format(const struct alb_connection *r, char *out, size_t size)
 	log_puts(l, " - - - \"-\" - - ");
 	log_puts(l, r->refused ? "Failed:UnmappedConnectionError" : "-");
 	log_puts(l, " ");
-	log_put_trace_id(l, r->session);
+	log_put_trace_id(l, r->connection);
 	log_puts(l, " -\n"); /* key exchange */
 	return log_line_len(l);
 }

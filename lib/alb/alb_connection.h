@@ -9,28 +9,22 @@
 #ifndef ALB_CONNECTION_H
 #define ALB_CONNECTION_H
 
+#include "alb_record.h"
 #include "log_record.h"
-#include "log_ring.h"
 #include "proxy_exchange.h"
-
-struct alb_listener;
 
 struct alb_connection {
 	struct log_record head;
 	uint64_t begun_wall_us; /* since 1970 */
-	uint64_t session;
+	uint64_t connection;    /* id, as in records of its requests */
 	struct ip_addr client;
 	uint16_t client_port, listener_port;
 	uint8_t refused;
 };
 
-/**
- * Worker.
- * @param wall_us  since 1970, at time 0 of the worker's clock
- * @return         false when the ring is full.
- */
-bool alb_connection_write(struct log_ring *ring, const struct alb_listener *listener,
-			  const struct proxy_session_info *session, bool refused, uint64_t wall_us);
+/** Worker. @return false when the ring is full. */
+bool alb_connection_write(const struct alb_log *log, const struct alb_listener *listener,
+			  const struct proxy_session_info *session, bool refused);
 
 /** Logger. @return the length of the line with its newline; 0: `size` is too small. */
 size_t alb_connection_format(const struct alb_connection *record, char *line, size_t size);

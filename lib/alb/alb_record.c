@@ -9,20 +9,20 @@
 #include "log_line.h"
 
 bool
-alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
-		 const struct proxy_exchange *x, uint64_t wall_us, const struct snapshot *snapshot)
+alb_record_write(const struct alb_log *log, const struct alb_listener *listener,
+		 const struct proxy_exchange *x, const struct snapshot *snapshot)
 {
 	const struct snapshot_target *target = snapshot_target(snapshot, x->record.target);
 	const struct tcp_tuple *t = x->session->tuple;
-	struct alb_record *r = log_ring_reserve(ring, (uint32_t)(sizeof(*r) + x->text_len));
+	struct alb_record *r = log_ring_reserve(log->ring, (uint32_t)(sizeof(*r) + x->text_len));
 
 	if (r == NULL)
 		return false;
 	*r = (struct alb_record){
 		.head = {listener->load_balancer_id, LOG_ACCESS},
 		.group_id = x->record.group == 0 ? 0 : snapshot->groups[x->record.group].id,
-		.wall_us = wall_us,
-		.session = x->session->number,
+		.wall_us = log->wall_us,
+		.connection = log->first_connection + x->session->number,
 		.client = t->remote,
 		.local = t->local,
 		.client_port = ntohs(t->remote_port_be),
@@ -37,7 +37,7 @@ alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
 		r->target_af = target->af;
 	}
 	memcpy(r->text, x->text, x->text_len);
-	log_ring_commit(ring);
+	log_ring_commit(log->ring);
 	return true;
 }
 
@@ -184,7 +184,7 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	log_puts(l, "\" \"");
 	log_puts(l, http_reason_name((enum http_reason)p->classification_reason));
 	log_puts(l, "\" ");
-	log_put_trace_id(l, r->session);
+	log_put_trace_id(l, r->connection);
 	log_puts(l, " ");
 	put_quoted(l, r, p->transformed_host);
 	log_puts(l, " ");

@@ -19,9 +19,9 @@ struct snapshot;
 /** Followed by `text_len` bytes of the exchange's text. */
 struct alb_record {
 	struct log_record head;
-	uint64_t group_id; /* 0: none */
-	uint64_t wall_us;  /* at time 0 of the worker's clock */
-	uint64_t session;
+	uint64_t group_id;   /* 0: none */
+	uint64_t wall_us;    /* at time 0 of the worker's clock */
+	uint64_t connection; /* id */
 	struct ip_addr client, local, target;
 	uint16_t client_port, listener_port, target_port;
 	uint8_t af, target_af, https;
@@ -30,10 +30,16 @@ struct alb_record {
 	char text[];
 };
 
+/** Where a worker's records go, and what is the same in all of them. */
+struct alb_log {
+	struct log_ring *ring;     /* NULL: nothing is logged */
+	uint64_t wall_us;          /* since 1970, at time 0 of the worker's clock */
+	uint64_t first_connection; /* id of the worker's session 0: random, so that ids differ */
+};
+
 /** Worker. @return false when the ring is full. */
-bool alb_record_write(struct log_ring *ring, const struct alb_listener *listener,
-		      const struct proxy_exchange *exchange, uint64_t wall_us,
-		      const struct snapshot *snapshot);
+bool alb_record_write(const struct alb_log *log, const struct alb_listener *listener,
+		      const struct proxy_exchange *exchange, const struct snapshot *snapshot);
 
 /** What a line names. */
 struct alb_record_names {

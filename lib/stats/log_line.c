@@ -90,12 +90,13 @@ log_put_endpoint(struct log_line *l, const struct ip_addr *addr, uint16_t port)
 }
 
 void
-log_put_trace_id(struct log_line *l, uint64_t session)
+log_put_trace_id(struct log_line *l, uint64_t connection)
 {
 	char text[40];
 
 	log_put(l, text,
-		(size_t)snprintf(text, sizeof(text), "TID_%032llx", (unsigned long long)session));
+		(size_t)snprintf(text, sizeof(text), "TID_%032llx",
+				 (unsigned long long)connection));
 }
 
 size_t

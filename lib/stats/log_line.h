@@ -42,7 +42,7 @@ void log_put_duration(struct log_line *line, uint64_t from_us, uint64_t to_us);
 void log_put_endpoint(struct log_line *line, const struct ip_addr *addr, uint16_t port);
 
 /** A connection's id, the same in all logs. */
-void log_put_trace_id(struct log_line *line, uint64_t session);
+void log_put_trace_id(struct log_line *line, uint64_t connection);
 
 /** @return  the line's length; 0: it failed. */
 size_t log_line_len(const struct log_line *line);

@@ -9,12 +9,15 @@ import pytest
 
 from http_client import Connection
 from test_alb import serve_odd
+from test_alb_log import lines
 from topology import wait_until
 
 SERVICES = """
     [load_balancer shop]
     type = application
     address = 198.18.1.10
+    connection_logs.s3.enabled = true
+    connection_logs.s3.bucket = {bucket}
 
     [listener shop:80]
     protocol = HTTP
@@ -31,11 +34,12 @@ SERVICES = """
 
 
 @pytest.fixture
-def weir(start_weir):
-    return start_weir(SERVICES, dataplane="workers = 1\nmax_flows = 65536\nmax_connections = 1024", drain=20)
+def weir(start_weir, tmp_path):
+    return start_weir(SERVICES.format(bucket=tmp_path), drain=20,
+                      dataplane="workers = 1\nmax_flows = 65536\nmax_connections = 1024")
 
 
-def test_idle_clients_leave_room_for_targets(lab, weir):
+def test_idle_clients_leave_room_for_targets(lab, weir, tmp_path):
     """A quarter of all connections is kept: requests are served, and health checks go on."""
     clients = [Connection(lab.client) for _ in range(760)]
     try:
@@ -61,6 +65,10 @@ def test_idle_clients_leave_room_for_targets(lab, weir):
             return False
 
     wait_until("room again", is_served)
+    wait_until("refused ones are logged",
+               lambda: sum(fields[10] == "Failed:UnmappedConnectionError"
+                           for fields in lines(tmp_path, "conn_log.*")) ==
+               weir.ask("metrics", load_balancer="shop")["RejectedConnectionCount"])
 
 
 def test_idle_clients_do_not_hold_up_the_end(lab, weir):

@@ -9,6 +9,8 @@
 
 static uint8_t bytes[4096];
 static struct log_ring ring;
+static const struct alb_log log_to = {
+	.ring = &ring, .wall_us = UINT64_C(1700000000000000), .first_connection = 4};
 
 static void
 test_lines(void)
@@ -34,15 +36,14 @@ test_lines(void)
 		struct tcp_tuple tuple = {.local_port_be = htons(80),
 					  .remote_port_be = htons(40000)};
 		struct proxy_session_info session = {
-			.tuple = &tuple, .number = 7, .begun_us = 1500000};
+			.tuple = &tuple, .number = 3, .begun_us = 1500000};
 		const struct alb_connection *r;
 		char line[256];
 		uint32_t len;
 		size_t n;
 
 		EXPECT(ip_addr_parse(rows[i].client, &tuple.remote));
-		EXPECT(alb_connection_write(&ring, &listener, &session, rows[i].refused,
-					    UINT64_C(1700000000000000)));
+		EXPECT(alb_connection_write(&log_to, &listener, &session, rows[i].refused));
 		r = log_ring_peek(&ring, &len);
 		EXPECT(r != NULL && len == sizeof(*r) && r->head.load_balancer_id == 42 &&
 		       r->head.kind == LOG_CONNECTION);
@@ -62,8 +63,7 @@ test_full_ring(void)
 	struct proxy_session_info session = {.tuple = &tuple};
 	uint32_t written = 0;
 
-	while (written < sizeof(bytes) &&
-	       alb_connection_write(&ring, &listener, &session, false, 0))
+	while (written < sizeof(bytes) && alb_connection_write(&log_to, &listener, &session, false))
 		written++;
 	EXPECT_ROW("it is told, and counted",
 		   written > 0 && written < sizeof(bytes) && ring.lost == 1);
