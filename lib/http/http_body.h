@@ -77,9 +77,10 @@ http_body_close(struct http_body *body)
 
 /**
  * Parse the bytes of a trailer section, collected from http_body_step.trailer, up to its empty
- * line, which is not among them.  `fields` has room for `fields_max`.
- * @return  false: malformed, or with a field that no trailer may have (framing, routing,
- *          authentication, Set-Cookie and the like; RFC 9110 section 6.5.1).
+ * line, which is not among them.  `fields` has room for `fields_max`; those that no trailer may
+ * have (framing, routing, authentication, Set-Cookie and the like; RFC 9110 section 6.5.1) are
+ * marked HTTP_FIELD_NEVER.
+ * @return  false: malformed.
  */
 bool http_trailers_parse(struct http_head *h, struct http_field *fields, uint16_t fields_max,
 			 const uint8_t *bytes, uint32_t len);
@@ -94,7 +95,8 @@ uint32_t http_chunk_head(uint8_t *to, uint64_t size);
 #define HTTP_CHUNK_END  "\r\n"
 #define HTTP_LAST_CHUNK "0\r\n\r\n" /* without trailers */
 
-/** Trailers behind the last chunk's line `0 CR LF`, with the empty line; parsed ones, anew. */
+/** Trailers behind the last chunk's line `0 CR LF`, with the empty line; parsed ones that pass,
+ * anew. */
 void http_trailers_write(struct bytes_writer *w, const struct http_head *h);
 
 #endif

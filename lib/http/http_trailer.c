@@ -48,16 +48,20 @@ http_trailers_parse(struct http_head *h, struct http_field *fields, uint16_t fie
 	if (http_fields_parse(h, bytes, len) != HTTP_INCOMPLETE || h->line_off != len)
 		return false;
 	for (uint32_t i = 0; i < h->fields_n; i++) {
-		if (is_forbidden(h, &h->fields[i]) || fields[i].flags & HTTP_FIELD_CONTROL)
+		if ((fields[i].flags & HTTP_FIELD_CONTROL) != 0)
 			return false;
+		if (is_forbidden(h, &fields[i]))
+			fields[i].flags |= HTTP_FIELD_NEVER;
 	}
-	return (h->found & 1u << HTTP_REASON_SUSPICIOUS_HEADER) == 0;
+	return true;
 }
 
 void
 http_trailers_write(struct bytes_writer *w, const struct http_head *h)
 {
-	for (uint32_t i = 0; i < h->fields_n; i++)
-		http_put_field(w, h, &h->fields[i]);
+	for (uint32_t i = 0; i < h->fields_n; i++) {
+		if ((h->fields[i].flags & HTTP_FIELD_NEVER) == 0)
+			http_put_field(w, h, &h->fields[i]);
+	}
 	HTTP_PUT(w, "\r\n");
 }

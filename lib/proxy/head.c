@@ -15,7 +15,9 @@
 struct heads {
 	struct http_request request;
 	struct http_response response;
+	struct http_head trailers; /* of either */
 	struct http_field request_fields[HTTP_FIELDS_MAX], response_fields[HTTP_FIELDS_MAX];
+	struct http_field trailer_fields[HTTP_FIELDS_MAX];
 	uint8_t written[WRITE_MAX];
 };
 
@@ -88,6 +90,13 @@ in_one_piece(struct head *h, const struct chain *in, uint32_t *len)
 	chain_copy_out(in, h->len, h->bytes + h->len, wanted - h->len);
 	h->len = wanted;
 	return h->bytes;
+}
+
+/* Trailers that Connection names end here (RFC 9110 section 7.6.1): then all of them do. */
+static bool
+trailers_pass(const struct http_head *h, const struct relay *r)
+{
+	return r->chunk_out && (h->connection & HTTP_CONNECTION_NAMES) == 0;
 }
 
 /* Requests. */
@@ -176,6 +185,7 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	x->may_reuse = !v.close;
 	x->request.body = http_request_body(r);
 	x->request.chunk_out = r->head.has_coding;
+	x->request.trailers = trailers_pass(&r->head, &x->request);
 	x->idempotent = http_request_is_idempotent(r) && x->request.body.ended;
 	x->upgrade = http_request_upgrades(r);
 	return (struct head_verdict){.status = v.status,
@@ -265,6 +275,7 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
 	x->response.body = plan.body;
 	x->response.chunk_out = plan.out == HTTP_BODY_CHUNKED;
+	x->response.trailers = trailers_pass(&r->head, &x->response);
 	x->x.record.target_status = r->status;
 	x->x.record.elb_status = r->status;
 	if (r->status == 101) {
@@ -279,6 +290,37 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	edits.close = x->session->close_after;
 	p->config.service->response(p->config.service_arg, &x->x, r, &edits);
 	http_response_write(&w, r, policy, &edits);
+	return copy_written(p, &w, out);
+}
+
+/* Trailers. */
+
+bool
+head_collect_trailers(struct head *h, const uint8_t *bytes, uint32_t len)
+{
+	if (!make_room(h, h->len + len))
+		return false;
+	memcpy(h->bytes + h->len, bytes, len);
+	h->len += len;
+	return true;
+}
+
+bool
+head_read_trailers(struct proxy *p, const struct head *h)
+{
+	struct heads *heads = p->heads;
+
+	return http_trailers_parse(&heads->trailers, heads->trailer_fields, HTTP_FIELDS_MAX,
+				   h->bytes, h->len);
+}
+
+bool
+head_write_trailers(struct proxy *p, struct chain *out)
+{
+	struct bytes_writer w = bytes_writer(p->heads->written, WRITE_MAX);
+
+	bytes_put(&w, "0\r\n", 3);
+	http_trailers_write(&w, &p->heads->trailers);
 	return copy_written(p, &w, out);
 }
 

@@ -65,6 +65,18 @@ uint32_t head_response_len(const struct proxy *proxy);
  */
 bool head_write_response(struct proxy *proxy, struct exchange *exchange, struct chain *out);
 
+/*
+ * Trailers are collected in the head of their sender, which is empty while its body comes; the
+ * decoder bounds them (HTTP_TRAILERS_LEN_MAX).
+ */
+
+/** @return false without memory. */
+bool head_collect_trailers(struct head *head, const uint8_t *bytes, uint32_t len);
+/** Parse what was collected. @return false: malformed. */
+bool head_read_trailers(struct proxy *proxy, const struct head *head);
+/** Write the last chunk with those that pass of the trailers read. @return false without memory. */
+bool head_write_trailers(struct proxy *proxy, struct chain *out);
+
 /** Write an answer of weir's own, with its body. @return false without memory. */
 bool head_write_answer(struct proxy *proxy, struct exchange *exchange,
 		       const struct proxy_answer *answer, bool close, struct chain *out);

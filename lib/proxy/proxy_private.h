@@ -31,6 +31,7 @@
 struct relay {
 	struct http_body body;
 	bool chunk_out; /* it leaves in the chunked coding */
+	bool trailers;  /* those that come may leave too */
 };
 
 enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY };

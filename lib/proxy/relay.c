@@ -24,16 +24,30 @@ frame_chunk(struct proxy *p, struct chain *out, struct chain *payload)
 	return chain_append(p->config.pool, out, NULL, (const uint8_t *)"\r\n", 2, 0);
 }
 
-static bool
-append_last_chunk(struct proxy *p, struct chain *out)
+/* The last chunk, with the trailers that came. */
+static enum relay_result
+append_last_chunk(struct proxy *p, const struct head *trailers, struct chain *out)
 {
-	return chain_append(p->config.pool, out, NULL, (const uint8_t *)"0\r\n\r\n", 5, 0);
+	static const char last[] = HTTP_LAST_CHUNK;
+	bool done;
+
+	if (trailers->len == 0)
+		done = chain_append(p->config.pool, out, NULL, (const uint8_t *)last,
+				    sizeof(last) - 1, 0);
+	else if (!head_read_trailers(p, trailers))
+		return RELAY_BAD;
+	else
+		done = head_write_trailers(p, out);
+	return done ? RELAY_OK : RELAY_MEMORY;
 }
 
-/* Take payload of a body from `from` into `payload`, at most `room` bytes of it. */
+/*
+ * Take payload of a body from `from` into `payload`, at most `room` bytes of it, and its trailers
+ * into `trailers`; NULL: they are dropped.
+ */
 static enum relay_result
 take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, struct chain *payload,
-	     uint32_t room)
+	     struct head *trailers, uint32_t room)
 {
 	const struct chain *in = tcp_received(from);
 
@@ -43,38 +57,56 @@ take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, stru
 
 		if (step.bad)
 			return RELAY_BAD;
+		if (step.trailer > 0 && trailers != NULL &&
+		    !head_collect_trailers(trailers, span->data + step.skip + step.payload,
+					   step.trailer))
+			return RELAY_MEMORY;
 		if (step.skip > 0 && !tcp_take(p->config.tcp, from, NULL, step.skip))
 			return RELAY_MEMORY;
 		if (step.payload > 0 && !tcp_take(p->config.tcp, from, payload, step.payload))
 			return RELAY_MEMORY;
-		/* Trailers may be dropped (RFC 9110 section 6.5.1). */
 		if (step.trailer > 0 && !tcp_take(p->config.tcp, from, NULL, step.trailer))
 			return RELAY_MEMORY;
 	}
 	return RELAY_OK;
 }
 
-/* Move what is there, as long as not too much waits to be sent. `to` NULL: nobody wants it. */
+/* Payload as it leaves; in the chunked coding with the end of a body that has ended. */
 static enum relay_result
-move_body(struct proxy *p, struct tcp_connection *from, struct tcp_connection *to, struct relay *r,
-	  uint64_t *sent)
+frame(struct proxy *p, const struct relay *r, const struct head *trailers, struct chain *payload,
+      struct chain *out)
+{
+	if (!r->chunk_out) {
+		chain_move_all(out, payload);
+		return RELAY_OK;
+	}
+	if (!chain_is_empty(payload) && !frame_chunk(p, out, payload))
+		return RELAY_MEMORY;
+	return r->body.ended ? append_last_chunk(p, trailers, out) : RELAY_OK;
+}
+
+/*
+ * Move what is there, as long as not too much waits to be sent. `to` NULL: nobody wants it.  `head`
+ * is the sender's.
+ */
+static enum relay_result
+move_body(struct proxy *p, struct tcp_connection *from, struct head *head,
+	  struct tcp_connection *to, struct relay *r, uint64_t *sent)
 {
 	struct chain payload = {0}, out = {0};
 	uint32_t queued = to == NULL ? 0 : tcp_queued(to);
-	enum relay_result result;
+	enum relay_result result, framed;
 
 	if (r->body.ended || queued >= PROXY_RELAY_BYTES)
 		return RELAY_OK;
-	result = take_payload(p, from, r, &payload, PROXY_RELAY_BYTES - queued);
-	if (to == NULL) {
-		chain_free(p->config.pool, &payload);
-		return result;
+	result = take_payload(p, from, r, &payload, to != NULL && r->trailers ? head : NULL,
+			      PROXY_RELAY_BYTES - queued);
+	if (to != NULL) {
+		framed = frame(p, r, head, &payload, &out);
+		result = result == RELAY_OK ? framed : result;
 	}
-	if (!r->chunk_out)
-		chain_move_all(&out, &payload);
-	else if ((!chain_is_empty(&payload) && !frame_chunk(p, &out, &payload)) ||
-		 (r->body.ended && result == RELAY_OK && !append_last_chunk(p, &out)))
-		result = RELAY_MEMORY;
+	if (r->body.ended)
+		head_free(head);
 	chain_free(p->config.pool, &payload);
 	*sent += out.len;
 	if (!chain_is_empty(&out))
@@ -94,8 +126,8 @@ relay_request(struct proxy *p, struct exchange *x)
 
 	if (x->request.body.ended || (!x->own_answer && (u == NULL || u->state != UPSTREAM_BUSY)))
 		return true;
-	result = move_body(p, s->connection, x->own_answer ? NULL : u->connection, &x->request,
-			   &ignored);
+	result = move_body(p, s->connection, &s->head, x->own_answer ? NULL : u->connection,
+			   &x->request, &ignored);
 	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
 	if (result == RELAY_OK &&
 	    (x->request.body.ended || !s->client_ended || tcp_received(s->connection)->len > 0))
@@ -111,12 +143,14 @@ static enum relay_result
 end_by_close(struct proxy *p, struct exchange *x)
 {
 	struct chain end = {0};
+	enum relay_result result;
 
 	x->response.body.ended = true;
 	if (!x->response.chunk_out)
 		return RELAY_OK;
-	if (!append_last_chunk(p, &end))
-		return RELAY_MEMORY;
+	result = append_last_chunk(p, &x->upstream->head, &end);
+	if (result != RELAY_OK)
+		return result;
 	x->x.record.sent_bytes += end.len;
 	tcp_send(p->config.tcp, x->session->connection, &end);
 	return RELAY_OK;
@@ -142,7 +176,8 @@ relay_response(struct proxy *p, struct exchange *x)
 		s->again = true; /* what has come already goes on as bytes */
 		return true;
 	}
-	result = move_body(p, u->connection, s->connection, &x->response, &x->x.record.sent_bytes);
+	result = move_body(p, u->connection, &u->head, s->connection, &x->response,
+			   &x->x.record.sent_bytes);
 	if (result == RELAY_OK && !x->response.body.ended && u->ended &&
 	    tcp_received(u->connection)->len == 0) {
 		if (x->response.body.kind == HTTP_BODY_UNTIL_CLOSE)
@@ -165,8 +200,8 @@ relay_tunnel(struct proxy *p, struct exchange *x)
 	uint32_t before = tcp_received(s->connection)->len;
 	uint64_t to_target = 0;
 
-	move_body(p, s->connection, u->connection, &x->request, &to_target);
-	move_body(p, u->connection, s->connection, &x->response, &x->x.record.sent_bytes);
+	move_body(p, s->connection, &s->head, u->connection, &x->request, &to_target);
+	move_body(p, u->connection, &u->head, s->connection, &x->response, &x->x.record.sent_bytes);
 	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
 	if (s->client_ended && !x->request.body.ended && tcp_received(s->connection)->len == 0) {
 		x->request.body.ended = true;

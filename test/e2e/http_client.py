@@ -17,6 +17,7 @@ class Answer:
     headers: list[tuple[str, str]]
     body: bytes
     version: str = "HTTP/1.1"
+    trailers: list[str] = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
         """The first of this name; None: there is none."""
@@ -102,8 +103,8 @@ class Connection:
             while size := int(self._line().split(b";")[0], 16):
                 answer.body += self._exactly(size)
                 assert self._exactly(2) == b"\r\n"
-            while self._line():
-                pass
+            while line := self._line().decode("latin-1"):
+                answer.trailers.append(line)
         elif (length := answer.header("content-length")) is not None:
             answer.body = self._exactly(int(length))
         else:

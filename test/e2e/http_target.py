@@ -3,7 +3,7 @@
 
 usage: http_target.py PORT NAME
 
-  /echo            what came, as JSON: method, target, headers, length and SHA-256 of the body
+  /echo            what came, as JSON: method, target, headers, length and SHA-256 of the body, trailers
   /bytes/N         N bytes with Content-Length        /chunked/N      the same, chunked
   /until-close/N   the same, ended by closing         /status/NNN     an empty answer with this status
   /slow/SECONDS    an answer after a while            /drip/N         N bytes, ten a second
@@ -14,6 +14,8 @@ usage: http_target.py PORT NAME
   /bad-length      two different Content-Lengths      /big-head/N     a head of N bytes
   /upgrade         101, then every byte comes back    /cookie         an answer that sets one
   /interim         103 before the answer              /no-length-304  304 with a Content-Length
+  /trailers        a chunked answer with trailers, some of which may not pass
+  /bad-trailers    the same with a line that is no field
 """
 
 from __future__ import annotations
@@ -31,14 +33,15 @@ def pattern(n: int) -> bytes:
     return (block * (n // len(block) + 1))[:n]
 
 
-async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+async def read_body(reader: asyncio.StreamReader, headers: dict[str, str], trailers: list[str] | None = None) -> bytes:
     if "chunked" in headers.get("transfer-encoding", ""):
         body = b""
         while size := int((await reader.readline()).split(b";")[0], 16):
             body += await reader.readexactly(size)
             await reader.readexactly(2)
-        while (await reader.readline()).strip():
-            pass
+        while line := (await reader.readline()).strip():
+            if trailers is not None:
+                trailers.append(line.decode("latin-1"))
         return body
     return await reader.readexactly(int(headers.get("content-length", 0)))
 
@@ -81,11 +84,12 @@ class Server:
             await writer.drain()
             await read_body(reader, headers)
             return True
-        body = await read_body(reader, headers)
+        trailers: list[str] = []
+        body = await read_body(reader, headers, trailers)
         if kind == "echo":
             text = json.dumps({"name": self.name, "method": method, "target": target, "headers": pairs,
                                "length": len(body), "sha256": hashlib.sha256(body).hexdigest(),
-                               "connection": number}).encode()
+                               "connection": number, "trailers": trailers}).encode()
             writer.write(self.answer(b"" if method == "HEAD" else text))
         elif kind == "bytes":
             writer.write(self.answer(pattern(int(argument))))
@@ -97,6 +101,11 @@ class Server:
                 writer.write(b"%x;extension=1\r\n%s\r\n" % (len(piece), piece))
                 await writer.drain()
             writer.write(b"0\r\nX-Trailer: 1\r\n\r\n")
+        elif kind in ("trailers", "bad-trailers"):
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+                         b"5\r\nhello\r\n0\r\nX-Sum: 1\r\nSet-Cookie: a=b\r\nContent-Length: 3\r\n"
+                         b"Connection: close\r\nX-More:2\r\n")
+            writer.write(b"no field\r\n\r\n" if kind == "bad-trailers" else b"\r\n")
         elif kind == "until-close":
             writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + pattern(int(argument)))
             await writer.drain()

@@ -169,6 +169,57 @@ def test_response_bodies(odd, kind, size):
     assert hashlib.sha256(answer.body).digest() == hashlib.sha256(pattern(size)).digest()
 
 
+TRAILERS = ["X-Sum: 1", "Set-Cookie: a=b", "Content-Length: 3", "Transfer-Encoding: chunked", "Connection: close",
+            "X-More:2"]
+
+
+@pytest.mark.parametrize("slowly", [False, True], ids=["at once", "byte by byte"])
+def test_request_trailers(odd, slowly):
+    """Trailers pass, but for those that end here or would mean something in a head."""
+    send = odd.send_slowly if slowly else odd.send
+    for _ in range(2):
+        send("POST /echo HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+             .encode() + "".join(f"{line}\r\n" for line in TRAILERS).encode() + b"\r\n")
+        got = json.loads(odd.answer().body)
+        assert got["length"] == 5 and got["trailers"] == ["X-Sum: 1", "X-More: 2"]
+
+
+def test_trailers_that_connection_may_name(odd):
+    odd.send("POST /echo HTTP/1.1\r\nHost: a.example\r\nConnection: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "0\r\nX-Sum: 1\r\n\r\n")
+    assert json.loads(odd.answer().body)["trailers"] == []
+
+
+def test_pipelined_behind_trailers(odd):
+    request = b"POST /echo HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-N: %d\r\n\r\n"
+    odd.send(b"".join(request % i for i in range(20)))
+    assert [json.loads(odd.answer().body)["trailers"] for _ in range(20)] == [[f"X-N: {i}"] for i in range(20)]
+
+
+def test_malformed_request_trailers(client):
+    """A request that is none to its end is refused, and its target left."""
+    client.send(b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nno field\r\n\r\n")
+    assert client.answer().status == 400
+    assert client.is_closed()
+
+
+def test_response_trailers(lab, weir, odd):
+    for _ in range(2):
+        answer = odd.get("/trailers")
+        assert answer.body == b"hello" and answer.trailers == ["X-Sum: 1", "X-More: 2"]
+        assert answer.header("trailer") == "X-Sum"
+    with Connection(lab.client, ODD) as c:
+        c.send("GET /trailers HTTP/1.0\r\n\r\n")
+        answer = c.answer()
+        assert answer.body == b"hello" and answer.header("trailer") is None
+
+
+def test_malformed_response_trailers(odd):
+    """A response that can't be trusted to its end is cut."""
+    with pytest.raises((EOFError, ConnectionResetError)):
+        odd.get("/bad-trailers")
+
+
 def test_head(odd):
     answer = odd.get("/bytes/1000", method="HEAD")
     # The target sends its body all the same; nothing of it may reach the client.

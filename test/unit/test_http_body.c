@@ -249,32 +249,46 @@ test_trailers(void)
 {
 	static const struct {
 		const char *why, *text;
-		bool good;
+		const char *passed; /* NULL: malformed */
 	} rows[] = {
-		{"none", "", true},
-		{"two", "X-Sum: 1\r\nY:2\r\n", true},
-		{"framing", "Content-Length: 1\r\n", false},
-		{"framing", "Transfer-Encoding: chunked\r\n", false},
-		{"framing in disguise", "Transfer_Encoding: chunked\r\n", false},
-		{"routing", "Host: a\r\n", false},
-		{"authentication", "authorization: x\r\n", false},
-		{"Set-Cookie", "Set-Cookie: x\r\n", false},
-		{"forwarding", "X-Forwarded-For: 1.2.3.4\r\n", false},
-		{"content", "Content-Encoding: gzip\r\n", false},
-		{"no colon", "X\r\n", false},
-		{"blank before colon", "X : a\r\n", false},
-		{"odd name", "X(: a\r\n", false},
-		{"empty line within", "X: a\r\n\r\nY: b\r\n", false},
-		{"cut", "X: a\r", false},
+		{"none", "", ""},
+		{"two", "X-Sum: 1\r\nY:2\r\n", "X-Sum: 1\r\nY: 2\r\n"},
+		{"framing", "A: b\r\nContent-Length: 1\r\n", "A: b\r\n"},
+		{"framing", "Transfer-Encoding: chunked\r\nA: b\r\n", "A: b\r\n"},
+		{"framing in disguise", "Transfer_Encoding: chunked\r\n", ""},
+		{"hop by hop", "Connection: close\r\nA: b\r\nKeep-Alive: 5\r\nTE: a\r\n",
+		 "A: b\r\n"},
+		{"routing", "Host: a\r\n", ""},
+		{"authentication", "authorization: x\r\n", ""},
+		{"a load balancer's", "X-Amzn-Oidc-Identity: x\r\n", ""},
+		{"Set-Cookie", "Set-Cookie: x\r\n", ""},
+		{"forwarding", "X-Forwarded-For: 1.2.3.4\r\n", ""},
+		{"content", "Content-Encoding: gzip\r\n", ""},
+		{"odd name", "X(: a\r\n", NULL},
+		{"no colon", "X\r\n", NULL},
+		{"blank before colon", "X : a\r\n", NULL},
+		{"empty line within", "X: a\r\n\r\nY: b\r\n", NULL},
+		{"cut", "X: a\r", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *why = rows[i].why;
+		uint8_t out[256];
+		struct bytes_writer w = bytes_writer(out, sizeof(out));
 		struct http_head h;
+		size_t len;
 
-		EXPECT_ROW(rows[i].why,
-			   http_trailers_parse(&h, fields, HTTP_FIELDS_MAX,
-					       (const uint8_t *)rows[i].text,
-					       (uint32_t)strlen(rows[i].text)) == rows[i].good);
+		EXPECT_ROW(why, http_trailers_parse(&h, fields, HTTP_FIELDS_MAX,
+						    (const uint8_t *)rows[i].text,
+						    (uint32_t)strlen(rows[i].text)) ==
+					(rows[i].passed != NULL));
+		if (rows[i].passed == NULL)
+			continue;
+		http_trailers_write(&w, &h);
+		len = strlen(rows[i].passed);
+		EXPECT_ROW(why, (size_t)(w.at - out) == len + 2);
+		EXPECT_ROW(why, memcmp(out, rows[i].passed, len) == 0);
+		EXPECT_ROW(why, memcmp(out + len, "\r\n", 2) == 0);
 	}
 }
 
