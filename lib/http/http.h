@@ -103,7 +103,7 @@ struct http_field {
 #define HTTP_CONNECTION_CLOSE      1
 #define HTTP_CONNECTION_KEEP_ALIVE 2
 #define HTTP_CONNECTION_UPGRADE    4
-#define HTTP_CONNECTION_NAMES      8 /* names of fields */
+#define HTTP_CONNECTION_NAMES      8 /* names of fields; TE, which weir decides by, is none */
 
 /** What requests and responses have in common. */
 struct http_head {

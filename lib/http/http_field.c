@@ -340,7 +340,7 @@ read_connection(struct http_head *h, struct http_text list)
 			h->connection |= HTTP_CONNECTION_CLOSE;
 		else if (element.len == 7 && is(element.at, "upgrade", 7))
 			h->connection |= HTTP_CONNECTION_UPGRADE;
-		else
+		else if (element.len != 2 || !is(element.at, "te", 2))
 			h->connection |= HTTP_CONNECTION_NAMES;
 	}
 }

@@ -40,7 +40,8 @@ http_forwarded_for_count(const struct http_head *h)
 static uint16_t
 status_of(const struct http_request *r)
 {
-	if (r->method_id == HTTP_METHOD_TRACE)
+	/* In small letters it is another method, but not to every target. */
+	if (http_text_is(http_text(&r->head, r->method), "trace"))
 		return 405;
 	if (r->method_id == HTTP_METHOD_CONNECT)
 		return 400;

@@ -178,8 +178,9 @@ def test_request_trailers(odd, slowly):
     """Trailers pass, but for those that end here or would mean something in a head."""
     send = odd.send_slowly if slowly else odd.send
     for _ in range(2):
-        send("POST /echo HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
-             .encode() + "".join(f"{line}\r\n" for line in TRAILERS).encode() + b"\r\n")
+        send(("POST /echo HTTP/1.1\r\nHost: a.example\r\nConnection: TE\r\nTE: trailers\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+              + "".join(f"{line}\r\n" for line in TRAILERS) + "\r\n").encode())
         got = json.loads(odd.answer().body)
         assert got["length"] == 5 and got["trailers"] == ["X-Sum: 1", "X-More: 2"]
 
@@ -191,14 +192,16 @@ def test_trailers_that_connection_may_name(odd):
 
 
 def test_pipelined_behind_trailers(odd):
-    request = b"POST /echo HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-N: %d\r\n\r\n"
+    request = (b"POST /echo HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"1\r\na\r\n0\r\nX-N: %d\r\n\r\n")
     odd.send(b"".join(request % i for i in range(20)))
     assert [json.loads(odd.answer().body)["trailers"] for _ in range(20)] == [[f"X-N: {i}"] for i in range(20)]
 
 
 def test_malformed_request_trailers(client):
     """A request that is none to its end is refused, and its target left."""
-    client.send(b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nno field\r\n\r\n")
+    client.send(b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"1\r\na\r\n0\r\nno field\r\n\r\n")
     assert client.answer().status == 400
     assert client.is_closed()
 

@@ -276,6 +276,7 @@ test_verdicts(void)
 		 HTTP_SEVERE,
 		 HTTP_REASON_BAD_TRANSFER_ENCODING,
 		 {501, 501, 501}},
+		{"trace", "trace / HTTP/1.1\r\n" HOST "\r\n", HTTP_COMPLIANT, 0, {405, 405, 405}},
 		{"TRACE", "TRACE / HTTP/1.1\r\n" HOST "\r\n", HTTP_COMPLIANT, 0, {405, 405, 405}},
 		{"CONNECT",
 		 "CONNECT a:443 HTTP/1.1\r\n" HOST "\r\n",
