@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """tools/bench http: weir, HAProxy and nginx in turn as the same HTTP proxy.
 
-The proxy alone runs on core 1; clients, targets and weir's management core are on core 0.  The
-kernel receives for each network device on the core of who listens there (RPS), as interrupts of
-real devices would have it: else a veth pair receives on the sender's core, and a proxy pays for its
-clients' and targets' kernels, but not for its own.  First each proxy is driven as fast as it goes;
-then all get the same rate, 70 % of what the slowest carried.  CPU per request is core 1's busy time
-(user, system, interrupts) by /proc/stat over the requests answered.  Access logs are on everywhere.
+The proxy alone runs on core 1; clients, targets and weir's management core are on core 0.  First
+each proxy is driven as fast as it goes; then all get the same rate, 70 % of what the slowest
+carried.  CPU per request is core 1's busy time (user, system, interrupts) by /proc/stat over the
+requests answered.  Access logs are on everywhere.
+
+A veth pair receives on the sender's core: every proxy pays for its clients' and targets' kernels
+receiving, and kernel proxies don't pay for their own, which favours them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test" / "e2e"))
 
 from idle_clients import IdleClients  # noqa: E402
-from topology import BACK_V4, CLIENT_V4, FRONT_V4, Lab, Namespace, end_process, wait_until  # noqa: E402
+from topology import BACK_V4, CLIENT_V4, FRONT_V4, Lab, end_process, wait_until  # noqa: E402
 from weir_control import call  # noqa: E402
 
 PROXY_CPU = max(os.sched_getaffinity(0))
@@ -192,21 +193,10 @@ def load(lab: Lab, path: str, new: bool, rate: float, seconds: float) -> dict:
     return result
 
 
-def receive_on(namespace: Namespace, cpu: int) -> None:
-    """Let the kernel receive for all devices of a namespace on one core."""
-    # With a /sys of its own, which nsenter doesn't give.
-    subprocess.run(["ip", "netns", "exec", namespace.name, "sh", "-c",
-                    f"for f in /sys/class/net/*/queues/rx-*/rps_cpus; do echo {1 << cpu:x} > $f; done"],
-                   check=True)
-
-
 @contextlib.contextmanager
 def network() -> Iterator[Lab]:
     with Lab(f"weir-bench-{os.getpid()}", targets=2) as lab:
         lab.serve_http()
-        receive_on(lab.lb, PROXY_CPU)
-        for namespace in (lab.client, lab.net, *(target.ns for target in lab.targets)):
-            receive_on(namespace, OTHER_CPU)
         for target in lab.targets:
             files = lab.directory / target.name / "files"
             (files / "1k").write_bytes(os.urandom(1024))
