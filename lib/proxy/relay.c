@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "proxy_private.h"
 
-#include <stdio.h>
-
 uint64_t
 relay_left(const struct relay *r)
 {
@@ -15,13 +13,13 @@ relay_left(const struct relay *r)
 static bool
 frame_chunk(struct proxy *p, struct chain *out, struct chain *payload)
 {
-	char line[16];
-	int n = snprintf(line, sizeof(line), "%x\r\n", payload->len);
+	uint8_t line[HTTP_CHUNK_HEAD_MAX];
 
-	if (!chain_append_copy(p->config.pool, out, line, (uint32_t)n))
+	if (!chain_append_copy(p->config.pool, out, line, http_chunk_head(line, payload->len)))
 		return false;
 	chain_move_all(out, payload);
-	return chain_append(p->config.pool, out, NULL, (const uint8_t *)"\r\n", 2, 0);
+	return chain_append(p->config.pool, out, NULL, (const uint8_t *)HTTP_CHUNK_END,
+			    sizeof(HTTP_CHUNK_END) - 1, 0);
 }
 
 /* The last chunk, with the trailers that came. */
@@ -145,7 +143,6 @@ end_by_close(struct proxy *p, struct exchange *x)
 	struct chain end = {0};
 	enum relay_result result;
 
-	x->response.body.ended = true;
 	if (!x->response.chunk_out)
 		return RELAY_OK;
 	result = append_last_chunk(p, &x->upstream->head, &end);
@@ -179,12 +176,8 @@ relay_response(struct proxy *p, struct exchange *x)
 	result = move_body(p, u->connection, &u->head, s->connection, &x->response,
 			   &x->x.record.sent_bytes);
 	if (result == RELAY_OK && !x->response.body.ended && u->ended &&
-	    tcp_received(u->connection)->len == 0) {
-		if (x->response.body.kind == HTTP_BODY_UNTIL_CLOSE)
-			result = end_by_close(p, x);
-		else
-			result = RELAY_BAD;
-	}
+	    tcp_received(u->connection)->len == 0)
+		result = http_body_close(&x->response.body) ? end_by_close(p, x) : RELAY_BAD;
 	if (result == RELAY_OK)
 		return true;
 	session_fail(p, s, 502);
