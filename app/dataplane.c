@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -389,4 +390,14 @@ dataplane_free(struct dataplane *dp)
 		close(dp->event_fd);
 	free(h);
 	return clean;
+}
+
+uint64_t
+dataplane_wall_us(const struct dataplane *dp)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 -
+	       clock_us(&dp->clock, rte_rdtsc());
 }

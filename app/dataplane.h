@@ -120,6 +120,10 @@ dataplane_queue_owner(const struct dataplane *dp, uint16_t port, uint16_t queue)
 	return (uint16_t)((port + queue) % dp->workers_n);
 }
 
+/** Microseconds since 1970 at time 0 of the data plane's clock, by the system's clock as it is now.
+ */
+uint64_t dataplane_wall_us(const struct dataplane *dp);
+
 /** The transmit queue a worker reaches a port by, and with it the worker that owns the queue. */
 static inline uint16_t
 dataplane_tx_queue(const struct dataplane *dp, const struct port *port, uint16_t worker)

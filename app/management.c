@@ -118,15 +118,6 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	m->probes_out++;
 }
 
-static uint64_t
-wall_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void
 log_check(struct management *m, const struct worker_command *command)
 {
@@ -141,7 +132,7 @@ log_check(struct management *m, const struct worker_command *command)
 	if (lb == NULL || !lb->health_check_log.enabled)
 		return;
 	r.head = (struct log_record){lb->id, LOG_HEALTH_CHECK};
-	r.begun_wall_us = wall_us() - (clock_us(&m->dp->clock, rte_rdtsc()) - command->begun_us);
+	r.begun_wall_us = dataplane_wall_us(m->dp) + command->begun_us;
 	snprintf(r.target_group, sizeof(r.target_group), "%.*s", MODEL_NAME_MAX - 1, tg->name);
 	log_files_health_check(m->log_files, &r);
 }

@@ -3,9 +3,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <time.h>
-
-#include <rte_cycles.h>
 
 static bool
 add_endpoint(struct capture_settings *settings, const struct ip_addr *addr, uint16_t port_be)
@@ -121,15 +118,6 @@ parse_filter(struct management *m, json_t *filter, struct capture_settings *sett
 	return true;
 }
 
-static uint64_t
-wall_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static bool
 free_old_capture(struct management *m)
 {
@@ -175,7 +163,7 @@ operation_capture(struct management *m, json_t *args, const char **code, char *m
 	snprintf(settings.path, sizeof(settings.path), "%s", path);
 	settings.seconds = (uint32_t)seconds;
 	settings.packets = (uint64_t)packets;
-	settings.wall_offset_us = wall_us() - clock_us(&m->dp->clock, rte_rdtsc());
+	settings.wall_offset_us = dataplane_wall_us(m->dp);
 	*code = "failed";
 	m->capture = capture_start(&settings, message, message_len);
 	if (m->capture == NULL)

@@ -3,11 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <netinet/in.h>
 
-#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 #include "alb.h"
@@ -310,15 +308,6 @@ worker_tcp_turn(struct worker *w)
 
 /* Start and end. */
 
-static uint64_t
-wall_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static bool
 make_counters(struct worker_tcp *t)
 {
@@ -367,7 +356,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 		goto fail;
 	alb.counters = &t->counters;
 	alb.log = &t->log;
-	alb.wall_us = wall_us() - clock_us(&w->dp->clock, rte_rdtsc());
+	alb.wall_us = dataplane_wall_us(w->dp);
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
 	if (t->spans == NULL || t->listeners == NULL ||
