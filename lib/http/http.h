@@ -179,13 +179,6 @@ struct http_wait {
 /** Whether to parse now, of a head whose bytes are [bytes, bytes + len). */
 bool http_wait_is_over(struct http_wait *wait, const uint8_t *bytes, uint32_t len);
 
-/** Whether a byte of a request has come: an empty line is none. */
-static inline bool
-http_request_has_begun(const struct http_request *r)
-{
-	return r->head.scanned > r->head.line_off || r->head.phase != 0;
-}
-
 static inline struct http_text
 http_text(const struct http_head *h, struct http_range range)
 {

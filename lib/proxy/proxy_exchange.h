@@ -101,10 +101,4 @@ struct proxy_decision {
 /** Keep a string. @return where. */
 struct proxy_text proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len);
 
-static inline const char *
-proxy_text_of(const struct proxy_exchange *exchange, struct proxy_text text)
-{
-	return exchange->text + text.at;
-}
-
 #endif

@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include "http_cookie.h"
-#include "http_escape.h"
 #include "http_verdict.h"
 #include "http_write.h"
 
@@ -540,32 +539,6 @@ test_dates(void)
 	}
 }
 
-static void
-test_log(void)
-{
-	static const struct {
-		const char *head, *want;
-	} rows[] = {
-		{"GET /a?b HTTP/1.1\r\nHost: x:1\r\n\r\n", "GET http://x:80/a?b HTTP/1.1"},
-		{"GET /\"\\\x01\xff HTTP/1.0\r\n\r\n",
-		 "GET http://-:80/\\x22\\x5C\\x01\\xFF HTTP/1.0"},
-		{"GET https://[::1]:9 HTTP/1.1\r\n" HOST "\r\n", "GET http://[::1]:80/ HTTP/1.1"},
-		{"\x16\x03", "- http://-:80- -"},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct http_request r;
-		struct bytes_writer w = bytes_writer(out, 1000);
-
-		http_request_init(&r, fields, HTTP_FIELDS_MAX);
-		http_request_parse(&r, (const uint8_t *)rows[i].head,
-				   (uint32_t)strlen(rows[i].head));
-		http_put_request_log(&w, &r, false, 80);
-		*w.at = 0;
-		EXPECT_ROW(rows[i].want, strcmp((const char *)out, rows[i].want) == 0);
-	}
-}
-
 int
 main(void)
 {
@@ -579,6 +552,5 @@ main(void)
 	test_answers();
 	test_trace_ids();
 	test_dates();
-	test_log();
 	return unit_done();
 }
