@@ -25,10 +25,11 @@
 
 enum exit_code { EXIT_DONE, EXIT_CONFIGURATION, EXIT_ENVIRONMENT, EXIT_FAULT };
 
-#define SECRETS_MAX    ALB_COOKIE_KEYS_MAX
-#define MBUF_DATA_ROOM 2048
-#define MBUF_OVERHEAD  512  /* headroom, mbuf and mempool headers */
-#define MBUF_SLACK     4096 /* bursts, rings between cores, packets that wait for a neighbor */
+#define SECRETS_MAX          ALB_COOKIE_KEYS_MAX
+#define MBUF_DATA_ROOM       2048
+#define MBUF_OVERHEAD        512 /* headroom, mbuf and mempool headers */
+#define CONNECTIONS_PER_MBUF 16
+#define MBUF_SLACK           4096 /* bursts, rings between cores, packets that wait for a neighbor */
 
 struct options {
 	const char *config;
@@ -186,7 +187,10 @@ load_secrets(const struct model *model, struct secrets *secrets, char *why, size
 	return secret_load_all(secrets->all, SECRETS_MAX, &secrets->n, path, true, why, why_len);
 }
 
-/* Queues' descriptors, what is in flight, and a margin. */
+/*
+ * Queues' descriptors, what is in flight, what connections hold, and a margin.  Most connections
+ * hold nothing.
+ */
 static uint32_t
 mbufs_wanted(const struct model *model, unsigned workers)
 {
@@ -203,7 +207,7 @@ mbufs_wanted(const struct model *model, unsigned workers)
 			queues = workers;
 		n += queues * (PORT_RX_DESCRIPTORS + PORT_TX_DESCRIPTORS);
 	}
-	return n + workers * 1024;
+	return n + workers * 1024 + model->dataplane.max_connections / CONNECTIONS_PER_MBUF;
 }
 
 static uint16_t

@@ -222,6 +222,9 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 		pools->connections += c->connections;
 		pools->half_open += c->half_open;
 		pools->time_wait += c->time_wait;
+		pools->connections_refused += c->no_connection;
+		pools->queued_bytes += worker_tcp_charged(t);
+		pools->queue_refusals += c->no_memory + c->memory_resets;
 		pools->exchanges += g.exchanges;
 		pools->idle_upstreams += g.idle_upstreams;
 		pools->sessions += g.sessions;

@@ -42,6 +42,9 @@ void metric_put_http_target(struct management *m, uint64_t target_id, json_t *ro
 struct http_pools {
 	uint64_t connections, half_open, time_wait, sessions, exchanges, idle_upstreams;
 	uint64_t tcp_bytes, proxy_bytes; /* of objects in use */
+	uint64_t connections_refused;    /* no connection was free */
+	uint64_t queued_bytes;           /* of buffers that hold payload */
+	uint64_t queue_refusals; /* segments dropped and connections reset for want of buffers */
 	uint64_t spans, spans_in_use, spans_high_water, span_failures;
 	uint64_t log_records, log_lost;
 };

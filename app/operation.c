@@ -15,6 +15,7 @@
 #include "management.h"
 #include "metric.h"
 #include "metric_http.h"
+#include "port_chain.h"
 #include "steering.h"
 
 /* What weir is and runs. */
@@ -527,8 +528,8 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 		 fragments_high, MANAGEMENT_SUM(m, drops[DROP_FRAGMENT_TABLE_FULL]), 0);
 	add_pool(rows, "probes", PROBER_PROBES, m->probes_out, 0, 0, 0);
 	metric_http_pools(m, &http);
-	add_pool(rows, "connections", m->model->dataplane.max_connections, http.connections, 0, 0,
-		 http.tcp_bytes);
+	add_pool(rows, "connections", m->model->dataplane.max_connections, http.connections, 0,
+		 http.connections_refused, http.tcp_bytes);
 	add_pool(rows, "half_open", 0, http.half_open, 0, 0, 0);
 	add_pool(rows, "time_wait", m->model->dataplane.max_connections, http.time_wait, 0, 0, 0);
 	add_pool(rows, "client_connections", m->model->dataplane.max_connections, http.sessions, 0,
@@ -537,6 +538,9 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 	add_pool(rows, "idle_target_connections", 0, http.idle_upstreams, 0, 0, 0);
 	add_pool(rows, "spans", http.spans, http.spans_in_use, http.spans_high_water,
 		 http.span_failures, http.spans * sizeof(struct span));
+	add_pool(rows, "queued_payload", m->dp->mbufs,
+		 http.queued_bytes / port_chain_charge(m->dp->pool), 0, http.queue_refusals,
+		 http.queued_bytes);
 	add_pool(rows, "log_records", 0, http.log_records, 0, http.log_lost, 0);
 	return json_list("pools", rows);
 }

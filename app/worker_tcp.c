@@ -441,6 +441,12 @@ worker_tcp_bytes(const struct worker_tcp *t)
 	return tcp_memory_in_use(t->tcp);
 }
 
+uint64_t
+worker_tcp_charged(const struct worker_tcp *t)
+{
+	return __atomic_load_n(&t->chains.charged, __ATOMIC_RELAXED);
+}
+
 void
 worker_tcp_add_spans(const struct worker_tcp *t, uint64_t *all, uint64_t *in_use,
 		     uint64_t *high_water, uint64_t *failures)

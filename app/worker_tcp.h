@@ -43,6 +43,8 @@ struct tcp_counters;
 const struct tcp_counters *worker_tcp_engine(const struct worker_tcp *t);
 void worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges);
 uint64_t worker_tcp_bytes(const struct worker_tcp *t);
+/** Bytes of the buffers that hold payload. */
+uint64_t worker_tcp_charged(const struct worker_tcp *t);
 void worker_tcp_add_spans(const struct worker_tcp *t, uint64_t *all, uint64_t *in_use,
 			  uint64_t *high_water, uint64_t *failures);
 

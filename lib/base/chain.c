@@ -145,7 +145,7 @@ chain_append_copy(struct chain_pool *pool, struct chain *chain, const void *byte
 }
 
 bool
-chain_append_tail(struct chain_pool *pool, struct chain *chain, uint32_t *room, const void *bytes,
+chain_append_tail(struct chain_pool *pool, struct chain *chain, uint16_t *room, const void *bytes,
 		  uint32_t len)
 {
 	uint8_t *data;
@@ -156,7 +156,7 @@ chain_append_tail(struct chain_pool *pool, struct chain *chain, uint32_t *room, 
 		memcpy(chain->last->data + chain->last->len, bytes, len);
 		chain->last->len += len;
 		chain->len += len;
-		*room -= len;
+		*room = (uint16_t)(*room - len);
 		return true;
 	}
 	owner = pool->ops.alloc(pool->ops.arg, &data, &size);
@@ -167,7 +167,8 @@ chain_append_tail(struct chain_pool *pool, struct chain *chain, uint32_t *room, 
 		return false;
 	}
 	memcpy(data, bytes, len);
-	*room = size - len;
+	size -= len;
+	*room = (uint16_t)(size < UINT16_MAX ? size : UINT16_MAX);
 	return true;
 }
 

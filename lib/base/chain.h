@@ -81,10 +81,11 @@ bool chain_append_copy(struct chain_pool *pool, struct chain *chain, const void 
 /**
  * Append a copy of `len` bytes to the last buffer, of which `*room` bytes behind the last span are
  * free and the caller's alone, or else to a new one, which sets `*room` anew.  For queues of
- * crumbs: the caller keeps `room` with the chain, and zeroes it when its last span leaves.
+ * crumbs: the caller keeps `room` with the chain, and zeroes it when its last span leaves.  Of
+ * greater buffers 64 KiB are used.
  * @return  false without a buffer or span, or when it doesn't fit one: nothing changed.
  */
-bool chain_append_tail(struct chain_pool *pool, struct chain *chain, uint32_t *room,
+bool chain_append_tail(struct chain_pool *pool, struct chain *chain, uint16_t *room,
 		       const void *bytes, uint32_t len);
 
 /**

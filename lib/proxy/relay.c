@@ -39,34 +39,72 @@ append_last_chunk(struct proxy *p, const struct head *trailers, struct chain *ou
 	return done ? RELAY_OK : RELAY_MEMORY;
 }
 
+/* Payload on its way: short pieces lie side by side in buffers of weir's own. */
+struct gathered {
+	struct chain bytes;
+	uint16_t room; /* writable behind its last span */
+};
+
+/* Worth copying: a reference would pin many times what it carries, and it isn't all there is. */
+static bool
+is_crumb(const struct gathered *g, const struct span *span, uint32_t begin, uint32_t len)
+{
+	return len < span->charge / 4 && (begin + len < span->len || !chain_is_empty(&g->bytes));
+}
+
 /*
- * Take payload of a body from `from` into `payload`, at most `room` bytes of it, and its trailers
- * into `trailers`; NULL: they are dropped.
+ * Take what the first span of `from` brings, up to the end of its first long piece.  `g` NULL:
+ * nobody wants it.
  */
 static enum relay_result
-take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, struct chain *payload,
-	     struct head *trailers, uint32_t room)
+take_span(struct proxy *p, struct tcp_connection *from, struct relay *r, struct gathered *g,
+	  struct head *trailers)
 {
-	const struct chain *in = tcp_received(from);
+	struct tcp *tcp = p->config.tcp;
+	const struct span *span = tcp_received(from)->first;
+	uint32_t done = 0, len = span->len;
 
-	while (!r->body.ended && payload->len < room && in->len > 0) {
-		const struct span *span = in->first;
-		struct http_body_step step = http_body_next(&r->body, span->data, span->len);
+	while (!r->body.ended && done < len) {
+		const uint8_t *at = span->data + done;
+		struct http_body_step step = http_body_next(&r->body, at, len - done);
 
 		if (step.bad)
 			return RELAY_BAD;
 		if (step.trailer > 0 && trailers != NULL &&
-		    !head_collect_trailers(trailers, span->data + step.skip + step.payload,
-					   step.trailer))
+		    !head_collect_trailers(trailers, at + step.skip + step.payload, step.trailer))
 			return RELAY_MEMORY;
-		if (step.skip > 0 && !tcp_take(p->config.tcp, from, NULL, step.skip))
-			return RELAY_MEMORY;
-		if (step.payload > 0 && !tcp_take(p->config.tcp, from, payload, step.payload))
-			return RELAY_MEMORY;
-		if (step.trailer > 0 && !tcp_take(p->config.tcp, from, NULL, step.trailer))
-			return RELAY_MEMORY;
+		done += step.skip;
+		if (step.payload > 0 && g != NULL) {
+			if (!is_crumb(g, span, done, step.payload)) {
+				g->room = 0;
+				tcp_take(tcp, from, NULL, done);
+				return tcp_take(tcp, from, &g->bytes, step.payload) &&
+						       tcp_take(tcp, from, NULL, step.trailer)
+					       ? RELAY_OK
+					       : RELAY_MEMORY;
+			}
+			if (!chain_append_tail(p->config.pool, &g->bytes, &g->room,
+					       span->data + done, step.payload))
+				return RELAY_MEMORY;
+		}
+		done += step.payload + step.trailer;
 	}
+	tcp_take(tcp, from, NULL, done);
 	return RELAY_OK;
+}
+
+/* Take payload of a body from `from`, at most `room` bytes and a span's of it. */
+static enum relay_result
+take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, struct gathered *g,
+	     struct head *trailers, uint32_t room)
+{
+	const struct chain *in = tcp_received(from);
+	enum relay_result result = RELAY_OK;
+
+	while (result == RELAY_OK && !r->body.ended && in->len > 0 &&
+	       (g == NULL || g->bytes.len < room))
+		result = take_span(p, from, r, g, trailers);
+	return result;
 }
 
 /* Payload as it leaves; in the chunked coding with the end of a body that has ended. */
@@ -91,21 +129,22 @@ static enum relay_result
 move_body(struct proxy *p, struct tcp_connection *from, struct head *head,
 	  struct tcp_connection *to, struct relay *r, uint64_t *sent)
 {
-	struct chain payload = {0}, out = {0};
+	struct gathered payload = {0};
+	struct chain out = {0};
 	uint32_t queued = to == NULL ? 0 : tcp_queued(to);
 	enum relay_result result, framed;
 
 	if (r->body.ended || queued >= PROXY_RELAY_BYTES)
 		return RELAY_OK;
-	result = take_payload(p, from, r, &payload, to != NULL && r->trailers ? head : NULL,
-			      PROXY_RELAY_BYTES - queued);
+	result = take_payload(p, from, r, to == NULL ? NULL : &payload,
+			      to != NULL && r->trailers ? head : NULL, PROXY_RELAY_BYTES - queued);
 	if (to != NULL) {
-		framed = frame(p, r, head, &payload, &out);
+		framed = frame(p, r, head, &payload.bytes, &out);
 		result = result == RELAY_OK ? framed : result;
 	}
 	if (r->body.ended)
 		head_free(head);
-	chain_free(p->config.pool, &payload);
+	chain_free(p->config.pool, &payload.bytes);
 	*sent += out.len;
 	if (!chain_is_empty(&out))
 		tcp_send(p->config.tcp, to, &out);

@@ -69,8 +69,8 @@ connection_forget(struct tcp *tcp, struct tcp_connection *c)
 void
 tcp_free(struct tcp *tcp)
 {
-	/* Those that were never used, or were given back, have empty queues. */
-	for (uint32_t i = 0; i < tcp->config.connections_max; i++)
+	/* Those that were given back have empty queues. */
+	for (uint32_t i = 0; i < tcp->connections_used; i++)
 		connection_forget(tcp, &tcp->connections[i]);
 	tcp_pools_free(tcp);
 	free(tcp);
@@ -91,6 +91,8 @@ tcp_advance(struct tcp *tcp, uint64_t now_us)
 		return;
 	timer_wheel_advance(&tcp->wheel, tcp->now_ms);
 	tcp_time_wait_expire(tcp);
+	if (unlikely(tcp->pool->charged >= tcp->window_charge))
+		tcp_relieve(tcp);
 }
 
 /* Payload touches half of a connection, an ACK all of it. */
@@ -163,8 +165,6 @@ tcp_input(struct tcp *tcp, const struct packet *p, uint32_t charge, bool only_kn
 	struct tcp_arrival a;
 
 	tcp->counters.segments_in++;
-	if (unlikely(tcp->pool->charged >= tcp->refuse_charge))
-		tcp_relieve(tcp);
 	e = tcp_table_find(tcp, &tuple, hash);
 	if (!tcp_arrival_read(&a, p, charge))
 		return TCP_INPUT_BAD;

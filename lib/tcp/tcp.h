@@ -109,8 +109,9 @@ struct tcp_config {
 	uint32_t tso_max;       /* longest payload of one emit; 0: the MSS */
 	/*
 	 * Memory of the buffers that arrive, 0: no limit.  When chains of the pool charge 35 % of
-	 * it, windows stop opening; from 50 % payload is dropped unacknowledged, what is out of
-	 * order first, then the connection that holds most without progress is reset.
+	 * it, windows stop opening, what came out of order is dropped, and connections that hold
+	 * much without progress for 10 s are reset; from 50 % payload is dropped unacknowledged,
+	 * and the time without progress is 1 s, or none when nobody is left without.
 	 */
 	uint64_t buffer_bytes;
 };
@@ -207,7 +208,10 @@ bool tcp_take(struct tcp *tcp, struct tcp_connection *connection, struct chain *
  */
 void tcp_hold(struct tcp *tcp, struct tcp_connection *connection, uint32_t bytes);
 
-/** Queue all of `bytes` behind what is to be sent. */
+/**
+ * Queue all of `bytes` behind what is to be sent.  Short ones may be copied, so that a peer that
+ * doesn't read pins buffers by what waits for it, not by in how many pieces that came.
+ */
 void tcp_send(struct tcp *tcp, struct tcp_connection *connection, struct chain *bytes);
 
 /** Queued and not acknowledged. */

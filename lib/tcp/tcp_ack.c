@@ -124,6 +124,8 @@ take_acked(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *
 		trim(c, s, a->ack - s->seq, d);
 	len = len < c->send.len ? len : c->send.len;
 	chain_consume(tcp->pool, &c->send, len);
+	if (chain_is_empty(&c->send))
+		c->send_room = 0;
 	c->bytes_acked += len;
 	c->snd_una = a->ack;
 	d->progress = true;

@@ -54,6 +54,8 @@ tcp_connection_new(struct tcp *tcp, const struct tcp_tuple *tuple, uint32_t hash
 		tcp->counters.no_connection++;
 		return NULL;
 	}
+	if (c >= &tcp->connections[tcp->connections_used])
+		tcp->connections_used = (uint32_t)(c - tcp->connections) + 1;
 	memset(c, 0, sizeof(*c));
 	c->endpoint.tuple = *tuple;
 	c->endpoint.hash = hash;
@@ -270,20 +272,45 @@ tcp_hold(struct tcp *tcp, struct tcp_connection *c, uint32_t bytes)
 		tcp_touch(tcp, c);
 }
 
+/*
+ * What is short and would wait behind something is copied, so that a queue of crumbs pins no buffer
+ * for each.  Without a buffer for the copies the rest stays in `bytes`.
+ */
+static void
+copy_crumbs(struct tcp *tcp, struct tcp_connection *c, struct chain *bytes)
+{
+	if (chain_is_empty(&c->send) || bytes->len >= tcp->pool->buffer_charge / 4)
+		return;
+	while (!chain_is_empty(bytes)) {
+		const struct span *s = bytes->first;
+
+		if (!chain_append_tail(tcp->pool, &c->send, &c->send_room, s->data, s->len))
+			return;
+		chain_consume(tcp->pool, bytes, s->len);
+	}
+}
+
 void
 tcp_send(struct tcp *tcp, struct tcp_connection *c, struct chain *bytes)
 {
+	struct span *last = c->send.last;
+	uint32_t last_len = last == NULL ? 0 : last->len;
+
 	if (c->endpoint.state == TCP_STATE_CLOSED || (c->is & TCP_IS_FIN_QUEUED) != 0) {
 		chain_free(tcp->pool, bytes);
 		return;
 	}
 	if (chain_is_empty(bytes))
 		return;
-	if (c->unsent == NULL) {
-		c->unsent = bytes->first;
-		c->unsent_data = bytes->first->data;
+	copy_crumbs(tcp, c, bytes);
+	if (!chain_is_empty(bytes)) {
+		chain_move_all(&c->send, bytes);
+		c->send_room = 0;
 	}
-	chain_move_all(&c->send, bytes);
+	if (c->unsent == NULL) {
+		c->unsent = last == NULL ? c->send.first : last->len > last_len ? last : last->next;
+		c->unsent_data = c->unsent->data + (c->unsent == last ? last_len : 0);
+	}
 	if (c->send.len >= c->settings.send_buffer / 2)
 		c->is |= TCP_IS_WAS_FULL;
 	tcp_touch(tcp, c);

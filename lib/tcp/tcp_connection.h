@@ -65,7 +65,7 @@ struct tcp_range {
 	struct tcp_range *next; /* by sequence */
 	uint32_t from, to;
 	uint32_t touched; /* count of arrivals when it last grew: RFC 2018 wants the newest first */
-	uint32_t room;    /* bytes writable behind its last span */
+	uint16_t room;    /* bytes writable behind its last span */
 	struct chain bytes;
 };
 
@@ -130,7 +130,8 @@ struct tcp_connection {
 	uint32_t last_heard_ms;
 	uint32_t unacked_rcvd; /* bytes since the last ACK */
 	uint32_t rcv_mss;      /* the largest segment seen */
-	uint32_t tail_room;    /* bytes writable behind the last span of `received` */
+	uint16_t tail_room;    /* bytes writable behind the last span of `received` */
+	uint16_t send_room;    /* the same of `send` */
 	uint32_t ack_ms;       /* deadline */
 	uint8_t snd_scale, rcv_scale;
 	uint8_t due;      /* TCP_DUE_* */

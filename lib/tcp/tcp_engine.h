@@ -56,8 +56,9 @@ struct tcp_time_wait {
 /** One round of tcp_relieve(). */
 struct tcp_pressure {
 	uint32_t hand;
-	uint32_t most_held;
-	struct tcp_connection *most; /* holds that much, without progress */
+	uint32_t most_held;  /* by a connection of this round without progress */
+	uint32_t reset_from; /* who holds as much goes; 0: nobody, this round only looks */
+	bool everyone;       /* the last round found nobody without progress */
 };
 
 struct tcp {
@@ -95,6 +96,7 @@ struct tcp {
 	struct tcp_time_wait *time_waits;
 	struct tcp_sent *sents;
 	struct tcp_range *ranges;
+	uint32_t connections_used;   /* from here on never used */
 	uint32_t connections_in_use; /* those the caller has not given back too */
 	struct tcp_counters counters;
 };
@@ -207,6 +209,7 @@ void tcp_timer_rearm(struct tcp *tcp, struct tcp_connection *c, bool progress);
 void tcp_timer_keepalive(struct tcp *tcp, struct tcp_connection *c);
 
 /* tcp_memory.c */
+/** Buffers are short: look who should give some back.  Once per millisecond. */
 void tcp_relieve(struct tcp *tcp);
 
 /* tcp_listen.c */

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * When received buffers run short: what is out of order goes first, then the connection that holds
- * most and makes no progress.
+ * When buffers run short: what is out of order goes first, then connections that hold much and make
+ * no progress.
  *
- * A hand goes round all connections, a few for each segment that arrives under pressure, so that
- * no segment pays for all of them.
+ * A hand goes round the connections that have ever been used, some each millisecond, so that no
+ * segment pays for all of them.  A round finds the most that one of them holds; the next resets
+ * whoever holds half as much, as long as buffers are short.  So one great hoarder goes alone, and
+ * many equal ones go together, however little each of them holds.
  */
 #include "tcp_engine.h"
 
-#define STEP     64u
-#define QUIET_MS 1000u
+#define STEP           1024u
+#define QUIET_MS       1000u  /* without progress, when payload is being refused */
+#define QUIET_EARLY_MS 10000u /* the same, when windows no longer open */
 
 static uint32_t
 held_by(const struct tcp_connection *c)
@@ -18,11 +21,14 @@ held_by(const struct tcp_connection *c)
 }
 
 static bool
-makes_no_progress(const struct tcp *tcp, const struct tcp_connection *c)
+may_go(const struct tcp *tcp, const struct tcp_connection *c)
 {
 	uint32_t last_ms = c->send.len > 0 ? c->progress_ms : c->taken_ms;
+	bool refusing = tcp->pool->charged >= tcp->refuse_charge;
 
-	return tcp->now_ms - last_ms >= QUIET_MS;
+	/* Who trickles makes progress all the time: when nobody else is left, he counts too. */
+	return (refusing && tcp->pressure.everyone) ||
+	       tcp->now_ms - last_ms >= (refusing ? QUIET_MS : QUIET_EARLY_MS);
 }
 
 static void
@@ -30,36 +36,34 @@ consider(struct tcp *tcp, struct tcp_connection *c)
 {
 	struct tcp_pressure *p = &tcp->pressure;
 
-	/* Free ones hold nothing. */
 	tcp_ranges_free(tcp, c);
-	if (c->endpoint.state == TCP_STATE_CLOSED || held_by(c) <= p->most_held ||
-	    !makes_no_progress(tcp, c))
+	/* Free ones hold nothing. */
+	if (c->endpoint.state == TCP_STATE_CLOSED || held_by(c) == 0 || !may_go(tcp, c))
 		return;
-	p->most = c;
-	p->most_held = held_by(c);
-}
-
-static void
-end_round(struct tcp *tcp)
-{
-	struct tcp_pressure *p = &tcp->pressure;
-
-	/* It may have moved on, or gone, since it was seen. */
-	if (p->most != NULL && p->most->endpoint.state != TCP_STATE_CLOSED &&
-	    held_by(p->most) > 0 && makes_no_progress(tcp, p->most)) {
+	if (p->reset_from != 0 && held_by(c) >= p->reset_from) {
 		tcp->counters.memory_resets++;
-		tcp_connection_reset(tcp, p->most, TCP_CLOSE_MEMORY);
+		chain_free(tcp->pool, &c->received);
+		tcp_connection_reset(tcp, c, TCP_CLOSE_MEMORY);
+		return;
 	}
-	*p = (struct tcp_pressure){0};
+	if (held_by(c) > p->most_held)
+		p->most_held = held_by(c);
 }
 
+/* Once per millisecond. */
 void
 tcp_relieve(struct tcp *tcp)
 {
 	struct tcp_pressure *p = &tcp->pressure;
 
-	for (uint32_t i = 0; i < STEP && p->hand < tcp->config.connections_max; i++)
+	for (uint32_t i = 0; i < STEP && p->hand < tcp->connections_used; i++) {
+		if (tcp->pool->charged < tcp->window_charge)
+			break;
 		consider(tcp, &tcp->connections[p->hand++]);
-	if (p->hand >= tcp->config.connections_max)
-		end_round(tcp);
+	}
+	if (tcp->pool->charged < tcp->window_charge)
+		*p = (struct tcp_pressure){0};
+	else if (p->hand >= tcp->connections_used)
+		*p = (struct tcp_pressure){.reset_from = (p->most_held + 1) / 2,
+					   .everyone = p->most_held == 0};
 }

@@ -43,7 +43,7 @@ tcp_ranges_free(struct tcp *tcp, struct tcp_connection *c)
  * it: a peer that sends crumbs holds bytes, not buffers.
  */
 static bool
-queue(struct tcp *tcp, struct chain *to, uint32_t *room, const struct tcp_arrival *a,
+queue(struct tcp *tcp, struct chain *to, uint16_t *room, const struct tcp_arrival *a,
       const uint8_t *data, uint32_t len)
 {
 	if (len < a->charge / 2 && !chain_is_empty(to) &&
@@ -105,7 +105,7 @@ insert(struct tcp *tcp, struct tcp_connection *c, struct tcp_range **link,
 {
 	struct tcp_range *r;
 	struct chain piece = {0};
-	uint32_t room = 0;
+	uint16_t room = 0;
 
 	to = cut_tail(tcp, c, link, to);
 	r = *link;

@@ -5,6 +5,7 @@ usage: http_target.py PORT NAME
 
   /echo            what came, as JSON: method, target, headers, length and SHA-256 of the body, trailers
   /bytes/N         N bytes with Content-Length        /chunked/N      the same, chunked
+  /crumbs/N        N bytes in chunks of one byte
   /until-close/N   the same, ended by closing         /status/NNN     an empty answer with this status
   /slow/SECONDS    an answer after a while            /drip/N         N bytes, ten a second
   /never           none                               /garbage        bytes that are no HTTP
@@ -101,6 +102,9 @@ class Server:
                 writer.write(b"%x;extension=1\r\n%s\r\n" % (len(piece), piece))
                 await writer.drain()
             writer.write(b"0\r\nX-Trailer: 1\r\n\r\n")
+        elif kind == "crumbs":
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                         b"".join(b"1\r\n%c\r\n" % byte for byte in pattern(int(argument))) + b"0\r\n\r\n")
         elif kind in ("trailers", "bad-trailers"):
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
                          b"5\r\nhello\r\n0\r\nX-Sum: 1\r\nSet-Cookie: a=b\r\nContent-Length: 3\r\n"

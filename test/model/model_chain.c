@@ -13,7 +13,7 @@
 struct twin {
 	uint8_t bytes[BYTES];
 	uint32_t len;
-	uint32_t room;
+	uint16_t room;
 };
 
 struct buffer {

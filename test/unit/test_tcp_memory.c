@@ -5,6 +5,8 @@
 #define IDLE    1000u
 #define HOARDS  100u
 #define ACTIVE  4u
+#define CROWD   1200u
+#define CRUMBS  5000u
 #define BUFFERS (2000u * BUFFER_CHARGE)
 
 static struct wire w;
@@ -93,8 +95,12 @@ send_some(struct tcp_connection *c, uint32_t len)
 	static const uint8_t bytes[1400];
 	struct chain chain = {0};
 
-	for (; len > sizeof(bytes); len -= (uint32_t)sizeof(bytes))
-		chain_append(&w.ends[0].pool, &chain, NULL, bytes, sizeof(bytes), 0);
+	while (len > 0) {
+		uint32_t n = len < sizeof(bytes) ? len : (uint32_t)sizeof(bytes);
+
+		chain_append(&w.ends[0].pool, &chain, NULL, bytes, n, 0);
+		len -= n;
+	}
 	tcp_send(w.ends[0].tcp, c, &chain);
 }
 
@@ -117,14 +123,89 @@ test_hoarders_are_reset(void)
 	before = crowd.taken;
 	for (uint32_t i = 0; i < 60000; i++)
 		wire_step(&w, serve, &crowd);
-	EXPECT(crowd.taken > before || crowd.taken >= ACTIVE * UINT64_C(1990000));
-	EXPECT(crowd.taken >= ACTIVE * UINT64_C(1990000));
+	EXPECT(crowd.taken > before || crowd.taken >= ACTIVE * UINT64_C(2000000));
+	EXPECT(crowd.taken >= ACTIVE * UINT64_C(2000000));
+	wire_close(&w);
+}
+
+/* Whoever holds one buffer each is as many as there are buffers: they go in one round. */
+static void
+test_many_small_holders_are_reset(void)
+{
+	static const struct wire_settings small = {.delay_us = 100, .buffer_bytes = BUFFERS};
+	struct crowd crowd = {0};
+	struct tcp_connection *active[ACTIVE];
+
+	wire_open(&w, &small, &settings, CROWD, 65536, false, 1);
+	for (uint32_t i = 0; i < ACTIVE; i++)
+		active[i] = open_one((uint16_t)(10000 + i));
+	for (uint32_t i = ACTIVE; i < CROWD; i++)
+		send_some(open_one((uint16_t)(10000 + i)), 1);
+	for (uint32_t i = 0; i < 20000; i++)
+		wire_step(&w, serve, &crowd);
+	/* Nobody has sent anything for long: time alone must have done it. */
+	EXPECT(crowd.resets > CROWD / 5);
+	EXPECT(w.ends[1].pool.charged < BUFFERS * UINT64_C(36) / 100);
+	for (uint32_t i = 0; i < ACTIVE; i++)
+		send_some(active[i], 100000);
+	for (uint32_t i = 0; i < 60000; i++)
+		wire_step(&w, serve, &crowd);
+	EXPECT(crowd.taken == ACTIVE * UINT64_C(100000));
+	wire_close(&w);
+}
+
+struct got {
+	uint32_t n;
+	uint8_t bytes[CRUMBS];
+};
+
+static void
+read_all(struct wire_end *e, void *arg)
+{
+	struct got *got = arg;
+	struct tcp_connection *c;
+	uint32_t events;
+
+	while (tcp_next_event(e->tcp, &c, &events)) {
+		uint32_t len = tcp_received(c)->len;
+
+		len = len < CRUMBS - got->n ? len : CRUMBS - got->n;
+		chain_copy_out(tcp_received(c), 0, got->bytes + got->n, len);
+		tcp_take(e->tcp, c, NULL, len);
+		got->n += len;
+	}
+}
+
+/* A queue of bytes that came one by one costs what waits. */
+static void
+test_crumbs_share_buffers(void)
+{
+	static const struct wire_settings clean = {.delay_us = 100};
+	struct tcp_connection *c;
+	uint8_t sent[CRUMBS];
+	struct got got = {0};
+
+	wire_open(&w, &clean, &settings, 4, 1024, false, 1);
+	c = open_one(10000);
+	for (uint32_t i = 0; i < CRUMBS; i++) {
+		struct chain chain = {0};
+
+		sent[i] = (uint8_t)(i * 7 + i / 256);
+		EXPECT(chain_append_copy(&w.ends[0].pool, &chain, &sent[i], 1));
+		tcp_send(w.ends[0].tcp, c, &chain);
+	}
+	EXPECT(w.ends[0].pool.charged <= (CRUMBS / 1400 + 2) * BUFFER_CHARGE);
+	for (uint32_t i = 0; i < 2000; i++)
+		wire_step(&w, read_all, &got);
+	EXPECT(got.n == CRUMBS && memcmp(sent, got.bytes, CRUMBS) == 0);
 	wire_close(&w);
 }
 
 int
 main(void)
 {
+	test_many_small_holders_are_reset();
+	test_crumbs_share_buffers();
 	test_idle_connection_costs_512_bytes();
 	test_hoarders_are_reset();
 	return unit_done();
