@@ -84,6 +84,13 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 			 s->mbufs, rte_strerror(rte_errno));
 		return false;
 	}
+	dp->clones =
+		rte_pktmbuf_pool_create("weir_clones", s->mbufs, MBUF_CACHE, 0, 0, SOCKET_ID_ANY);
+	if (dp->clones == NULL) {
+		snprintf(why, why_len, "no memory for references to packet buffers (%s)",
+			 rte_strerror(rte_errno));
+		return false;
+	}
 	for (unsigned a = 0; a < s->workers_n; a++) {
 		for (unsigned b = 0; b < s->workers_n; b++) {
 			if (a == b)
@@ -99,6 +106,18 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 	return true;
 }
 
+/* What one port can't do, weir does for all: a segment doesn't know by which it will leave. */
+static void
+join_offloads(struct port_offloads *all, const struct port *port)
+{
+	all->tcp_checksum &= port->tcp_checksum;
+	all->tso &= port->tso;
+	if (port->segments_max < all->segments_max)
+		all->segments_max = port->segments_max;
+	if (port->train_segments_max < all->train_segments_max)
+		all->train_segments_max = port->train_segments_max;
+}
+
 static bool
 open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t why_len)
 {
@@ -109,6 +128,10 @@ open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t w
 		return false;
 	}
 	memset(map->index_of, UINT8_MAX, sizeof(map->index_of));
+	map->offloads = (struct port_offloads){.tcp_checksum = true,
+					       .tso = true,
+					       .segments_max = UINT16_MAX,
+					       .train_segments_max = UINT16_MAX};
 	atomic_store(&h->dp.ports, map);
 	for (uint16_t i = 0; i < s->ports_n; i++) {
 		struct port *port = &h->ports[i];
@@ -122,14 +145,17 @@ open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t w
 		map->ports[i] = port;
 		map->index_of[port->port_id] = (uint8_t)i;
 		map->ports_n++;
+		join_offloads(&map->offloads, port);
 		LOG_INFO("port %s: %u receive and %u transmit queues for %u workers, flows %s; "
-			 "offloads: IPv4 checksum %s, VLAN strip %s, VLAN insert %s, segments %s",
+			 "offloads: IPv4 checksum %s, VLAN strip %s, VLAN insert %s, segments %s, "
+			 "TCP checksum %s, TSO %s",
 			 port->name, port->rx_queues, port->tx_queues, s->workers_n,
 			 s->workers_n == 1 ? "all on one worker"
 			 : port->rss       ? "spread by RSS"
 					   : "passed on by ring",
 			 port->rx_ip_checksum ? "on" : "off", port->vlan_strip ? "on" : "off",
-			 port->vlan_insert ? "on" : "off", port->multi_segs ? "on" : "off");
+			 port->vlan_insert ? "on" : "off", port->multi_segs ? "on" : "off",
+			 port->tcp_checksum ? "on" : "off", port->tso ? "on" : "off");
 	}
 	steering_probe(&h->dp);
 	return true;
@@ -370,6 +396,8 @@ dataplane_free(struct dataplane *dp)
 		port_close(&h->ports[i]);
 	for (uint16_t i = 0; i < dp->workers_n; i++)
 		clean &= free_worker(h, i);
+	/* Its mbufs pointed into buffers: with those, all of them are back. */
+	rte_mempool_free(dp->clones);
 	if (dp->pool != NULL) {
 		unsigned out = rte_mempool_in_use_count(dp->pool);
 

@@ -34,8 +34,16 @@
 struct worker;
 struct capture;
 
+/** What all ports can do with TCP segments of weir's own. */
+struct port_offloads {
+	bool tcp_checksum, tso;
+	uint16_t segments_max;       /* mbufs of a frame; 1: they don't gather */
+	uint16_t train_segments_max; /* the same of a train for TSO */
+};
+
 /** The ports in use, swapped as one when a port is replaced. */
 struct port_map {
+	struct port_offloads offloads;
 	uint16_t ports_n;
 	struct port *ports[PORT_MAX];       /* by port index */
 	uint8_t index_of[RTE_MAX_ETHPORTS]; /* DPDK port id -> port index, UINT8_MAX: none */
@@ -59,6 +67,7 @@ struct dataplane {
 	struct next_hop_table hops;
 	struct rte_rcu_qsbr *rcu;
 	struct rte_mempool *pool;
+	struct rte_mempool *clones; /* mbufs without a buffer, for references to others' */
 	struct clock clock;
 	int event_fd;  /* written by workers to wake the management core */
 	bool adaptive; /* idle = adaptive */

@@ -75,6 +75,8 @@ release_packet(void *arg, void *packet, uint32_t next_hop)
 		return;
 	}
 	memcpy(l2, hop.l2, hop.l2_len);
+	if (buf->ol_flags != 0)
+		buf->l2_len = hop.l2_len; /* the port computes checksums */
 	send_frame(m, hop.interface, buf);
 }
 

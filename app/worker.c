@@ -134,12 +134,19 @@ fit_frame(struct rte_mbuf *m, const struct packet *p, uint16_t l2_len)
 	return true;
 }
 
+/* What the port is to do for a segment of weir's own; nobody else sets them. */
+#define TX_OFFLOADS                                                         \
+	(RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_IP_CKSUM | \
+	 RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
+
 static inline void
 write_l2(struct rte_mbuf *m, const struct next_hop *hop, uint16_t l2_len)
 {
 	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *);
 
-	m->ol_flags = 0;
+	m->ol_flags &= TX_OFFLOADS;
+	if (unlikely(m->ol_flags != 0))
+		m->l2_len = l2_len;
 	if (likely(hop->l2_len == ETHER_LEN)) {
 		memcpy(l2, hop->l2, ETHER_LEN);
 	} else if (l2_len == hop->l2_len) {
@@ -149,7 +156,7 @@ write_l2(struct rte_mbuf *m, const struct next_hop *hop, uint16_t l2_len)
 		memcpy(l2, hop->l2, 12);
 		memcpy(l2 + 12, hop->l2 + ETHER_LEN + VLAN_LEN - 2, 2);
 		m->vlan_tci = bytes_load_be16(hop->l2 + 14);
-		m->ol_flags = RTE_MBUF_F_TX_VLAN;
+		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
 	}
 }
 

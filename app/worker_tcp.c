@@ -17,6 +17,7 @@
 #include "tcp.h"
 #include "wire.h"
 #include "worker_io.h"
+#include "worker_segment.h"
 
 #define RECEIVE_BUFFER (256u << 10)
 #define SEND_BUFFER    (256u << 10)
@@ -44,47 +45,10 @@ static void
 emit(void *arg, const struct tcp_segment *s)
 {
 	struct worker_tcp *t = arg;
-	struct worker *w = t->worker;
-	struct rte_mbuf *m;
-	uint16_t len = (uint16_t)(s->header_len + s->payload_len);
-	const struct span *span = s->span;
-	uint32_t offset = s->offset, left = s->payload_len;
-	uint8_t *at;
 
-	if (w->snapshot == NULL)
-		return; /* the worker has stopped: nothing leaves any more */
-	m = rte_pktmbuf_alloc(w->dp->pool);
-	if (m == NULL) {
-		w->counters.drops[DROP_MBUF_EXHAUSTED]++;
-		return;
-	}
-	at = (uint8_t *)rte_pktmbuf_append(m, len);
-	if (at == NULL) {
-		drop(w, m, DROP_TX_UNSUPPORTED);
-		return;
-	}
-	memcpy(at, s->header, s->header_len);
-	for (uint8_t *to = at + s->header_len; left > 0; span = span->next, offset = 0) {
-		uint32_t n = span->len - offset < left ? span->len - offset : left;
-
-		memcpy(to, span->data + offset, n);
-		to += n;
-		left -= n;
-	}
-	w->counters.originated++;
-	worker_send(w, &(struct packet){.buf = m,
-					.l3 = at,
-					.len = len,
-					.contiguous = len,
-					.l4_off = s->l4_off,
-					.af = s->tuple->af,
-					.proto = IPPROTO_TCP,
-					.flags = PACKET_HAS_PORTS,
-					.verdict = PACKET_FORWARD,
-					.sport_be = s->tuple->local_port_be,
-					.dport_be = s->tuple->remote_port_be,
-					.src = s->tuple->local,
-					.dst = s->tuple->remote});
+	/* A worker that has stopped sends nothing any more. */
+	if (t->worker->snapshot != NULL)
+		worker_segment_send(t->worker, s);
 }
 
 /* Of a SYN: the burst has found its listener. */
@@ -335,7 +299,9 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 		.arg = t,
 		.connections_max = connections,
 		.time_wait_max = connections,
-		.half_open_max = connections / 4 + 1};
+		.half_open_max = connections / 4 + 1,
+		.checksum_offload = true,
+		.tso_max = WORKER_SEGMENT_TRAIN};
 	struct proxy_config proxy = {.ops = {.reserve = reserve_for_proxy,
 					     .release = release_port,
 					     .connected = count_connected,

@@ -10,7 +10,11 @@
 
 #include "log.h"
 
-#define RSS_KEY_MAX 64
+#define RSS_KEY_MAX      64
+#define SEGMENTS_DEFAULT 32
+#define TSO_NEEDS                                                    \
+	(RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | \
+	 RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
 
 static uint16_t
 ethdev_rx(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
@@ -22,6 +26,16 @@ static uint16_t
 ethdev_tx(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
 {
 	return rte_eth_tx_burst((uint16_t)(uintptr_t)device, queue, bufs, n);
+}
+
+/* Some drivers want headers of what is offloaded their own way. */
+static uint16_t
+ethdev_tx_prepared(void *device, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
+{
+	uint16_t port_id = (uint16_t)(uintptr_t)device;
+
+	n = rte_eth_tx_prepare(port_id, queue, bufs, n);
+	return rte_eth_tx_burst(port_id, queue, bufs, n);
 }
 
 void
@@ -53,6 +67,13 @@ at_most(uint16_t value, uint16_t max)
 	return value < max ? value : max;
 }
 
+/* Drivers that know no limit say 0. */
+static uint16_t
+segments_max(uint16_t limit)
+{
+	return limit == 0 ? SEGMENTS_DEFAULT : limit;
+}
+
 static void
 choose_offloads(struct port *port, const struct port_settings *settings,
 		const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
@@ -60,14 +81,24 @@ choose_offloads(struct port *port, const struct port_settings *settings,
 	uint64_t rx = settings->offloads ? info->rx_offload_capa : 0;
 	uint64_t tx = settings->offloads ? info->tx_offload_capa : 0;
 
-	conf->rxmode.offloads =
-		rx & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_VLAN_STRIP);
-	conf->txmode.offloads =
-		tx & (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
+	conf->rxmode.offloads = rx & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
+				      RTE_ETH_RX_OFFLOAD_VLAN_STRIP);
+	conf->txmode.offloads = tx & (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+				      RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
+	if ((tx & TSO_NEEDS) == TSO_NEEDS)
+		conf->txmode.offloads |= TSO_NEEDS;
 	port->rx_ip_checksum = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
 	port->vlan_strip = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
 	port->vlan_insert = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
 	port->multi_segs = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+	port->tcp_checksum = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+	port->tso = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
+	port->segments_max = 1;
+	port->train_segments_max = 1;
+	if (port->multi_segs) {
+		port->segments_max = segments_max(info->tx_desc_lim.nb_mtu_seg_max);
+		port->train_segments_max = segments_max(info->tx_desc_lim.nb_seg_max);
+	}
 }
 
 #define RSS_L4                                                         \
@@ -148,6 +179,8 @@ ethdev_set_rss(const struct port *port, const uint8_t key[PORT_RSS_KEY_LEN],
 
 static const struct port_ops ethdev_ops = {
 	.rx = ethdev_rx, .tx = ethdev_tx, .set_rss = ethdev_set_rss};
+static const struct port_ops prepared_ops = {
+	.rx = ethdev_rx, .tx = ethdev_tx_prepared, .set_rss = ethdev_set_rss};
 
 static bool
 setup_queues(struct port *port, const struct port_settings *settings,
@@ -228,6 +261,8 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 	}
 	port->keeps_buffers = strcmp(info.driver_name, "net_af_xdp") == 0;
 	choose_offloads(port, settings, &info, &conf);
+	if (port->tcp_checksum)
+		port->ops = &prepared_ops;
 	choose_rss(port, &info, &conf);
 	rc = rte_eth_dev_configure(port->port_id, port->rx_queues, port->tx_queues, &conf);
 	if (rc != 0)

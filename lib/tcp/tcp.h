@@ -72,18 +72,28 @@ struct tcp_listener {
 	uint64_t cookies_sent, cookies_accepted, cookies_refused;
 };
 
+/** Longest IP and TCP headers that the engine writes. */
+#define TCP_HEADERS_MAX 100u
+
 /** A segment to be sent: headers written by the engine, payload by reference. */
 struct tcp_segment {
 	const struct tcp_tuple *tuple;
-	const uint8_t *header;   /* IP and TCP headers with options, lengths and checksums final */
-	uint16_t header_len;     /* at most 40 + 60 */
-	uint16_t l4_off;         /* from `header` to the TCP header */
-	uint32_t payload_len;    /* may exceed `mss` when the engine was told so: TSO */
-	uint16_t mss;            /* of segments to cut with TSO */
-	bool checksum_pending;   /* TCP checksum field holds the pseudo-header's sum only */
+	const uint8_t *header; /* IP and TCP headers with options, lengths and checksums final */
+	uint16_t header_len;   /* at most TCP_HEADERS_MAX */
+	uint16_t l4_off;       /* from `header` to the TCP header */
+	uint32_t payload_len;  /* may exceed `mss` when the engine was told so: TSO */
+	uint16_t mss;          /* of segments to cut with TSO */
+	/*
+	 * The TCP checksum field holds the folded sum of the pseudo header only; of a train's,
+	 * which is longer than `mss`, without its length.
+	 */
+	bool checksum_pending;
 	const struct span *span; /* where the payload begins, `offset` bytes into it */
 	uint32_t offset;
 };
+
+/** Unfolded sum of payload that may be anywhere, for a checksum that is pending (checksum.h). */
+uint64_t tcp_payload_sum(const struct span *span, uint32_t offset, uint32_t len);
 
 struct tcp_ops {
 	/**

@@ -146,9 +146,8 @@ write_ipv6(uint8_t *ip, const struct tcp_outgoing *out, uint32_t len)
 	return checksum_add(0, ip + IPV6_SRC, 32);
 }
 
-/* Sum of `len` bytes of a chain: spans may begin at odd places. */
-static uint64_t
-sum_payload(const struct span *span, uint32_t offset, uint32_t len)
+uint64_t
+tcp_payload_sum(const struct span *span, uint32_t offset, uint32_t len)
 {
 	uint64_t sum = 0;
 	bool odd = false;
@@ -183,7 +182,7 @@ write_tcp(uint8_t *tcp, const struct tcp_outgoing *out, uint32_t header_len)
 void
 tcp_emit(struct tcp *tcp, const struct tcp_outgoing *out)
 {
-	uint8_t header[IPV6_MIN_LEN + TCP_MIN_LEN + TCP_OPTIONS_MAX];
+	uint8_t header[TCP_HEADERS_MAX];
 	uint16_t l4_off = out->tuple->af == 4 ? IPV4_MIN_LEN : IPV6_MIN_LEN;
 	uint32_t tcp_len = (uint32_t)TCP_MIN_LEN + out->options_len;
 	struct tcp_segment s = {.tuple = out->tuple,
@@ -201,13 +200,15 @@ tcp_emit(struct tcp *tcp, const struct tcp_outgoing *out)
 	/* A length that TSO replaces need not fit. */
 	len = len > UINT16_MAX ? UINT16_MAX : len;
 	sum = out->tuple->af == 4 ? write_ipv4(header, out, len) : write_ipv6(header, out, len);
-	sum += htonl(tcp_len + out->len) + (uint64_t)htonl(IPPROTO_TCP);
+	sum += htonl(IPPROTO_TCP);
+	if (out->len <= out->mss || !s.checksum_pending)
+		sum += htonl(tcp_len + out->len);
 	write_tcp(header + l4_off, out, tcp_len);
 	if (s.checksum_pending) {
 		bytes_store16(header + l4_off + TCP_CHECKSUM, checksum_fold(sum));
 	} else {
 		sum = checksum_add(sum, header + l4_off, tcp_len);
-		sum += sum_payload(out->span, out->offset, out->len);
+		sum += tcp_payload_sum(out->span, out->offset, out->len);
 		bytes_store16(header + l4_off + TCP_CHECKSUM, (uint16_t)~checksum_fold(sum));
 	}
 	tcp->counters.segments_out++;
