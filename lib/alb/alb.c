@@ -144,14 +144,13 @@ set_of(const struct alb *alb, uint32_t group)
 	return atomic_load_explicit(&g->set, memory_order_acquire)->balance;
 }
 
-/* @return  a target of the group, other than `failed` if that is possible; 0: the group has none.
- */
+/* @return  a target of the group other than `failed` (0: any will do); 0: there is none. */
 static uint32_t
 choose_target(struct alb *alb, uint32_t group, uint32_t failed)
 {
 	const struct balance_set *set = set_of(alb, group);
 	struct balance_worker worker = {.targets = alb->targets, .now_ms = alb->now_us / 1000};
-	uint32_t target = 0;
+	uint32_t target;
 
 	for (uint32_t tries = 0; set != NULL && tries < CHOICE_TRIES; tries++) {
 		worker.random = next_random(alb);
@@ -164,7 +163,7 @@ choose_target(struct alb *alb, uint32_t group, uint32_t failed)
 		if (set->choices[i].target != failed && set->choices[i].weight > 0)
 			return set->choices[i].target;
 	}
-	return target;
+	return 0;
 }
 
 /* A request of the exchange goes to the target, until let_go(). */
@@ -421,13 +420,12 @@ static uint32_t
 on_again(void *arg, struct proxy_exchange *x, uint32_t failed)
 {
 	struct alb *alb = arg;
-	uint32_t target;
+	uint32_t target = choose_target(alb, x->record.group, failed);
 
+	if (target == 0)
+		return 0;
 	let_go(alb, x);
-	counters_of(alb, x->record.frontend)->retries++;
-	target = choose_target(alb, x->record.group, failed);
-	if (target != 0)
-		hold(alb, x, target);
+	hold(alb, x, target);
 	return target;
 }
 
@@ -509,6 +507,7 @@ count(struct alb *alb, const struct proxy_exchange *x)
 	const struct alb_listener *l = listener_of(alb, r->frontend);
 	bool v6 = x->session->tuple->af == 6;
 
+	c->retries += r->retries;
 	c->processed_bytes += r->received_bytes + r->sent_bytes;
 	if (v6)
 		c->ipv6_processed_bytes += r->received_bytes + r->sent_bytes;

@@ -80,10 +80,11 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 					       [DESYNC_STRICTEST] = HTTP_DESYNC_STRICTEST};
 	char address[IP_ADDR_TEXT_MAX] = "";
 
-	l->settings =
-		(struct proxy_listener_settings){.idle_timeout_ms = lb->idle_timeout_s * 1000,
-						 .client_keep_alive_s = lb->client_keep_alive_s,
-						 .header_timeout_ms = lb->header_timeout_s * 1000};
+	l->settings = (struct proxy_listener_settings){
+		.idle_timeout_ms = lb->idle_timeout_s * 1000,
+		.client_keep_alive_s = lb->client_keep_alive_s,
+		.header_timeout_ms = lb->header_timeout_s * 1000,
+		.body_min_bytes_per_s = lb->body_min_bytes_per_second};
 	l->load_balancer_id = lb->id;
 	l->log_access = lb->access_log.enabled;
 	l->log_connections = lb->connection_log.enabled;

@@ -269,8 +269,9 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 
 	if (r->status < 200 && r->status != 101)
 		return true;
-	if (r->status == 101 &&
-	    (!x->upgrade || (r->head.connection & HTTP_CONNECTION_UPGRADE) == 0))
+	/* RFC 9110 section 7.8: asked for, and not before the request has ended. */
+	if (r->status == 101 && (!x->upgrade || !x->request.body.ended ||
+				 (r->head.connection & HTTP_CONNECTION_UPGRADE) == 0))
 		return false;
 	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
 	x->response.body = plan.body;
@@ -285,7 +286,7 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	x->may_reuse &= plan.reuse;
 	x->session->close_after |= plan.close;
 	edits.out = plan.out;
-	if (draining)
+	if (draining || relay_left(&x->request) > PROXY_DISCARD_BYTES)
 		x->session->close_after = true;
 	edits.close = x->session->close_after;
 	p->config.service->response(p->config.service_arg, &x->x, r, &edits);

@@ -272,7 +272,7 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 		n++;
 	}
 	bury(p);
-	return n > 0;
+	return n > 0 || p->postponed != NULL;
 }
 
 void

@@ -8,6 +8,16 @@
  * The proxy moves bodies by reference between the two TCP connections and never holds more than the
  * slower side's send buffer.
  *
+ * A request is sent again once at the most, when it is idempotent, has no body and no byte of an
+ * answer came: to another target, by a new connection.  Without another one it goes to the same
+ * target only if that ended a connection from the pool, as it may at any time; what a new
+ * connection didn't carry fails.
+ *
+ * An answer may come before its request has ended, from weir or from a target.  A short rest of
+ * known length is then read and thrown away, and the connection goes on.  Otherwise the answer says
+ * `Connection: close`, FIN follows it, and what still comes is thrown away until the client ends
+ * too, for a while (RFC 9112 section 9.6).  The target's connection isn't used again.
+ *
  * It knows no rules and no load balancing: the *service* on top (an application or classic load
  * balancer) decides where a request goes, and is told how it ended.
  *
@@ -32,7 +42,8 @@ struct proxy;
 struct proxy_listener_settings {
 	uint32_t idle_timeout_ms;
 	uint32_t client_keep_alive_s;
-	uint32_t header_timeout_ms; /* a request head, from its first byte on */
+	uint32_t header_timeout_ms;    /* a request head, from its first byte on */
+	uint32_t body_min_bytes_per_s; /* of a request, over PROXY_PACE_MS; 0: no limit */
 };
 
 struct proxy_service {
@@ -51,7 +62,7 @@ struct proxy_service {
 		       const struct http_request *request, struct proxy_decision *decision);
 	/**
 	 * `failed` could not be reached or died unanswered, and the request may be sent again.
-	 * @return  whom to, 0: nobody.
+	 * @return  whom to, another one; 0: there is none, and it stays with `failed`.
 	 */
 	uint32_t (*again)(void *arg, struct proxy_exchange *exchange, uint32_t failed);
 	/** A connection to the target could not be made. */

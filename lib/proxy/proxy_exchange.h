@@ -70,9 +70,6 @@ struct proxy_exchange {
 	struct proxy_record record;
 	char text[PROXY_TEXT_MAX];
 	uint32_t text_len;
-	bool retry;        /* decide() is asked for another target */
-	uint32_t tried[2]; /* targets that could not be reached */
-	uint8_t tried_n;
 	uint64_t service[4]; /* the service's own */
 };
 

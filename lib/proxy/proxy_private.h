@@ -22,9 +22,12 @@
 
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
 #define PROXY_POOL_IDLE_MS       60000
-#define PROXY_LINGER_MS          2000   /* a client that still sends gets the last response */
+#define PROXY_LINGER_MS          2000   /* of a client, behind the last response */
+#define PROXY_DISCARD_MS         30000  /* for the rest of a request, behind its answer */
+#define PROXY_DISCARD_IDLE_MS    5000   /* of it, without a byte */
+#define PROXY_PACE_MS            30000  /* over which the pace of a request's body is measured */
 #define PROXY_RELAY_BYTES        262144 /* queued at most towards either side */
-#define PROXY_DISCARD_BYTES      65536  /* of a request's body, behind an own answer */
+#define PROXY_DISCARD_BYTES      65536  /* of that rest at most, when the session is to go on */
 #define PROXY_RETRIES            1
 
 /** A body, or one direction of a tunnel, on its way. */
@@ -36,11 +39,14 @@ struct relay {
 
 enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY };
 
+#define PROXY_REST_ALL UINT32_MAX
+
 enum session_state {
 	SESSION_IDLE,     /* between requests */
 	SESSION_HEAD,     /* a request has begun */
 	SESSION_EXCHANGE, /* one is under way */
 	SESSION_TUNNEL,   /* upgraded */
+	SESSION_DISCARD,  /* answered; what is left of the request is thrown away */
 	SESSION_CLOSED,   /* given back */
 };
 
@@ -48,12 +54,14 @@ struct session {
 	struct proxy_side side; /* first */
 	struct proxy *proxy;
 	uint8_t state;       /* enum session_state */
+	bool running;        /* in session_run() */
 	bool client_ended;   /* FIN of the client */
 	bool close_after;    /* the response under way is the last */
 	bool again;          /* session_run() has something more to do */
 	bool postponed;      /* to the next turn */
 	uint32_t active_ms;  /* last byte in or out */
-	uint32_t head_ms;    /* first byte of the request */
+	uint32_t head_ms;    /* first byte of the request; SESSION_DISCARD: its begin */
+	uint32_t rest;       /* bytes to throw away; PROXY_REST_ALL: the session ends then */
 	uint64_t created_us; /* first byte of the request */
 	struct tcp_connection *connection;
 	struct exchange *exchange;
@@ -73,10 +81,14 @@ struct exchange {
 	bool idempotent;   /* and without a body: may be sent again until the answer begins */
 	bool is_head;      /* HEAD: the response has no body */
 	bool answer_begun; /* towards the client */
-	bool own_answer;   /* weir's */
 	bool may_reuse;    /* the target's connection, as far as framing says */
 	bool upgrade;      /* the request asks for one */
+	bool continues;    /* the client waits for 100 (Continue) */
+	bool held;         /* bytes of the client's wait for the target */
 	uint8_t version;   /* of the request: 9, 10, 11 */
+	/* The pace of the request's body is measured from here on. */
+	uint32_t pace_ms;
+	uint64_t pace_bytes; /* of record.received_bytes */
 	struct exchange *next;
 };
 
@@ -87,6 +99,7 @@ struct upstream {
 	struct proxy *proxy;
 	uint8_t state;   /* enum upstream_state */
 	bool got_bytes;  /* of the answer under way */
+	bool reused;     /* it has served before */
 	bool ended;      /* FIN of the target */
 	uint32_t target; /* reference */
 	struct tcp_connection *connection;
@@ -135,7 +148,7 @@ void session_progress(struct proxy *proxy, struct session *session);
 void session_fail(struct proxy *proxy, struct session *session, uint16_t status);
 
 /* upstream.c */
-/** Send the exchange's request to `target`: by an idle connection, or a new one. */
+/** Send the exchange's request to `target`: by an idle connection, or else a new one. */
 void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
 /** The exchange lets go of its upstream: back to the pool, or closed. */
 void upstream_release(struct proxy *proxy, struct upstream *upstream, bool reuse);
@@ -147,6 +160,8 @@ bool upstream_read_head(struct proxy *proxy, struct upstream *upstream);
 /* relay.c */
 /** Bytes of a body that are still to come, UINT64_MAX: nobody knows. */
 uint64_t relay_left(const struct relay *relay);
+/** Throw away what has come of the request's body. */
+void relay_discard(struct proxy *proxy, struct exchange *exchange);
 /** Move the exchange's bodies, both ways, as far as they go. */
 void relay(struct proxy *proxy, struct exchange *exchange);
 

@@ -151,6 +151,18 @@ move_body(struct proxy *p, struct tcp_connection *from, struct head *head,
 	return result;
 }
 
+void
+relay_discard(struct proxy *p, struct exchange *x)
+{
+	struct tcp_connection *from = x->session->connection;
+	uint32_t before = tcp_received(from)->len;
+	struct head none = {0}; /* the session's may hold the request's strings */
+	uint64_t ignored = 0;
+
+	move_body(p, from, &none, NULL, &x->request, &ignored);
+	x->x.record.received_bytes += before - tcp_received(from)->len;
+}
+
 /* @return  whether the exchange goes on. */
 static bool
 relay_request(struct proxy *p, struct exchange *x)
@@ -161,10 +173,9 @@ relay_request(struct proxy *p, struct exchange *x)
 	uint64_t ignored = 0;
 	enum relay_result result;
 
-	if (x->request.body.ended || (!x->own_answer && (u == NULL || u->state != UPSTREAM_BUSY)))
+	if (x->request.body.ended || u == NULL || u->state != UPSTREAM_BUSY)
 		return true;
-	result = move_body(p, s->connection, &s->head, x->own_answer ? NULL : u->connection,
-			   &x->request, &ignored);
+	result = move_body(p, s->connection, &s->head, u->connection, &x->request, &ignored);
 	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
 	if (result == RELAY_OK &&
 	    (x->request.body.ended || !s->client_ended || tcp_received(s->connection)->len > 0))
@@ -199,7 +210,7 @@ relay_response(struct proxy *p, struct exchange *x)
 	struct upstream *u = x->upstream;
 	enum relay_result result;
 
-	if (x->own_answer || u == NULL || u->state != UPSTREAM_BUSY)
+	if (u == NULL || u->state != UPSTREAM_BUSY)
 		return true;
 	if (!x->answer_begun && !upstream_read_head(p, u)) {
 		if (s->exchange != x)

@@ -23,6 +23,49 @@ session_end(struct proxy *p, struct session *s, bool reset)
 	proxy_give_session(p, s);
 }
 
+static uint32_t
+earlier(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0 ? a : b;
+}
+
+/* Whether the pace of a request's body is measured. */
+static bool
+is_paced(const struct session *s)
+{
+	return s->state == SESSION_EXCHANGE && s->settings.body_min_bytes_per_s > 0 &&
+	       !s->exchange->request.body.ended;
+}
+
+static uint32_t
+deadline_of(const struct session *s)
+{
+	uint32_t idle = s->active_ms + s->settings.idle_timeout_ms;
+
+	if (s->state == SESSION_HEAD)
+		return earlier(idle, s->head_ms + s->settings.header_timeout_ms);
+	if (s->state == SESSION_DISCARD && s->rest == PROXY_REST_ALL)
+		idle = s->active_ms + PROXY_DISCARD_IDLE_MS;
+	if (s->state == SESSION_DISCARD)
+		return earlier(idle, s->head_ms + PROXY_DISCARD_MS);
+	return is_paced(s) ? earlier(idle, s->exchange->pace_ms + PROXY_PACE_MS) : idle;
+}
+
+static void on_timer(struct timer *timer, void *arg);
+
+/*
+ * The timer is not moved while bytes flow: when it comes due it looks how long they have not.  Only
+ * a state whose deadline may be nearer calls this.
+ */
+static void
+arm(struct proxy *p, struct session *s)
+{
+	uint32_t deadline = deadline_of(s);
+
+	if (!timer_is_armed(&s->timer) || (int32_t)(deadline - s->timer.due_ms) < 0)
+		timer_wheel_add(&p->wheel, &s->timer, deadline, on_timer);
+}
+
 static void
 exchange_end(struct proxy *p, struct exchange *x, bool reuse)
 {
@@ -52,20 +95,60 @@ next_request(struct proxy *p, struct session *s)
 	s->state = SESSION_IDLE;
 	s->active_ms = p->now_ms;
 	s->again = true;
+	if (!s->running)
+		proxy_postpone(p, s);
 }
 
-/* The exchange has been answered completely and its request has ended, or doesn't matter. */
+/* Throw away what has come of the rest. */
+static void
+discard(struct proxy *p, struct session *s)
+{
+	uint32_t n = tcp_received(s->connection)->len;
+
+	if (n > s->rest)
+		n = s->rest;
+	if (n > 0)
+		tcp_take(p->config.tcp, s->connection, NULL, n);
+	if (s->rest != PROXY_REST_ALL)
+		s->rest -= n;
+	if (s->rest == 0)
+		next_request(p, s);
+	else if (s->client_ended)
+		session_end(p, s, false);
+}
+
+/*
+ * Behind an answer that came before its request has ended.  When the session doesn't go on, FIN
+ * says so, and no RST overtakes the answer (RFC 9112 section 9.6).
+ */
+static void
+begin_discard(struct proxy *p, struct session *s, uint32_t rest)
+{
+	s->state = SESSION_DISCARD;
+	s->rest = rest;
+	s->head_ms = s->active_ms = p->now_ms;
+	if (rest == PROXY_REST_ALL)
+		tcp_shutdown(p->config.tcp, s->connection);
+	arm(p, s);
+	discard(p, s);
+}
+
+/* The exchange has been answered completely; its request may not have ended. */
 static void
 exchange_complete(struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
-	bool close = s->close_after || !x->request.body.ended;
+	uint64_t rest = relay_left(&x->request);
 
-	exchange_end(p, x, x->request.body.ended && x->may_reuse);
-	if (close)
-		session_end(p, s, false);
-	else
+	exchange_end(p, x, rest == 0 && x->may_reuse);
+	if (!s->close_after && rest == 0)
 		next_request(p, s);
+	else if (!s->close_after && rest <= PROXY_DISCARD_BYTES)
+		begin_discard(p, s, (uint32_t)rest);
+	else if (rest > 0 || !chain_is_empty(tcp_received(s->connection)))
+		begin_discard(p, s, PROXY_REST_ALL);
+	else
+		session_end(p, s, false);
 }
 
 /* Answers of weir's own. */
@@ -79,14 +162,14 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	if (x->upstream != NULL)
 		upstream_release(p, x->upstream, false);
 	chain_free(p->config.pool, &x->head);
-	/* A body of unknown or great length that nobody wants: the connection ends instead. */
-	if (a->close || (!x->request.body.ended && relay_left(&x->request) > PROXY_DISCARD_BYTES))
+	relay_discard(p, x);
+	/* Nobody knows if a client that waits for 100 (Continue) will send its body after all. */
+	if (a->close || relay_left(&x->request) > PROXY_DISCARD_BYTES ||
+	    (x->continues && !x->request.body.ended))
 		s->close_after = true;
 	x->x.record.elb_status = a->status;
 	x->x.record.answered_us = p->now_us;
 	x->answer_begun = true;
-	x->response.body.ended = true;
-	x->own_answer = true;
 	if (!head_write_answer(p, x, a, s->close_after, &bytes)) {
 		cut(p, s, PROXY_END_SHUTDOWN);
 		return;
@@ -94,8 +177,7 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	x->x.record.sent_bytes += bytes.len;
 	if (!chain_is_empty(&bytes))
 		tcp_send(p->config.tcp, s->connection, &bytes);
-	if (x->request.body.ended || s->close_after)
-		exchange_complete(p, s);
+	exchange_complete(p, s);
 }
 
 void
@@ -135,8 +217,7 @@ refuse(struct proxy *p, struct session *s, uint16_t status, bool unreadable)
 
 	if (x == NULL)
 		return;
-	x->x.record.received_bytes = tcp_received(s->connection)->len;
-	x->request.body.ended = true;
+	x->request.body = http_body_of(HTTP_BODY_UNTIL_CLOSE, 0);
 	if (unreadable)
 		head_classify_refused(p, x);
 	answer(p, s, &(struct proxy_answer){.status = status, .close = true});
@@ -171,6 +252,29 @@ continue_request(struct proxy *p, struct session *s)
 		tcp_send(p->config.tcp, s->connection, &bytes);
 }
 
+/* From here on the pace of the body is measured. */
+static void
+begin_pace(const struct proxy *p, struct exchange *x)
+{
+	x->pace_ms = p->now_ms;
+	x->pace_bytes = x->x.record.received_bytes;
+}
+
+/* The request's head is on its way to the target, its body is to follow. */
+static void
+begin_body(struct proxy *p, struct session *s)
+{
+	struct exchange *x = s->exchange;
+
+	if (x->continues)
+		continue_request(p, s);
+	x->continues = false;
+	x->held = true; /* until the target takes it */
+	begin_pace(p, x);
+	arm(p, s);
+	s->again = true;
+}
+
 static void
 begin_request(struct proxy *p, struct session *s)
 {
@@ -189,14 +293,13 @@ begin_request(struct proxy *p, struct session *s)
 	if (verdict.close ||
 	    p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
 		s->close_after = true;
-	if (verdict.status != 0) {
-		x->request.body.ended = true;
+	x->continues = verdict.expects_continue;
+	if (verdict.status != 0)
 		answer(p, s, &(struct proxy_answer){.status = verdict.status, .close = true});
-	} else {
-		if (verdict.expects_continue && !x->request.body.ended)
-			continue_request(p, s);
+	else
 		decide(p, s);
-	}
+	if (s->exchange == x && !x->request.body.ended)
+		begin_body(p, s);
 	chain_free(p->config.pool, &head);
 	if (s->state != SESSION_CLOSED)
 		head_free(&s->head);
@@ -228,42 +331,85 @@ read_head(struct proxy *p, struct session *s)
 	case HEAD_MORE:
 		if (s->client_ended)
 			refuse(p, s, 400, false);
+		else
+			arm(p, s);
 		break;
 	}
 }
 
 /* Time. */
 
-static uint32_t
-deadline_of(const struct session *s)
+/* Whether it is the client alone that keeps a request from going on: weir and the target take it.
+ */
+static bool
+client_owes(const struct session *s)
 {
-	uint32_t idle = s->active_ms + s->settings.idle_timeout_ms;
-	uint32_t head = s->head_ms + s->settings.header_timeout_ms;
+	const struct exchange *x = s->exchange;
+	const struct upstream *u = x->upstream;
+	struct tcp_info info;
 
-	return s->state == SESSION_HEAD && (int32_t)(head - idle) < 0 ? head : idle;
+	if (x->request.body.ended || u == NULL || u->state != UPSTREAM_BUSY ||
+	    tcp_queued(u->connection) >= PROXY_RELAY_BYTES ||
+	    !chain_is_empty(tcp_received(s->connection)))
+		return false;
+	tcp_info(s->connection, &info);
+	return info.receive_window >= info.mss;
+}
+
+/* While the client is held back its pace isn't measured, and then anew. */
+static void
+keep_pace(const struct proxy *p, struct session *s)
+{
+	struct exchange *x = s->exchange;
+	bool held = x->upstream == NULL || x->upstream->state != UPSTREAM_BUSY ||
+		    !chain_is_empty(tcp_received(s->connection));
+
+	if (held || x->held)
+		begin_pace(p, x);
+	x->held = held;
+}
+
+/* @return  whether the body has come too slowly, by no one's fault but the client's. */
+static bool
+is_too_slow(const struct proxy *p, struct session *s)
+{
+	struct exchange *x = s->exchange;
+	uint64_t wanted = (uint64_t)s->settings.body_min_bytes_per_s * (PROXY_PACE_MS / 1000);
+
+	if (!is_paced(s) || !clock_ms_reached(p->now_ms, x->pace_ms + PROXY_PACE_MS))
+		return false;
+	if (client_owes(s) && x->x.record.received_bytes - x->pace_bytes < wanted)
+		return true;
+	begin_pace(p, x);
+	return false;
+}
+
+static void
+exchange_timeout(struct proxy *p, struct session *s)
+{
+	bool client = client_owes(s);
+
+	if (!s->exchange->answer_begun)
+		answer(p, s, &(struct proxy_answer){.status = client ? 408 : 504, .close = true});
+	else
+		cut(p, s,
+		    client || tcp_queued(s->connection) > 0 ? PROXY_END_CLIENT_TIMEOUT
+							    : PROXY_END_TARGET_FAILED);
 }
 
 static void
 session_timeout(struct proxy *p, struct session *s)
 {
-	const struct exchange *x = s->exchange;
-
 	switch ((enum session_state)s->state) {
 	case SESSION_IDLE:
+	case SESSION_DISCARD:
 		session_end(p, s, false);
 		break;
 	case SESSION_HEAD:
 		refuse(p, s, 408, false);
 		break;
 	case SESSION_EXCHANGE:
-		if (!x->answer_begun)
-			answer(p, s,
-			       &(struct proxy_answer){.status = x->request.body.ended ? 504 : 408,
-						      .close = true});
-		else
-			cut(p, s,
-			    tcp_queued(s->connection) > 0 ? PROXY_END_CLIENT_TIMEOUT
-							  : PROXY_END_TARGET_FAILED);
+		exchange_timeout(p, s);
 		break;
 	case SESSION_TUNNEL:
 		cut(p, s, PROXY_END_COMPLETE);
@@ -273,17 +419,16 @@ session_timeout(struct proxy *p, struct session *s)
 	}
 }
 
-/* The timer is not moved while bytes flow: when it comes due it looks how long they have not. */
 static void
 on_timer(struct timer *timer, void *arg)
 {
 	struct session *s = (struct session *)((uint8_t *)timer - offsetof(struct session, timer));
 	struct proxy *p = arg;
 
-	if (clock_ms_reached(p->now_ms, deadline_of(s)))
+	if (is_too_slow(p, s) || clock_ms_reached(p->now_ms, deadline_of(s)))
 		session_timeout(p, s);
 	if (s->state != SESSION_CLOSED)
-		timer_wheel_add(&p->wheel, &s->timer, deadline_of(s), on_timer);
+		arm(p, s);
 }
 
 /* Between requests of a listener that is to be left: nobody waits for anything. */
@@ -306,16 +451,19 @@ session_run(struct proxy *p, struct session *s)
 {
 	uint32_t requests = 0;
 
+	s->running = true;
 	do {
 		s->again = false;
 		switch ((enum session_state)s->state) {
 		case SESSION_IDLE:
 		case SESSION_HEAD:
-			if (requests++ == PIPELINED_PER_TURN) {
+			if (requests++ < PIPELINED_PER_TURN)
+				read_head(p, s);
+			else
 				proxy_postpone(p, s);
-				return;
-			}
-			read_head(p, s);
+			break;
+		case SESSION_DISCARD:
+			discard(p, s);
 			break;
 		case SESSION_EXCHANGE:
 		case SESSION_TUNNEL:
@@ -325,6 +473,7 @@ session_run(struct proxy *p, struct session *s)
 			break;
 		}
 	} while (s->again && s->state != SESSION_CLOSED);
+	s->running = false;
 }
 
 /* Both directions have moved what they could: see whether one is done. */
@@ -336,6 +485,8 @@ session_progress(struct proxy *p, struct session *s)
 	s->active_ms = p->now_ms;
 	if (x->response.body.ended)
 		exchange_complete(p, s);
+	else if (is_paced(s))
+		keep_pace(p, s);
 }
 
 static void
@@ -394,6 +545,6 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 	}
 	s->active_ms = p->now_ms;
 	tcp_set_user(connection, s);
-	timer_wheel_add(&p->wheel, &s->timer, deadline_of(s), on_timer);
+	arm(p, s);
 	return true;
 }

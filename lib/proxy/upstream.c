@@ -40,6 +40,7 @@ pool_take(struct proxy *p, uint32_t target)
 	pool_remove(p, u);
 	timer_wheel_cancel(&p->wheel, &u->timer);
 	u->state = UPSTREAM_BUSY;
+	u->reused = true;
 	return u;
 }
 
@@ -119,16 +120,21 @@ send_request(struct proxy *p, struct upstream *u)
 	tcp_send(p->config.tcp, u->connection, &bytes);
 }
 
+static void connect_target(struct proxy *p, struct exchange *x, uint32_t target);
+
 /*
- * The target could not be reached, or a connection that had served before died unanswered.  What
- * may safely be sent again is, once, to whom the service names then.
+ * The target could not be reached, or its connection died without a byte of an answer.  What may
+ * safely be sent again is, once: to another target; without one to the same, if the connection came
+ * from the pool, where targets end them when they like.  A new connection each time: another of the
+ * pool might be as dead.
  */
 static void
 target_failed(struct proxy *p, struct upstream *u, uint16_t status)
 {
 	struct exchange *x = u->exchange;
 	struct session *s = x->session;
-	uint32_t target = u->target;
+	uint32_t target = u->target, again;
+	bool may_stay = u->reused && p->config.ops.may_reuse(p->config.ops_arg, target);
 
 	u->exchange = NULL;
 	x->upstream = NULL;
@@ -137,12 +143,15 @@ target_failed(struct proxy *p, struct upstream *u, uint16_t status)
 		session_fail(p, s, status);
 		return;
 	}
-	x->x.record.retries++;
-	target = p->config.service->again(p->config.service_arg, &x->x, target);
-	if (target == 0)
+	again = p->config.service->again(p->config.service_arg, &x->x, target);
+	if (again == 0 && may_stay)
+		again = target;
+	if (again == 0) {
 		session_fail(p, s, status);
-	else
-		upstream_begin(p, x, target);
+		return;
+	}
+	x->x.record.retries++;
+	connect_target(p, x, again);
 }
 
 static void
@@ -156,21 +165,14 @@ on_connect_timer(struct timer *timer, void *arg)
 	target_failed(p, u, 504);
 }
 
-void
-upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+static void
+connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 {
-	struct upstream *u = pool_take(p, target);
+	struct upstream *u = proxy_take_upstream(p);
 	struct tcp_settings settings;
 	struct tcp_tuple tuple;
 
 	x->x.record.target = target;
-	if (u != NULL) {
-		u->exchange = x;
-		x->upstream = u;
-		send_request(p, u);
-		return;
-	}
-	u = proxy_take_upstream(p);
 	if (u == NULL || !p->config.ops.reserve(p->config.ops_arg, target, &tuple, &settings)) {
 		if (u != NULL)
 			proxy_give_upstream(p, u);
@@ -192,6 +194,21 @@ upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
 	x->upstream = u;
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_CONNECT_TIMEOUT_MS,
 			on_connect_timer);
+}
+
+void
+upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	struct upstream *u = pool_take(p, target);
+
+	if (u == NULL) {
+		connect_target(p, x, target);
+		return;
+	}
+	x->x.record.target = target;
+	u->exchange = x;
+	x->upstream = u;
+	send_request(p, u);
 }
 
 /* Responses. */

@@ -40,7 +40,8 @@ struct wire_end {
 struct wire {
 	struct wire_settings settings;
 	struct wire_end ends[2];
-	struct tcp_listener listener; /* of ends[1] */
+	struct tcp_listener listener;    /* of ends[1] */
+	struct tcp_listener targets[10]; /* of ends[0], by the port's last digit; no MTU: none */
 	struct wire_frame heap[WIRE_FRAMES_MAX];
 	uint32_t heap_n;
 	uint64_t now_us, order;
@@ -198,7 +199,11 @@ wire_listen(void *arg, const struct packet *p)
 {
 	struct wire_end *e = arg;
 
-	return e->side == 1 && p->dport_be == htons(80) ? &e->wire->listener : NULL;
+	struct tcp_listener *target = &e->wire->targets[ntohs(p->dport_be) % 10];
+
+	if (e->side == 0)
+		return target->settings.mtu > 0 ? target : NULL;
+	return p->dport_be == htons(80) ? &e->wire->listener : NULL;
 }
 
 static inline void
