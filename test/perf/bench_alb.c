@@ -9,7 +9,8 @@
  * and is driven as fast as it goes, or at --rate; counted are its busy cycles, as telemetry does.
  *
  * A run ends with everything closed, and fails unless every request was answered and logged once,
- * no byte differed, no segment was lost or sent twice, and all objects were given back.
+ * no byte differed, and all objects were given back; without --cores also if a segment was lost or
+ * sent twice.
  *
  * Output: a line of JSON for each round.
  */
@@ -27,10 +28,9 @@
 #include "ring_world.h"
 #include "worker_tcp.h"
 
-#define STEP_US        20
-#define SETTLE_STEP_US 1000
-#define SETTLE_TURNS   5000
-#define STALLED_TURNS  100000
+#define STEP_US       20
+#define SETTLE_TURNS  250000
+#define STALLED_TURNS 100000
 
 struct options {
 	struct ring_load_settings load;
@@ -121,13 +121,14 @@ fail(const char *what)
 		"order, %lu duplicate, %lu bad; %u clients and %u targets' connections open\n",
 		what, n->issued, n->served, n->answered, n->resets, n->out_of_order, n->duplicate,
 		n->bad, n->clients_open, n->targets_open);
+	fprintf(stderr, "bench_alb: weir had no memory for %lu segments\n",
+		worker_tcp_engine(b.world.worker->tcp)->no_memory);
+	for (int i = 0; i < DROP_REASONS; i++) {
+		if (b.world.worker->counters.drops[i] != 0)
+			fprintf(stderr, "bench_alb: weir dropped %lu: %s\n",
+				b.world.worker->counters.drops[i], drop_reason_name(i));
+	}
 	exit(1);
-}
-
-static void
-set_step(uint64_t us)
-{
-	b.step = us * rte_get_tsc_hz() / 1000000;
 }
 
 /* Turn until `n` requests have been answered. */
@@ -239,7 +240,6 @@ static void
 close_all(void)
 {
 	b.allowed = 0;
-	set_step(SETTLE_STEP_US);
 	if (!b.options.load.fresh) {
 		settle(clients_closed); /* answers that are under way */
 		ring_load_close_clients(b.load);
@@ -275,11 +275,13 @@ is_conserved(void)
 	ok &= expect("requests logged", b.world.access_records, c->issued);
 	ok &= expect("log records lost or spans refused", left.log_lost, 0);
 	ok &= expect("RSTs", c->resets, 0);
-	ok &= expect("segments out of order", c->out_of_order, 0);
-	ok &= expect("segments twice", c->duplicate, 0);
 	ok &= expect("segments nobody expected", c->bad, 0);
-	ok &= expect("retransmissions", tcp->retransmitted, 0);
-	ok &= expect("drops", left.dropped, 0);
+	if (!b.options.cores) { /* else peers may be late, and queues overflow */
+		ok &= expect("segments out of order", c->out_of_order, 0);
+		ok &= expect("segments twice", c->duplicate, 0);
+		ok &= expect("retransmissions", tcp->retransmitted, 0);
+		ok &= expect("drops", left.dropped, 0);
+	}
 	ok &= expect("clients' connections", c->clients_open, 0);
 	ok &= expect("targets' connections", c->targets_open, 0);
 	ok &= expect("weir's connections", left.connections, 0);
@@ -414,7 +416,7 @@ start(void)
 	b.load = ring_load_create(&o->load);
 	CHECK(b.load != NULL);
 	b.tick = rte_rdtsc();
-	set_step(STEP_US);
+	b.step = STEP_US * rte_get_tsc_hz() / 1000000;
 }
 
 int

@@ -24,6 +24,8 @@
 #define SYN_OPTIONS  20
 #define OPTIONS      12
 #define PENDING_MAX  8192
+#define PENDING_HIGH (PENDING_MAX - 2048) /* from here on payload waits for the next turn */
+#define BEHIND       512
 #define MESSAGE_HEAD 512
 
 enum peer_state { PEER_CLOSED, PEER_SYN_SENT, PEER_SYN_RECEIVED, PEER_OPEN };
@@ -247,12 +249,20 @@ output(struct ring_load *l, struct peer *p)
 
 	if (p->state != PEER_OPEN)
 		return;
+	if (l->sides[p->client ? 0 : 1].pending_n >= PENDING_HIGH) {
+		touch(l, p);
+		return;
+	}
 	while (p->queued > 0) {
 		uint32_t room = p->acked + p->window - p->sequence;
 		uint32_t len = p->queued < MSS ? p->queued : MSS;
 
 		if ((int32_t)room < (int32_t)len)
 			break;
+		if (l->sides[p->client ? 0 : 1].pending_n >= PENDING_HIGH) {
+			touch(l, p);
+			return;
+		}
 		send_segment(l, p, TCP_FLAG_ACK | (len == p->queued ? TCP_FLAG_PSH : 0), len);
 		sent = true;
 	}
@@ -261,7 +271,7 @@ output(struct ring_load *l, struct peer *p)
 		send_segment(l, p, TCP_FLAG_ACK | TCP_FLAG_FIN, 0);
 		sent = true;
 	}
-	if (!sent && (p->ack_now || p->unacknowledged >= 2 * MSS))
+	if (!sent && (p->ack_now || p->unacknowledged > MSS))
 		send_segment(l, p, TCP_FLAG_ACK, 0);
 	else if (p->unacknowledged > 0)
 		delay_ack(l, p);
@@ -553,8 +563,8 @@ receive(struct ring_load *l, bool front)
 	struct rte_mbuf *bufs[BURST];
 	uint32_t n, total = 0;
 
-	/* Every segment may be answered by a few; what can't be sent must not pile up. */
-	while (total < 8 * BURST && side->pending_n == 0 &&
+	/* A SYN is answered at once, the rest when there is room. */
+	while (total < 8 * BURST && side->pending_n < PENDING_HIGH &&
 	       (n = rte_ring_dequeue_burst(side->s.from_weir, (void **)bufs, BURST, NULL)) > 0) {
 		for (uint32_t i = 0; i < n; i++) {
 			struct segment s;
@@ -576,7 +586,8 @@ receive(struct ring_load *l, bool front)
 static void
 send_delayed_acks(struct ring_load *l)
 {
-	while (l->delayed_first != NULL && l->delayed_first->ack_due_us <= l->now_us) {
+	while (l->delayed_first != NULL && l->delayed_first->ack_due_us <= l->now_us &&
+	       l->sides[0].pending_n + l->sides[1].pending_n < PENDING_HIGH) {
 		struct peer *p = l->delayed_first;
 
 		l->delayed_first = p->next_delayed;
@@ -588,10 +599,19 @@ send_delayed_acks(struct ring_load *l)
 
 /* All together. */
 
+/* weir has not taken what there is yet. */
+static bool
+is_behind(const struct ring_load *l)
+{
+	return rte_ring_count(l->sides[0].s.to_weir) > BEHIND;
+}
+
 /* Clients' connections that stay, a burst at a time. */
 static void
 open_some(struct ring_load *l)
 {
+	if (is_behind(l))
+		return;
 	for (int i = 0; i < BURST && l->clients_begun < l->settings.connections; i++)
 		open_client(l, &l->clients[l->clients_begun++]);
 }
@@ -599,6 +619,7 @@ open_some(struct ring_load *l)
 bool
 ring_load_turn(struct ring_load *l, uint64_t allowed, uint64_t now_us)
 {
+	uint32_t touched_n;
 	bool busy;
 
 	l->now_us = now_us;
@@ -615,11 +636,14 @@ ring_load_turn(struct ring_load *l, uint64_t allowed, uint64_t now_us)
 		ask(l, p);
 		busy = true;
 	}
-	for (uint32_t i = 0; i < l->touched_n; i++) {
-		l->touched[i]->touched = false;
-		output(l, l->touched[i]);
+	touched_n = l->touched_n;
+	l->touched_n = 0; /* what can't send now is touched again, at the list's beginning */
+	for (uint32_t i = 0; i < touched_n; i++) {
+		struct peer *p = l->touched[i];
+
+		p->touched = false;
+		output(l, p);
 	}
-	l->touched_n = 0;
 	send_delayed_acks(l);
 	push(&l->sides[0]);
 	push(&l->sides[1]);

@@ -15,13 +15,16 @@
 #include "alb.h"
 #include "check.h"
 #include "config.h"
+#include "log.h"
 #include "log_record.h"
 #include "proxy.h"
 #include "target_set.h"
 #include "worker_tcp.h"
 
 #define RING_SIZE   16384
-#define MBUFS       131072
+#define MBUFS       32768 /* and MBUFS_EACH for each client */
+#define MBUFS_EACH  7     /* an answer not acknowledged holds two; up to 35 % windows stay open */
+#define MBUF_BYTES  4096  /* at most, with small pages */
 #define DATA_ROOM   2048
 #define MTU         1500
 #define CLIENTS_MAX 8 /* addresses */
@@ -33,10 +36,16 @@ fail(const char *what)
 	exit(1);
 }
 
+static uint32_t
+mbufs_of(const struct ring_world_settings *s)
+{
+	return MBUFS + MBUFS_EACH * s->connections;
+}
+
 static void
 start_eal(const struct ring_world_settings *s)
 {
-	char lcores[64], prefix[64];
+	char lcores[64], prefix[64], megabytes[16];
 	char *argv[] = {(char *)(uintptr_t) "bench",
 			lcores,
 			prefix,
@@ -46,9 +55,11 @@ start_eal(const struct ring_world_settings *s)
 			(char *)(uintptr_t) "--force-max-simd-bitwidth=256",
 			(char *)(uintptr_t)(s->hugepages ? "--in-memory" : "--no-huge"),
 			(char *)(uintptr_t) "-m",
-			(char *)(uintptr_t) "768"};
+			megabytes};
 
 	snprintf(lcores, sizeof(lcores), "--lcores=0@%d,1@%d", s->load_cpu, s->worker_cpu);
+	snprintf(megabytes, sizeof(megabytes), "%u",
+		 2 * (mbufs_of(s) * (MBUF_BYTES / 1024) / 1024) + 128);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=weir-bench-%d", getpid());
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv) < 0)
 		fail("EAL does not start");
@@ -97,7 +108,7 @@ make_dataplane(struct ring_world *w, const struct ring_world_settings *s)
 		.max_flows = 262144,
 		.max_connections = connections,
 		.max_half_open = connections,
-		.mbufs = MBUFS,
+		.mbufs = mbufs_of(s),
 		.mbuf_data_room = DATA_ROOM,
 		.frontends_n = SNAPSHOT_FRONTENDS,
 		.interfaces_n = SNAPSHOT_INTERFACES,
@@ -120,8 +131,8 @@ make_dataplane(struct ring_world *w, const struct ring_world_settings *s)
 		w->sides[i].port_id = port->port_id;
 		memcpy(w->sides[i].mac, port->mac, 6);
 	}
-	w->pool = rte_pktmbuf_pool_create("load", MBUFS, 256, 0, DATA_ROOM + RTE_PKTMBUF_HEADROOM,
-					  SOCKET_ID_ANY);
+	w->pool = rte_pktmbuf_pool_create("load", mbufs_of(s), 256, 0,
+					  DATA_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
 	if (w->pool == NULL)
 		fail("no memory for the load's buffers");
 }
@@ -194,6 +205,7 @@ void
 ring_world_create(struct ring_world *w, const struct ring_world_settings *s)
 {
 	memset(w, 0, sizeof(*w));
+	log_set_level(LOG_LEVEL_WARNING);
 	start_eal(s);
 	load_model(w, s->text);
 	if (!secret_random(&w->secret, sizeof(w->secret)))
