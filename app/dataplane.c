@@ -300,15 +300,23 @@ find_own_slots(struct worker *w, const struct snapshot *snapshot)
 	}
 }
 
+void
+dataplane_prepare(struct dataplane *dp)
+{
+	for (uint16_t i = 0; i < dp->workers_n; i++) {
+		find_own_slots(dp->workers[i], atomic_load(&dp->snapshot));
+		worker_map_queues(dp->workers[i], atomic_load(&dp->ports));
+		rte_rcu_qsbr_thread_register(dp->rcu, i);
+	}
+}
+
 bool
 dataplane_start(struct dataplane *dp, char *why, size_t why_len)
 {
+	dataplane_prepare(dp);
 	for (uint16_t i = 0; i < dp->workers_n; i++) {
 		struct worker *w = dp->workers[i];
 
-		find_own_slots(w, atomic_load(&dp->snapshot));
-		worker_map_queues(w, atomic_load(&dp->ports));
-		rte_rcu_qsbr_thread_register(dp->rcu, i);
 		if (rte_eal_remote_launch(worker_main, w, w->lcore) != 0) {
 			snprintf(why, why_len, "worker %u cannot be started on lcore %u", i,
 				 w->lcore);

@@ -110,6 +110,9 @@ struct dataplane_settings {
  */
 struct dataplane *dataplane_create(struct dataplane_settings *settings, char *why, size_t why_len);
 
+/** Let workers be turned with worker_poll(): all that dataplane_start() does but starting them. */
+void dataplane_prepare(struct dataplane *dp);
+
 /** Publish a first snapshot before this. @return false with a sentence in `why`. */
 bool dataplane_start(struct dataplane *dp, char *why, size_t why_len);
 

@@ -18,7 +18,8 @@ from owner import ROOT, as_owner
 
 LEVELS = """levels:
   quick   format, shellcheck, gcc build, unit and model tests, generated documentation (no root needed)
-  full    quick, and: clang build, sanitizers, a short fuzz run, golden captures, end to end (default)
+  full    quick, and: clang build, sanitizers, a short fuzz run, workers between rings, golden captures, end to end
+          (default)
   soak    mixed traffic with reloads and flapping targets for --seconds
   fuzz    each fuzz target for --seconds
 
@@ -163,11 +164,12 @@ def full() -> None:
     if build("build-clang", cc="clang"):
         tests("build-clang", "unit", "model")
     if build("build-asan", *SANITIZE):
-        tests("build-asan", "unit", "model", env={**SANITIZER_ENV, "WEIR_MODEL_ROUNDS": "0.1"})
+        tests("build-asan", "unit", "model", "rings", env={**SANITIZER_ENV, "WEIR_MODEL_ROUNDS": "0.1"})
         env = {**SANITIZER_ENV, "WEIR_BINARY": str(ROOT / "build-asan/app/weir")}
         pytest("golden captures, sanitizers", "test/packet", env=env)
         pytest("end to end, sanitizers", *SANITIZED, env=env)
     fuzz(FUZZ_SECONDS)
+    tests("build", "rings")
     pytest("golden captures", "test/packet")
     pytest("end to end", "test/e2e")
 

@@ -295,7 +295,6 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 	struct upstream *u = (struct upstream *)side;
 	struct proxy *p = u->proxy;
 
-	(void)connection;
 	if ((events & TCP_EVENT_CLOSED) != 0) {
 		/* What came before the RST still counts. */
 		if (u->state == UPSTREAM_BUSY && u->exchange->x.record.end == 0 &&
@@ -310,9 +309,13 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 		return;
 	}
 	if (u->state == UPSTREAM_IDLE) {
-		/* Nothing was asked: bytes or an end mean that it can't be used. */
-		if ((events & (TCP_EVENT_READABLE | TCP_EVENT_END)) != 0)
-			upstream_end(p, u, (events & TCP_EVENT_READABLE) != 0);
+		/*
+		 * Nothing was asked: bytes or an end mean that it can't be used.  The event alone
+		 * doesn't: the answer's last bytes may have been taken earlier in this turn, when
+		 * the client's side had an event too.
+		 */
+		if ((events & TCP_EVENT_END) != 0 || !chain_is_empty(tcp_received(connection)))
+			upstream_end(p, u, !chain_is_empty(tcp_received(connection)));
 		return;
 	}
 	if ((events & TCP_EVENT_CONNECTED) != 0 && u->state == UPSTREAM_CONNECTING) {

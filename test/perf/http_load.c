@@ -5,13 +5,13 @@
  * Latency is counted from the time a request was due, so a server that falls behind can't hide it.
  * With rate 0 every connection asks again as soon as it is answered.
  *
- * usage: http_load ADDRESS PORT PATH CONNECTIONS RATE SECONDS [new]
- *   new   each request on a connection of its own
+ * usage: http_load ADDRESS PORT PATH CONNECTIONS RATE SECONDS [new [HOST]]
+ *   new   each request on a connection of its own, as many of them at once as CONNECTIONS; the
+ *         handshake counts as latency ("keep": not new)
  * One line of JSON: requests, errors, seconds, p50_us, p99_us, p999_us, bytes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@
 
 struct client {
 	int fd;
-	bool busy;
+	bool connecting, busy;
 	uint64_t due_us;
 	char head[4096]; /* of the response, until its end is found */
 	uint32_t head_len;
@@ -57,27 +58,27 @@ now_us(void)
 static void
 open_connection(struct client *c)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
 	int on = 1;
 
-	c->fd = socket(server.ss_family, SOCK_STREAM, 0);
+	c->fd = socket(server.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	c->connecting = true;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(c->fd, (struct sockaddr *)&server, server_len) != 0) {
+	if (connect(c->fd, (struct sockaddr *)&server, server_len) != 0 && errno != EINPROGRESS) {
 		perror("http_load: connect");
 		exit(1);
 	}
-	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event);
 }
 
 static void
-reopen(struct client *c)
+close_connection(struct client *c)
 {
 	struct linger reset = {.l_onoff = 1}; /* no TIME-WAIT here: ports would run out */
 
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(c->fd);
-	open_connection(c);
+	c->fd = -1;
 }
 
 static void
@@ -89,14 +90,24 @@ complain(const struct client *c, const char *what, const char *more)
 }
 
 static void
+send_request(struct client *c)
+{
+	if (write(c->fd, request, request_len) != (ssize_t)request_len)
+		complain(c, "cannot send: ", strerror(errno));
+}
+
+/* The request is sent when there is a connection. */
+static void
 ask(struct client *c, uint64_t due_us)
 {
 	c->busy = true;
 	c->due_us = due_us;
 	c->head_len = 0;
 	c->body_left = -1;
-	if (write(c->fd, request, request_len) != (ssize_t)request_len)
-		complain(c, "cannot send: ", strerror(errno));
+	if (c->fd < 0)
+		open_connection(c);
+	else if (!c->connecting)
+		send_request(c);
 }
 
 static void
@@ -117,7 +128,7 @@ answered(struct client *c, bool well)
 		errors++;
 	}
 	if (fresh || !well)
-		reopen(c);
+		close_connection(c);
 	give_idle(c);
 }
 
@@ -152,7 +163,7 @@ readable(struct client *c)
 			return;
 		if (!c->busy) {
 			if (n <= 0)
-				reopen(c);
+				close_connection(c);
 			return;
 		}
 		if (n <= 0) {
@@ -179,6 +190,30 @@ readable(struct client *c)
 	}
 }
 
+/* A handshake is over.  A connection that stays is told of whenever there is something to read. */
+static void
+connected(struct client *c)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	c->connecting = false;
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error != 0) {
+		complain(c, "cannot connect: ", strerror(error));
+		if (c->busy)
+			answered(c, false);
+		else
+			close_connection(c);
+		return;
+	}
+	if (!fresh)
+		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+	if (c->busy)
+		send_request(c);
+}
+
 static void
 parse_server(const char *address, const char *port)
 {
@@ -199,54 +234,59 @@ parse_server(const char *address, const char *port)
 	}
 }
 
-int
-main(int argc, char **argv)
+static void
+wait_for_events(uint64_t timeout_us)
 {
-	uint64_t begin, end, sent = 0;
-	struct client *clients;
-	double rate, seconds;
-	int n;
+	struct timespec timeout = {(time_t)(timeout_us / 1000000),
+				   (long)(timeout_us % 1000000) * 1000};
+	struct epoll_event events[256];
+	int got = epoll_pwait2(epoll_fd, events, 256, &timeout, NULL);
 
-	if (argc < 7) {
-		fprintf(stderr,
-			"usage: http_load ADDRESS PORT PATH CONNECTIONS RATE SECONDS [new]\n");
-		return 2;
+	for (int i = 0; i < got; i++) {
+		struct client *c = events[i].data.ptr;
+
+		if (c->connecting)
+			connected(c);
+		if (c->fd >= 0 && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+			readable(c);
 	}
-	parse_server(argv[1], argv[2]);
-	request_len = (size_t)snprintf(request, sizeof(request),
-				       "GET %s HTTP/1.1\r\nHost: shop.example.com\r\n"
-				       "User-Agent: http_load/1\r\nAccept: */*\r\n\r\n",
-				       argv[3]);
-	n = atoi(argv[4]);
-	rate = atof(argv[5]);
-	seconds = atof(argv[6]);
-	fresh = argc > 7 && strcmp(argv[7], "new") == 0;
-	epoll_fd = epoll_create1(0);
-	clients = calloc((size_t)n, sizeof(*clients));
+}
+
+/* All connections that stay are there before time counts. */
+static void
+open_all(struct client *clients, int n)
+{
 	for (int i = 0; i < n; i++) {
-		open_connection(&clients[i]);
+		clients[i].fd = -1;
+		if (!fresh) {
+			open_connection(&clients[i]);
+			while (clients[i].connecting)
+				wait_for_events(1000000);
+		}
 		give_idle(&clients[i]);
 	}
-	begin = now_us();
-	end = begin + (uint64_t)(seconds * 1e6);
-	for (;;) {
-		struct epoll_event events[256];
-		uint64_t now = now_us();
-		int got;
+}
 
-		if (now >= end)
-			break;
-		while (idle != NULL &&
-		       (rate == 0 || begin + (uint64_t)((double)sent * 1e6 / rate) <= now)) {
+static void
+run(double rate, double seconds)
+{
+	uint64_t begin = now_us(), end = begin + (uint64_t)(seconds * 1e6), sent = 0, now;
+
+	while ((now = now_us()) < end) {
+		uint64_t due = now;
+
+		while (idle != NULL) {
 			struct client *c = idle;
 
+			if (rate != 0)
+				due = begin + (uint64_t)((double)sent * 1e6 / rate);
+			if (due > now)
+				break;
 			idle = c->next_idle;
-			ask(c, rate == 0 ? now : begin + (uint64_t)((double)sent * 1e6 / rate));
+			ask(c, due);
 			sent++;
 		}
-		got = epoll_wait(epoll_fd, events, 256, 1);
-		for (int i = 0; i < got; i++)
-			readable(events[i].data.ptr);
+		wait_for_events(due > now && due - now < 1000 ? due - now : 1000);
 	}
 	printf("{\"requests\": %llu, \"errors\": %llu, \"seconds\": %.3f, \"p50_us\": %llu, "
 	       "\"p99_us\": %llu, \"p999_us\": %llu, \"bytes\": %llu}\n",
@@ -255,5 +295,30 @@ main(int argc, char **argv)
 	       (unsigned long long)histogram_percentile(&latency, 500),
 	       (unsigned long long)histogram_percentile(&latency, 990),
 	       (unsigned long long)histogram_percentile(&latency, 999), (unsigned long long)bytes);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct client *clients;
+	int n;
+
+	if (argc < 7) {
+		fprintf(stderr, "usage: http_load ADDRESS PORT PATH CONNECTIONS RATE SECONDS "
+				"[new|keep [HOST]]\n");
+		return 2;
+	}
+	parse_server(argv[1], argv[2]);
+	request_len = (size_t)snprintf(request, sizeof(request),
+				       "GET %s HTTP/1.1\r\nHost: %s\r\n"
+				       "User-Agent: http_load/1\r\nAccept: */*\r\n\r\n",
+				       argv[3], argc > 8 ? argv[8] : "shop.example.com");
+	n = atoi(argv[4]);
+	fresh = argc > 7 && strcmp(argv[7], "new") == 0;
+	epoll_fd = epoll_create1(0);
+	clients = calloc((size_t)n, sizeof(*clients));
+	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
+	open_all(clients, n);
+	run(atof(argv[5]), atof(argv[6]));
 	return 0;
 }
