@@ -9,6 +9,7 @@ usage: http_target.py PORT NAME
   /until-close/N   the same, ended by closing         /status/NNN     an empty answer with this status
   /slow/SECONDS    an answer after a while            /drip/N         N bytes, ten a second
   /never           none                               /garbage        bytes that are no HTTP
+  /deaf            none, and the body isn't read
   /reset           RST instead of an answer           /close          FIN instead of an answer
   /truncated       half of the body, then FIN         /reset-body     half of it, then RST
   /early           an answer before the body is read  /twice          two answers to one request
@@ -85,6 +86,9 @@ class Server:
             await writer.drain()
             await read_body(reader, headers)
             return True
+        if kind == "deaf":
+            await asyncio.sleep(30)
+            return False
         trailers: list[str] = []
         body = await read_body(reader, headers, trailers)
         if kind == "echo":
