@@ -222,6 +222,12 @@ bool http_list_next(struct http_text *list, struct http_text *element);
 /** Whether a text is a host, with or without port, as Host may carry one (RFC 9110 section 7.2). */
 bool http_host_is_valid(struct http_text host);
 
+/**
+ * Name, or address in brackets, and port of a valid host.  An empty port means as little as none
+ * (RFC 3986 section 6.2.3): `port` has length 0 then.
+ */
+void http_host_split(struct http_text host, struct http_text *name, struct http_text *port);
+
 /** Whether the connection stays open behind a message, by its version and Connection. */
 static inline bool
 http_keeps_alive(const struct http_head *h)

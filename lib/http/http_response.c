@@ -69,10 +69,13 @@ parse_line(struct http_response *r, const uint8_t *bytes, uint32_t len)
 
 /* Codings and lengths that can't be (RFC 9112 section 6). */
 static bool
-framing_is_sound(const struct http_response *r)
+framing_is_sound(struct http_response *r)
 {
-	const struct http_head *h = &r->head;
+	struct http_head *h = &r->head;
 
+	/* `identity` alone was a name for none until RFC 7230: the length counts, or the end. */
+	if (h->has_coding && !h->chunked && !h->other_coding)
+		h->has_coding = false;
 	/* 1xx and 204 have no body, whatever they say. */
 	if (!h->has_coding || r->status < 200 || r->status == 204)
 		return true;

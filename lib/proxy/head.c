@@ -267,12 +267,13 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	bool draining = false;
 	const struct http_policy *policy = policy_of(p, x, &draining);
 
+	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
+	x->may_reuse &= plan.reuse;
 	if (r->status < 200 && r->status != 101)
 		return true;
 	if (r->status == 101 &&
 	    (!x->upgrade || (r->head.connection & HTTP_CONNECTION_UPGRADE) == 0))
 		return false;
-	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
 	x->response.body = plan.body;
 	x->response.chunk_out = plan.out == HTTP_BODY_CHUNKED;
 	x->response.trailers = trailers_pass(&r->head, &x->response);
@@ -282,7 +283,6 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 		begin_tunnel(x);
 		edits.upgrade = true;
 	}
-	x->may_reuse &= plan.reuse;
 	x->session->close_after |= plan.close;
 	edits.out = plan.out;
 	if (draining)
