@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http_fault.h"
 #include "http_reason.h"
 
 #define HTTP_FIELDS_MAX              1000
@@ -123,6 +124,7 @@ struct http_head {
 	uint8_t phase;
 	uint8_t connection; /* HTTP_CONNECTION_* */
 	uint8_t suspicious; /* names that resemble a framing field's */
+	uint8_t fault;      /* when invalid: enum http_fault */
 	bool is_response;
 	/* Framing: what was declared, see http_body.h for what it means. */
 	bool has_length, has_coding;

@@ -323,6 +323,7 @@ test_verdicts(void)
 			EXPECT_ROW(rows[i].why, v.class == rows[i].class);
 			EXPECT_ROW(rows[i].why, v.reason == rows[i].reason);
 			EXPECT_ROW(rows[i].why, v.status == (want > 1 ? want : 0));
+			EXPECT_ROW(rows[i].why, (v.fault == HTTP_FAULT_NONE) == (want <= 1));
 			EXPECT_ROW(rows[i].why, v.close == (want != 0));
 		}
 	}
