@@ -50,6 +50,8 @@ const struct http_metric http_frontend_metrics[] = {
 	FRONTEND("UnhealthyRoutingRequestCount", "unhealthy_routing_request_count",
 		 unhealthy_routed),
 	FRONTEND("weir.RetryCount", "retry_count", retries),
+	FRONTEND("weir.TargetCutResponseCount", "target_cut_response_count", cut_by_target),
+	FRONTEND("weir.ClientCutResponseCount", "client_cut_response_count", cut_by_client),
 	FRONTEND("weir.LostLogRecordCount", "lost_log_record_count", log_lost),
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alb_connection.h"
+#include "alb_error.h"
 #include "alb_record.h"
 #include "http_verdict.h"
 #include "target_set.h"
@@ -220,6 +221,14 @@ answer_status(struct proxy_decision *decision, uint16_t status)
 	decision->answer.status = status;
 }
 
+static void
+fail(struct proxy_exchange *x, struct proxy_decision *decision, enum alb_error error,
+     uint16_t status)
+{
+	x->record.error = (uint8_t)error;
+	answer_status(decision, status);
+}
+
 static int
 compare_group(const void *index, const void *group)
 {
@@ -282,7 +291,7 @@ forward(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
 		target = choose_in_group(alb, x, l, request);
 	}
 	if (target == 0) {
-		answer_status(decision, 503);
+		fail(x, decision, ALB_ERROR_NO_TARGETS, 503);
 		return;
 	}
 	if (set_of(alb, x->record.group)->fail_open)
@@ -304,11 +313,11 @@ redirect(struct alb *alb, struct proxy_exchange *x, const struct alb_action *act
 	x->record.actions |= ALB_ACTION_REDIRECT;
 	if (len == 0) {
 		c->redirects_too_long++;
-		answer_status(decision, 507);
+		fail(x, decision, ALB_ERROR_REDIRECT, 507);
 		return;
 	}
 	c->redirects++;
-	x->record.redirect_url = proxy_keep(x, alb->text, len < 512 ? len : 512);
+	x->record.redirect_url = proxy_keep(x, alb->text, len, 0);
 	answer_status(decision, (uint16_t)action->redirect->status);
 	decision->answer.location = alb->text;
 	decision->answer.location_len = len;
@@ -349,9 +358,10 @@ rewrite(struct alb *alb, struct proxy_exchange *x, const struct alb_action *acti
 	decision->edits.host = http_text_of(rewritten.host);
 	decision->edits.target = http_text_of(rewritten.url);
 	if (rewritten.host.at != NULL)
-		x->record.transformed_host = proxy_keep(x, rewritten.host.at, rewritten.host.len);
+		x->record.transformed_host =
+			proxy_keep(x, rewritten.host.at, rewritten.host.len, PROXY_TEXT_ACTION / 2);
 	if (rewritten.url.at != NULL)
-		x->record.transformed_uri = proxy_keep(x, rewritten.url.at, rewritten.url.len);
+		x->record.transformed_uri = proxy_keep(x, rewritten.url.at, rewritten.url.len, 0);
 	return true;
 }
 
@@ -362,7 +372,7 @@ trace_id(struct alb *alb, struct proxy_exchange *x, const struct http_request *r
 	uint32_t len = http_trace_id(alb->trace_id, &request->head, (uint32_t)wall_s(alb),
 				     (const uint8_t *)random);
 
-	x->record.trace_id = proxy_keep(x, alb->trace_id, len < 256 ? len : 256);
+	x->record.trace_id = proxy_keep(x, alb->trace_id, len, PROXY_TEXT_ACTION);
 	return (struct http_text){alb->trace_id, len};
 }
 
@@ -385,7 +395,7 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 	uint32_t rule;
 
 	if (l == NULL) {
-		answer_status(decision, 503);
+		fail(x, decision, ALB_ERROR_LISTENER, 503);
 		decision->close = true;
 		return;
 	}
@@ -394,7 +404,7 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 		r.host = (struct alb_text){l->default_host, (uint32_t)strlen(l->default_host)};
 	counters_of(alb, x->record.frontend)->rule_evaluations += alb_rules_n(l->rules);
 	if (alb_rules_match(l->rules, alb->scratch, &r, &rule) == ALB_BUDGET) {
-		answer_status(decision, 500);
+		fail(x, decision, ALB_ERROR_BUDGET, 500);
 		return;
 	}
 	x->record.rule_priority = (int32_t)alb_rules_priority(l->rules, rule);
@@ -405,7 +415,7 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 		if (rewrite(alb, x, action, &r, decision))
 			forward(alb, x, l, action, request, alb_rules_id(l->rules, rule), decision);
 		else
-			answer_status(decision, 500);
+			fail(x, decision, ALB_ERROR_TRANSFORM, 500);
 		break;
 	case ACTION_REDIRECT:
 		redirect(alb, x, action, &r, l, decision);
@@ -524,6 +534,12 @@ count(struct alb *alb, const struct proxy_exchange *x)
 	}
 	if (r->target_status >= 200)
 		t->status[r->target_status / 100 - 2]++;
+	if (r->cut && !r->upgraded) {
+		if (proxy_error_is_clients(r->error))
+			c->cut_by_client++;
+		else
+			c->cut_by_target++;
+	}
 	if (r->target_status == 0 || r->target_status != r->elb_status)
 		count_own(c, r->elb_status);
 	if (r->answered_us != 0 && r->sent_us != 0 && r->target_status != 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alb.h"
+#include "alb_error.h"
 #include "http_reason.h"
 #include "log_line.h"
 
@@ -41,15 +42,89 @@ alb_record_write(const struct alb_log *log, const struct alb_listener *listener,
 	return true;
 }
 
+/* What was cut is marked by how many bytes there were more: `\+N`, which no text can have. */
+static void
+put_text(struct log_line *l, const struct alb_record *r, struct proxy_text t)
+{
+	log_put_escaped(l, r->text + t.at, t.len);
+	if (t.more == 0)
+		return;
+	log_puts(l, "\\+");
+	log_put_number(l, t.more);
+}
+
 static void
 put_quoted(struct log_line *l, const struct alb_record *r, struct proxy_text t)
 {
 	log_puts(l, "\"");
-	if (t.len == 0)
+	if (t.len == 0 && t.more == 0)
 		log_puts(l, "-");
 	else
-		log_put_escaped(l, r->text + t.at, t.len);
+		put_text(l, r, t);
 	log_puts(l, "\"");
+}
+
+static void
+put_http_text(struct log_line *l, struct http_text t)
+{
+	log_put_escaped(l, (const char *)t.at, t.len);
+}
+
+/* `host:port`: the listener's unless it is named. */
+static void
+put_host(struct log_line *l, const struct alb_record *r, struct http_text host)
+{
+	struct http_text name, port;
+
+	http_host_split(host, &name, &port);
+	put_http_text(l, name);
+	log_puts(l, ":");
+	if (port.len > 0)
+		put_http_text(l, port);
+	else
+		log_put_number(l, r->listener_port);
+}
+
+/* Of an absolute target: the length of `scheme://`, 0 for others, and of the authority. */
+static uint32_t
+scheme_len(struct http_text target, uint32_t *authority)
+{
+	uint32_t n = 0, end;
+
+	while (n + 3 <= target.len && memcmp(target.at + n, "://", 3) != 0) {
+		if (target.at[n] == '/' || target.at[n] == '?')
+			return 0;
+		n++;
+	}
+	if (n + 3 > target.len)
+		return 0;
+	end = n += 3;
+	while (end < target.len && target.at[end] != '/' && target.at[end] != '?')
+		end++;
+	*authority = end - n;
+	return n;
+}
+
+/* `scheme://host:port` of a request that has one, and how much of the target that was. */
+static uint16_t
+put_origin(struct log_line *l, const struct alb_record *r)
+{
+	const struct proxy_record *p = &r->record;
+	struct http_text target = {(const uint8_t *)r->text + p->target_uri.at, p->target_uri.len};
+	struct http_text host = {(const uint8_t *)r->text + p->host.at, p->host.len};
+	uint32_t authority, scheme = scheme_len(target, &authority);
+
+	if (scheme > 0) {
+		put_http_text(l, (struct http_text){target.at, scheme});
+		put_host(l, r, (struct http_text){target.at + scheme, authority});
+		return (uint16_t)(scheme + authority);
+	}
+	/* The authority that CONNECT names stands alone. */
+	if (target.len == 0 || (target.at[0] != '/' && target.at[0] != '*'))
+		return 0;
+	log_puts(l, r->https ? "https://" : "http://");
+	put_host(l, r, host);
+	return 0;
 }
 
 /* Field 13: "method scheme://host:port/uri version". */
@@ -57,8 +132,8 @@ static void
 put_request(struct log_line *l, const struct alb_record *r)
 {
 	const struct proxy_record *p = &r->record;
-	const char *uri = r->text + p->target_uri.at;
-	bool absolute = p->target_uri.len > 0 && uri[0] != '/' && uri[0] != '*';
+	struct proxy_text uri = p->target_uri;
+	uint16_t origin;
 
 	if (p->method.len == 0) {
 		log_puts(l, "\"- ");
@@ -68,19 +143,12 @@ put_request(struct log_line *l, const struct alb_record *r)
 		return;
 	}
 	log_puts(l, "\"");
-	log_put_escaped(l, r->text + p->method.at, p->method.len);
+	put_text(l, r, p->method);
 	log_puts(l, " ");
-	if (!absolute) {
-		const char *host = r->text + p->host.at;
-
-		log_puts(l, r->https ? "https://" : "http://");
-		log_put_escaped(l, host, p->host.len);
-		if (memchr(host, ':', p->host.len) == NULL) {
-			log_puts(l, ":");
-			log_put_number(l, r->listener_port);
-		}
-	}
-	log_put_escaped(l, uri, p->target_uri.len);
+	origin = put_origin(l, r);
+	uri.at = (uint16_t)(uri.at + origin);
+	uri.len = (uint16_t)(uri.len - origin);
+	put_text(l, r, uri);
 	log_puts(l, p->http_version == 10  ? " HTTP/1.0\""
 		    : p->http_version == 9 ? " HTTP/0.9\""
 					   : " HTTP/1.1\"");
@@ -173,7 +241,9 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	put_actions(l, p->actions);
 	log_puts(l, " ");
 	put_quoted(l, r, p->redirect_url);
-	log_puts(l, " \"-\" \"");
+	log_puts(l, " \"");
+	log_puts(l, alb_error_name(p->error));
+	log_puts(l, "\" \"");
 	put_target(l, r);
 	log_puts(l, "\" \"");
 	put_status(l, p->target_status);

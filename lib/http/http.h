@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http_fault.h"
 #include "http_reason.h"
 
 #define HTTP_FIELDS_MAX              1000
@@ -123,6 +124,7 @@ struct http_head {
 	uint8_t phase;
 	uint8_t connection; /* HTTP_CONNECTION_* */
 	uint8_t suspicious; /* names that resemble a framing field's */
+	uint8_t fault;      /* when invalid: enum http_fault */
 	bool is_response;
 	/* Framing: what was declared, see http_body.h for what it means. */
 	bool has_length, has_coding;
@@ -221,6 +223,12 @@ bool http_list_next(struct http_text *list, struct http_text *element);
 
 /** Whether a text is a host, with or without port, as Host may carry one (RFC 9110 section 7.2). */
 bool http_host_is_valid(struct http_text host);
+
+/**
+ * Name, or address in brackets, and port of a valid host.  An empty port means as little as none
+ * (RFC 3986 section 6.2.3): `port` has length 0 then.
+ */
+void http_host_split(struct http_text host, struct http_text *name, struct http_text *port);
 
 /** Whether the connection stays open behind a message, by its version and Connection. */
 static inline bool

@@ -5,7 +5,7 @@
 enum {
 	CHUNK_SIZE,      /* first digit */
 	CHUNK_DIGITS,    /* further digits */
-	CHUNK_BLANK,     /* blanks in front of an extension's semicolon */
+	CHUNK_BLANK,     /* blanks in front of an extension's semicolon, or of the end */
 	CHUNK_EXTENSION, /* to the line's end */
 	CHUNK_LINE_FEED, /* of the size's line */
 	CHUNK_PAYLOAD,
@@ -38,8 +38,12 @@ http_response_body(const struct http_response *r, enum http_method method)
 	if (method == HTTP_METHOD_HEAD || r->status < 200 || r->status == 204 || r->status == 304 ||
 	    (method == HTTP_METHOD_CONNECT && r->status < 300))
 		return http_body_of(HTTP_BODY_NONE, 0);
-	if (h->has_coding)
-		return http_body_of(HTTP_BODY_CHUNKED, 0);
+	if (h->has_coding) {
+		struct http_body body = http_body_of(HTTP_BODY_CHUNKED, 0);
+
+		body.blanks = true;
+		return body;
+	}
 	if (h->has_length)
 		return http_body_of(HTTP_BODY_LENGTH, h->content_length);
 	return http_body_of(HTTP_BODY_UNTIL_CLOSE, 0);
@@ -99,7 +103,9 @@ step_extension(struct http_body *b, uint8_t c)
 	if (b->state == CHUNK_BLANK) {
 		if (c == ';')
 			b->state = CHUNK_EXTENSION;
-		return c == ';' || c == ' ' || c == '\t';
+		else if (c == '\r' && b->blanks)
+			b->state = CHUNK_LINE_FEED;
+		return c == ';' || c == ' ' || c == '\t' || b->state == CHUNK_LINE_FEED;
 	}
 	if (c == '\r')
 		b->state = CHUNK_LINE_FEED;

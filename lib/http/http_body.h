@@ -27,6 +27,7 @@ struct http_body {
 	uint16_t extensions; /* bytes so far */
 	uint8_t kind;        /* enum http_body_kind */
 	uint8_t state;
+	bool blanks; /* may stand behind a chunk's size, as some servers put them */
 	bool ended;
 };
 
@@ -53,7 +54,8 @@ struct http_body http_request_body(const struct http_request *r);
 
 /**
  * The body of a complete response to a request of a method.  A 101 or a 2xx to CONNECT has none;
- * what follows is no HTTP.
+ * what follows is no HTTP.  Blanks that fill up the line of a chunk's size, which can't be misread,
+ * are taken from targets, not from clients.
  */
 struct http_body http_response_body(const struct http_response *r, enum http_method method);
 

@@ -243,8 +243,10 @@ static enum http_result
 wait_for_line(struct http_head *h, uint32_t len)
 {
 	h->scanned = len;
-	if (len - h->line_off > HTTP_FIELD_MAX + 2 || len - h->fields_off > http_fields_len_max(h))
-		return http_refuse(h, HTTP_REASON_NONE, 400);
+	if (len - h->line_off > HTTP_FIELD_MAX + 2)
+		return http_refuse_by(h, HTTP_FAULT_FIELD_LONG);
+	if (len - h->fields_off > http_fields_len_max(h))
+		return http_refuse_by(h, HTTP_FAULT_FIELDS_LONG);
 	return HTTP_INCOMPLETE;
 }
 
@@ -258,10 +260,11 @@ refuse_line(struct http_head *h, const uint8_t *bytes, const uint8_t *p, uint32_
 	if (lf == NULL)
 		return wait_for_line(h, len);
 	line_len = (uint32_t)(lf - bytes) - h->line_off;
-	if (line_len > HTTP_FIELD_MAX + 2 ||
-	    (uint32_t)(lf + 1 - bytes) - h->fields_off > http_fields_len_max(h))
-		return http_refuse(h, HTTP_REASON_NONE, 400);
-	return http_refuse(h, HTTP_REASON_BAD_HEADER, 400);
+	if (line_len > HTTP_FIELD_MAX + 2)
+		return http_refuse_by(h, HTTP_FAULT_FIELD_LONG);
+	if ((uint32_t)(lf + 1 - bytes) - h->fields_off > http_fields_len_max(h))
+		return http_refuse_by(h, HTTP_FAULT_FIELDS_LONG);
+	return http_refuse(h, HTTP_REASON_BAD_HEADER);
 }
 
 /*
@@ -443,7 +446,9 @@ parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len, const uint8
 		break;
 	}
 	if (unlikely(value_end - begin > HTTP_FIELD_MAX || p > limit))
-		return http_refuse(h, HTTP_REASON_NONE, 400);
+		return http_refuse_by(h, value_end - begin > HTTP_FIELD_MAX
+						 ? HTTP_FAULT_FIELD_LONG
+						 : HTTP_FAULT_FIELDS_LONG);
 	while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) {
 		value_end--;
 		f->flags = (uint8_t)(f->flags & ~HTTP_FIELD_CANONICAL);
@@ -455,7 +460,7 @@ parse_field(struct http_head *h, const uint8_t *bytes, uint32_t len, const uint8
 	f->id = (uint8_t)name_of(begin, f->name_len);
 	if (f->id == HTTP_OTHER) {
 		if (unlikely(!read_name(h, f, begin, end) && h->is_response))
-			return http_refuse(h, HTTP_REASON_BAD_HEADER, 502);
+			return http_refuse(h, HTTP_REASON_BAD_HEADER);
 		return HTTP_COMPLETE;
 	}
 	h->present |= 1u << f->id;
@@ -511,7 +516,7 @@ end_fields(struct http_head *h, const uint8_t *bytes, uint32_t len)
 		h->len = h->line_off + 1;
 	}
 	if ((h->connection & HTTP_CONNECTION_NAMES) != 0 && !mark_named(h))
-		return http_refuse(h, HTTP_REASON_NONE, 400);
+		return http_refuse_by(h, HTTP_FAULT_FIELDS_MANY);
 	h->phase = HTTP_PHASE_DONE;
 	return HTTP_COMPLETE;
 }
@@ -530,7 +535,7 @@ http_fields_parse(struct http_head *h, const uint8_t *bytes, uint32_t len)
 		if (bytes[h->line_off] == '\r' || bytes[h->line_off] == '\n')
 			return end_fields(h, bytes, len);
 		if (h->fields_n == h->fields_max)
-			return http_refuse(h, HTTP_REASON_NONE, 400);
+			return http_refuse_by(h, HTTP_FAULT_FIELDS_MANY);
 		result = parse_field(h, bytes, len, limit);
 	} while (result == HTTP_COMPLETE);
 	return result;

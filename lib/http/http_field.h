@@ -19,12 +19,19 @@ http_found(struct http_head *h, enum http_reason reason)
 }
 
 static inline enum http_result
-http_refuse(struct http_head *h, enum http_reason reason, uint16_t status)
+http_refuse_by(struct http_head *h, enum http_fault fault)
 {
-	if (reason != HTTP_REASON_NONE)
-		http_found(h, reason);
-	h->refusal = h->is_response ? 502 : status;
+	h->fault = (uint8_t)fault;
+	h->refusal = h->is_response ? 502 : http_fault_status(fault);
 	return HTTP_INVALID;
+}
+
+/* What has no safe meaning. */
+static inline enum http_result
+http_refuse(struct http_head *h, enum http_reason reason)
+{
+	http_found(h, reason);
+	return http_refuse_by(h, HTTP_FAULT_MALFORMED);
 }
 
 /* http_head.suspicious: which framing field a suspicious name resembles. */

@@ -34,11 +34,11 @@ http_read_content_length(struct http_head *h, struct http_text value)
 	/* A list of the same number means that number, though none should send one. */
 	while (http_list_next(&list, &element)) {
 		if (!read_number(element, &n)) {
-			http_refuse(h, HTTP_REASON_BAD_CONTENT_LENGTH, 400);
+			http_refuse(h, HTTP_REASON_BAD_CONTENT_LENGTH);
 			return false;
 		}
 		if (h->has_length && n != h->content_length) {
-			http_refuse(h, HTTP_REASON_MULTIPLE_CONTENT_LENGTH, 400);
+			http_refuse(h, HTTP_REASON_MULTIPLE_CONTENT_LENGTH);
 			return false;
 		}
 		if (h->has_length && elements == 0)
@@ -48,7 +48,7 @@ http_read_content_length(struct http_head *h, struct http_text value)
 		elements++;
 	}
 	if (elements == 0) {
-		http_refuse(h, HTTP_REASON_BAD_CONTENT_LENGTH, 400);
+		http_refuse(h, HTTP_REASON_BAD_CONTENT_LENGTH);
 		return false;
 	}
 	/* `5,` and `,5` too. */
@@ -82,7 +82,7 @@ http_read_transfer_encoding(struct http_head *h, struct http_text value)
 	struct http_text list = value, element;
 
 	if (!is_sound_list(value)) {
-		http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING, 400);
+		http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING);
 		return false;
 	}
 	h->has_coding = true;
@@ -90,10 +90,8 @@ http_read_transfer_encoding(struct http_head *h, struct http_text value)
 		bool chunked = http_text_is(element, "chunked");
 
 		if (h->chunked) {
-			http_refuse(h,
-				    chunked ? HTTP_REASON_MULTIPLE_TRANSFER_ENCODING_CHUNKED
-					    : HTTP_REASON_BAD_TRANSFER_ENCODING,
-				    400);
+			http_refuse(h, chunked ? HTTP_REASON_MULTIPLE_TRANSFER_ENCODING_CHUNKED
+					       : HTTP_REASON_BAD_TRANSFER_ENCODING);
 			return false;
 		}
 		if (chunked)

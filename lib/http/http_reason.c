@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "http_reason.h"
 
+#include "http_fault.h"
+
 const char *http_class_name(enum http_class class)
 {
 	static const char *const names[HTTP_CLASSES] = {"Compliant", "Acceptable", "Ambiguous",
@@ -40,4 +42,25 @@ http_reason_name(enum http_reason reason)
 	/* clang-format on */
 
 	return names[reason];
+}
+
+uint16_t
+http_fault_status(enum http_fault fault)
+{
+	switch (fault) {
+	case HTTP_FAULT_NONE:
+		return 0;
+	case HTTP_FAULT_VERSION:
+		return 505;
+	case HTTP_FAULT_LINE_LONG:
+		return 414;
+	case HTTP_FAULT_METHOD:
+		return 405;
+	case HTTP_FAULT_CODING:
+		return 501;
+	case HTTP_FAULT_FORWARDED:
+		return 463;
+	default:
+		return 400;
+	}
 }

@@ -47,7 +47,7 @@ begin_fields(struct http_request *r, const uint8_t *bytes, const uint8_t *next)
 	r->head.line_off = r->head.fields_off = (uint32_t)(next - bytes);
 	r->head.phase = HTTP_PHASE_FIELDS;
 	if (r->path.len == 0 && !http_target_split(r))
-		return http_refuse(&r->head, HTTP_REASON_BAD_URI, 400);
+		return http_refuse(&r->head, HTTP_REASON_BAD_URI);
 	return HTTP_COMPLETE;
 }
 
@@ -103,7 +103,7 @@ read_version(struct http_request *r, struct http_text text)
 
 	if (text.len != 8 || memcmp(p, "HTTP/", 5) != 0 || p[5] < '0' || p[5] > '9' ||
 	    p[6] != '.' || p[7] < '0' || p[7] > '9') {
-		http_refuse(h, HTTP_REASON_BAD_VERSION, 400);
+		http_refuse(h, HTTP_REASON_BAD_VERSION);
 		return false;
 	}
 	if (p[5] == '0' && p[7] == '9') {
@@ -112,7 +112,8 @@ read_version(struct http_request *r, struct http_text text)
 		return true;
 	}
 	if (p[5] != '1') {
-		http_refuse(h, HTTP_REASON_BAD_VERSION, 505);
+		http_found(h, HTTP_REASON_BAD_VERSION);
+		http_refuse_by(h, HTTP_FAULT_VERSION);
 		return false;
 	}
 	/* RFC 9110 section 2.5: a higher minor version is answered as the highest we know. */
@@ -131,7 +132,7 @@ read_target(struct http_request *r, const uint8_t *bytes, const uint8_t *begin, 
 	r->target = (struct http_range){(uint32_t)(begin - bytes), (uint32_t)(end - begin)};
 	for (const uint8_t *p = begin; p < end; p++) {
 		if (*p == 0 || *p == '\r') {
-			http_refuse(h, HTTP_REASON_BAD_URI, 400);
+			http_refuse(h, HTTP_REASON_BAD_URI);
 			return false;
 		}
 		if (*p > ' ' && *p < 0x7f && *p != '#')
@@ -160,7 +161,7 @@ odd_line(struct http_request *r, const uint8_t *bytes, const uint8_t *p, const u
 	r->method = (struct http_range){(uint32_t)(p - bytes), (uint32_t)(blank - p)};
 	r->method_id = (uint8_t)method_of(p, r->method.len);
 	if (blank == p || (blank < end && *blank != ' ')) {
-		http_refuse(h, HTTP_REASON_BAD_METHOD, 400);
+		http_refuse(h, HTTP_REASON_BAD_METHOD);
 		return false;
 	}
 	if (end[-1] == ' ') {
@@ -174,14 +175,14 @@ odd_line(struct http_request *r, const uint8_t *bytes, const uint8_t *p, const u
 	if (p > blank + 1)
 		http_found(h, HTTP_REASON_SPACE_IN_URI);
 	if (p == end) {
-		http_refuse(h, HTTP_REASON_BAD_URI, 400);
+		http_refuse(h, HTTP_REASON_BAD_URI);
 		return false;
 	}
 	last = memrchr(p, ' ', (size_t)(end - p));
 	if (last == NULL) {
 		/* HTTP/0.9: a method and a target, nothing else (RFC 1945 section 4.1). */
 		if (r->method_id != HTTP_METHOD_GET || *p != '/') {
-			http_refuse(h, HTTP_REASON_BAD_VERSION, 400);
+			http_refuse(h, HTTP_REASON_BAD_VERSION);
 			return false;
 		}
 		h->version = 9;
@@ -233,7 +234,7 @@ wait_for_line(struct http_head *h, uint32_t len)
 {
 	h->scanned = len;
 	if (len - h->line_off > HTTP_LINE_MAX + 2)
-		return http_refuse(h, HTTP_REASON_NONE, 414);
+		return http_refuse_by(h, HTTP_FAULT_LINE_LONG);
 	return HTTP_INCOMPLETE;
 }
 
@@ -244,13 +245,13 @@ parse_line(struct http_request *r, const uint8_t *bytes, uint32_t len)
 	const uint8_t *begin, *next, *lf, *end;
 
 	if (!skip_empty_lines(h, bytes, len))
-		return http_refuse(h, HTTP_REASON_BAD_METHOD, 400);
+		return http_refuse(h, HTTP_REASON_BAD_METHOD);
 	if (h->line_off == len || bytes[h->line_off] == '\r')
 		return HTTP_INCOMPLETE;
 	begin = bytes + h->line_off;
 	/* What can't be a method is not waited for: TLS and the like. */
 	if ((http_classes[*begin] & HTTP_TOKEN) == 0)
-		return http_refuse(h, HTTP_REASON_BAD_METHOD, 400);
+		return http_refuse(h, HTTP_REASON_BAD_METHOD);
 	if (!http_head_has_line(h, bytes, len))
 		return wait_for_line(h, len);
 	next = usual_line(r, bytes, begin, bytes + len);
@@ -263,7 +264,7 @@ parse_line(struct http_request *r, const uint8_t *bytes, uint32_t len)
 	if (end == lf)
 		http_found(h, HTTP_REASON_NON_CR_LF_LINE_TERMINATION);
 	if (end - begin > HTTP_LINE_MAX)
-		return http_refuse(h, HTTP_REASON_NONE, 414);
+		return http_refuse_by(h, HTTP_FAULT_LINE_LONG);
 	r->method = r->target = (struct http_range){0};
 	if (!odd_line(r, bytes, begin, end))
 		return HTTP_INVALID;
@@ -307,7 +308,7 @@ judge_framing(struct http_request *r)
 
 	if (h->has_coding) {
 		if (!h->chunked) {
-			http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING, 400);
+			http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING);
 			return false;
 		}
 		if (undefined || h->version < 11)
@@ -351,8 +352,10 @@ parse(struct http_request *r, const uint8_t *bytes, uint32_t len)
 		if (!judge_framing(r))
 			return HTTP_INVALID;
 	}
-	if (!read_host(r))
-		return http_refuse(h, HTTP_REASON_BAD_HEADER, 400);
+	if (!read_host(r)) {
+		http_found(h, HTTP_REASON_BAD_HEADER);
+		return http_refuse_by(h, HTTP_FAULT_HOST);
+	}
 	if (http_has(h, HTTP_EXPECT))
 		read_expect(r);
 	return HTTP_COMPLETE;

@@ -51,11 +51,11 @@ parse_line(struct http_response *r, const uint8_t *bytes, uint32_t len)
 
 	/* What can't be HTTP is not waited for. */
 	if (memcmp(bytes, BEGIN, n) != 0)
-		return http_refuse(h, HTTP_REASON_BAD_VERSION, 502);
+		return http_refuse(h, HTTP_REASON_BAD_VERSION);
 	lf = memchr(bytes + h->scanned, '\n', len - h->scanned);
 	if (lf == NULL) {
 		h->scanned = len;
-		return len > HTTP_LINE_MAX + 2 ? http_refuse(h, HTTP_REASON_NONE, 502)
+		return len > HTTP_LINE_MAX + 2 ? http_refuse_by(h, HTTP_FAULT_LINE_LONG)
 					       : HTTP_INCOMPLETE;
 	}
 	h->line_off = h->scanned = h->fields_off = (uint32_t)(lf + 1 - bytes);
@@ -63,16 +63,19 @@ parse_line(struct http_response *r, const uint8_t *bytes, uint32_t len)
 	if (lf > bytes && lf[-1] == '\r')
 		lf--;
 	if (lf - bytes > HTTP_LINE_MAX || !read_status_line(r, bytes, bytes, lf))
-		return http_refuse(h, HTTP_REASON_BAD_HEADER, 502);
+		return http_refuse(h, HTTP_REASON_BAD_HEADER);
 	return HTTP_COMPLETE;
 }
 
 /* Codings and lengths that can't be (RFC 9112 section 6). */
 static bool
-framing_is_sound(const struct http_response *r)
+framing_is_sound(struct http_response *r)
 {
-	const struct http_head *h = &r->head;
+	struct http_head *h = &r->head;
 
+	/* `identity` alone was a name for none until RFC 7230: the length counts, or the end. */
+	if (h->has_coding && !h->chunked && !h->other_coding)
+		h->has_coding = false;
 	/* 1xx and 204 have no body, whatever they say. */
 	if (!h->has_coding || r->status < 200 || r->status == 204)
 		return true;
@@ -92,7 +95,7 @@ parse(struct http_response *r, const uint8_t *bytes, uint32_t len)
 	}
 	result = http_fields_parse(h, bytes, len);
 	if (result == HTTP_COMPLETE && !framing_is_sound(r))
-		return http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING, 502);
+		return http_refuse(h, HTTP_REASON_BAD_TRANSFER_ENCODING);
 	return result;
 }
 

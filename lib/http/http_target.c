@@ -53,6 +53,23 @@ http_host_is_valid(struct http_text host)
 	return true;
 }
 
+void
+http_host_split(struct http_text host, struct http_text *name, struct http_text *port)
+{
+	uint32_t n = host.len;
+
+	while (n > 0 && is_digit(host.at[n - 1]))
+		n--;
+	*name = *port = host;
+	if (n == 0 || host.at[n - 1] != ':') {
+		port->len = 0;
+		return;
+	}
+	name->len = n - 1;
+	port->at += n;
+	port->len -= n;
+}
+
 /* @return  length of `http://` or `https://`, 0: none of them. */
 static uint32_t
 scheme_len(struct http_text t)

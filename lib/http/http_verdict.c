@@ -37,17 +37,18 @@ http_forwarded_for_count(const struct http_head *h)
 }
 
 /* What is well-formed but not for us. */
-static uint16_t
-status_of(const struct http_request *r)
+static enum http_fault
+fault_of(const struct http_request *r)
 {
 	/* In small letters it is another method, but not to every target. */
 	if (http_text_is(http_text(&r->head, r->method), "trace"))
-		return 405;
+		return HTTP_FAULT_METHOD;
 	if (r->method_id == HTTP_METHOD_CONNECT)
-		return 400;
+		return HTTP_FAULT_CONNECT;
 	if (r->head.has_coding && r->head.other_coding)
-		return 501;
-	return http_forwarded_for_count(&r->head) > HTTP_FORWARDED_FOR_MAX ? 463 : 0;
+		return HTTP_FAULT_CODING;
+	return http_forwarded_for_count(&r->head) > HTTP_FORWARDED_FOR_MAX ? HTTP_FAULT_FORWARDED
+									   : HTTP_FAULT_NONE;
 }
 
 struct http_verdict
@@ -56,16 +57,17 @@ http_verdict(const struct http_request *r, enum http_desync_mode mode)
 	const struct http_head *h = &r->head;
 	enum http_reason reason = http_reason_gravest(h->found);
 	enum http_class class = http_reason_class(reason);
-	struct http_verdict v = {.class = (uint8_t) class, .reason = (uint8_t)reason};
+	enum http_fault fault = (enum http_fault)h->fault;
 
-	if (h->refusal != 0) {
-		v.status = h->refusal;
-	} else {
-		v.status = status_of(r);
-		if (v.status == 0 && actions[class][mode] == BLOCK)
-			v.status = 400;
-	}
-	v.close = v.status != 0 || actions[class][mode] == PASS_AND_CLOSE ||
-		  (h->found & UNSAFE_BEHIND) != 0;
-	return v;
+	if (fault == HTTP_FAULT_NONE)
+		fault = fault_of(r);
+	if (fault == HTTP_FAULT_NONE && actions[class][mode] == BLOCK)
+		fault = HTTP_FAULT_DESYNC;
+	return (struct http_verdict){.class = (uint8_t) class,
+				     .reason = (uint8_t)reason,
+				     .fault = (uint8_t)fault,
+				     .status = http_fault_status(fault),
+				     .close = fault != HTTP_FAULT_NONE ||
+					      actions[class][mode] == PASS_AND_CLOSE ||
+					      (h->found & UNSAFE_BEHIND) != 0};
 }

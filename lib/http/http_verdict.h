@@ -20,6 +20,7 @@ enum http_desync_mode { HTTP_DESYNC_MONITOR, HTTP_DESYNC_DEFENSIVE, HTTP_DESYNC_
 struct http_verdict {
 	uint8_t class;   /* enum http_class */
 	uint8_t reason;  /* enum http_reason */
+	uint8_t fault;   /* enum http_fault */
 	uint16_t status; /* refuse it with this, and close; 0: forward */
 	bool close;      /* close the connections to client and target behind it */
 };

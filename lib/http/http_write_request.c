@@ -67,24 +67,13 @@ put_lower(struct bytes_writer *w, struct http_text t)
 	}
 }
 
-/* Without its port. */
-static uint32_t
-name_len(struct http_text host)
-{
-	uint32_t n = host.len;
-
-	while (n > 0 && host.at[n - 1] >= '0' && host.at[n - 1] <= '9')
-		n--;
-	return n > 0 && host.at[n - 1] == ':' ? n - 1 : host.len;
-}
-
 void
 http_put_host(struct bytes_writer *w, const struct http_request *r,
 	      const struct http_policy *policy)
 {
 	struct http_text host = http_text(&r->head, r->host);
 	bool usual_port = policy->port == 80 || policy->port == 443;
-	uint32_t n;
+	struct http_text name, port;
 
 	if (policy->preserve_host_header && host.len > 0) {
 		http_put_text(w, host);
@@ -92,12 +81,15 @@ http_put_host(struct bytes_writer *w, const struct http_request *r,
 	}
 	if (host.len == 0)
 		host = policy->default_host;
-	n = name_len(host);
-	put_lower(w, (struct http_text){host.at, usual_port ? n : host.len});
-	if (!usual_port && n == host.len) {
-		bytes_put_u8(w, ':');
+	http_host_split(host, &name, &port);
+	put_lower(w, name);
+	if (usual_port)
+		return;
+	bytes_put_u8(w, ':');
+	if (port.len > 0)
+		http_put_text(w, port);
+	else
 		http_put_number(w, policy->port);
-	}
 }
 
 /* All X-Forwarded-For fields as one list, and the client. */

@@ -11,12 +11,28 @@
 
 #define FIXED_BOUND 160
 
+/*
+ * Framing that a sender may understand in another way than we do, or of a body where there is none
+ * (RFC 9110 sections 8.6 and 15.4.5, RFC 9112 section 6.1): what comes late could pass for the next
+ * answer.
+ */
+static bool
+framing_is_odd(const struct http_response *r)
+{
+	const struct http_head *h = &r->head;
+
+	if ((h->found & BIT(HTTP_REASON_UNDEFINED_TRANSFER_ENCODING_SEMANTICS)) != 0)
+		return true;
+	if (r->status < 200 || r->status == 204)
+		return h->has_coding || (h->has_length && h->content_length > 0);
+	return h->has_coding && (h->has_length || r->status == 304);
+}
+
 struct http_response_plan
 http_response_plan(const struct http_response *r, enum http_method method, uint8_t client_version)
 {
 	const struct http_head *h = &r->head;
 	struct http_response_plan plan = {.body = http_response_body(r, method)};
-	bool framing_is_odd = h->has_coding && h->has_length;
 
 	plan.out = plan.body.kind;
 	if (plan.body.kind == HTTP_BODY_NONE && h->has_length && h->content_length == 0 &&
@@ -26,7 +42,7 @@ http_response_plan(const struct http_response *r, enum http_method method, uint8
 		plan.out = client_version > 10 ? HTTP_BODY_CHUNKED : HTTP_BODY_UNTIL_CLOSE;
 	plan.close = plan.out == HTTP_BODY_UNTIL_CLOSE || client_version < 10;
 	plan.reuse = http_keeps_alive(h) && plan.body.kind != HTTP_BODY_UNTIL_CLOSE &&
-		     r->status != 101 && !framing_is_odd;
+		     r->status != 101 && !framing_is_odd(r);
 	return plan;
 }
 

@@ -102,14 +102,14 @@ trailers_pass(const struct http_head *h, const struct relay *r)
 /* Requests. */
 
 enum head_result
-head_read_request(struct proxy *p, struct head *h, const struct chain *in, uint16_t *status)
+head_read_request(struct proxy *p, struct head *h, const struct chain *in, uint8_t *error)
 {
 	struct http_request *r = &p->heads->request;
 	uint32_t len;
 	const uint8_t *bytes = in_one_piece(h, in, &len);
 
 	if (bytes == NULL) {
-		*status = 503;
+		*error = PROXY_ERROR_RESOURCES;
 		return HEAD_BAD;
 	}
 	if (!http_wait_is_over(&h->wait, bytes, len))
@@ -121,7 +121,7 @@ head_read_request(struct proxy *p, struct head *h, const struct chain *in, uint1
 	case HTTP_INCOMPLETE:
 		return HEAD_MORE;
 	default:
-		*status = r->head.refusal;
+		*error = r->head.fault;
 		return HEAD_BAD;
 	}
 }
@@ -139,9 +139,10 @@ head_request_len(const struct proxy *p)
 }
 
 static struct proxy_text
-keep(struct exchange *x, struct http_text t, uint32_t max)
+keep(struct exchange *x, struct http_text t, uint32_t *reserve, uint32_t share)
 {
-	return proxy_keep(&x->x, t.at, t.len < max ? t.len : max);
+	*reserve -= share;
+	return proxy_keep(&x->x, t.at, t.len, *reserve);
 }
 
 static void
@@ -150,12 +151,14 @@ keep_strings(struct exchange *x, const struct http_request *r)
 	const struct http_head *h = &r->head;
 	const struct http_field *agent = http_find(h, HTTP_USER_AGENT);
 	struct proxy_record *record = &x->x.record;
+	uint32_t reserve = PROXY_TEXT_MAX;
 
-	record->method = keep(x, http_text(h, r->method), 64);
-	record->target_uri = keep(x, http_text(h, r->target), 1024);
-	record->host = keep(x, http_text(h, r->host), 256);
+	record->method = keep(x, http_text(h, r->method), &reserve, PROXY_TEXT_METHOD);
+	record->target_uri = keep(x, http_text(h, r->target), &reserve, PROXY_TEXT_URI);
+	record->host = keep(x, http_text(h, r->host), &reserve, PROXY_TEXT_HOST);
 	if (agent != NULL)
-		record->user_agent = keep(x, http_field_value(h, agent), 512);
+		record->user_agent =
+			keep(x, http_field_value(h, agent), &reserve, PROXY_TEXT_AGENT);
 }
 
 void
@@ -180,6 +183,7 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	x->x.record.http_version = r->head.version;
 	x->x.record.classification = v.class;
 	x->x.record.classification_reason = v.reason;
+	x->x.record.error = v.fault;
 	x->x.record.invalid_header = r->head.invalid_names_n > 0;
 	x->is_head = r->method_id == HTTP_METHOD_HEAD;
 	x->may_reuse = !v.close;
@@ -222,19 +226,22 @@ head_write_request(struct proxy *p, struct exchange *x, const struct proxy_decis
 /* Responses. */
 
 enum head_result
-head_read_response(struct proxy *p, struct head *h, const struct chain *in)
+head_read_response(struct proxy *p, struct head *h, const struct chain *in, enum proxy_error *error)
 {
 	struct http_response *r = &p->heads->response;
 	enum http_result result;
 	uint32_t len;
 	const uint8_t *bytes = in_one_piece(h, in, &len);
 
+	*error = PROXY_ERROR_RESOURCES;
 	if (bytes == NULL)
 		return HEAD_BAD;
 	if (!http_wait_is_over(&h->wait, bytes, len))
 		return HEAD_MORE;
 	http_response_init(r, p->heads->response_fields, HTTP_FIELDS_MAX);
 	result = http_response_parse(r, bytes, len);
+	*error = r->head.fault == HTTP_FAULT_MALFORMED ? PROXY_ERROR_TARGET_RESPONSE
+						       : PROXY_ERROR_TARGET_LONG;
 	return result == HTTP_COMPLETE ? HEAD_DONE : result == HTTP_INVALID ? HEAD_BAD : HEAD_MORE;
 }
 
@@ -267,13 +274,14 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	bool draining = false;
 	const struct http_policy *policy = policy_of(p, x, &draining);
 
+	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
+	x->may_reuse &= plan.reuse;
 	if (r->status < 200 && r->status != 101)
 		return true;
 	/* RFC 9110 section 7.8: asked for, and not before the request has ended. */
 	if (r->status == 101 && (!x->upgrade || !x->request.body.ended ||
 				 (r->head.connection & HTTP_CONNECTION_UPGRADE) == 0))
 		return false;
-	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
 	x->response.body = plan.body;
 	x->response.chunk_out = plan.out == HTTP_BODY_CHUNKED;
 	x->response.trailers = trailers_pass(&r->head, &x->response);
@@ -283,7 +291,6 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 		begin_tunnel(x);
 		edits.upgrade = true;
 	}
-	x->may_reuse &= plan.reuse;
 	x->session->close_after |= plan.close;
 	edits.out = plan.out;
 	if (draining || relay_left(&x->request) > PROXY_DISCARD_BYTES)

@@ -10,6 +10,7 @@
 
 #include "chain.h"
 #include "http.h"
+#include "proxy_error.h"
 
 struct exchange;
 struct proxy;
@@ -32,9 +33,9 @@ void heads_free(struct heads *heads);
 
 void head_free(struct head *head);
 
-/** Read a request's head from what has come. @return HEAD_BAD with the status to answer. */
+/** Read a request's head from what has come. @return HEAD_BAD with why, see proxy_error.h. */
 enum head_result head_read_request(struct proxy *proxy, struct head *head, const struct chain *in,
-				   uint16_t *status);
+				   uint8_t *error);
 
 /** The request that was read; valid until the bytes that came are given back. */
 const struct http_request *head_request(const struct proxy *proxy);
@@ -56,7 +57,9 @@ void head_classify_refused(struct proxy *proxy, struct exchange *exchange);
 bool head_write_request(struct proxy *proxy, struct exchange *exchange,
 			const struct proxy_decision *decision, struct chain *out);
 
-enum head_result head_read_response(struct proxy *proxy, struct head *head, const struct chain *in);
+/** @return HEAD_BAD with why. */
+enum head_result head_read_response(struct proxy *proxy, struct head *head, const struct chain *in,
+				    enum proxy_error *error);
 uint32_t head_response_len(const struct proxy *proxy);
 
 /**

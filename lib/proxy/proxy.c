@@ -11,19 +11,41 @@
 #define SWEEP_UPSTREAMS 16
 #define SWEEP_SESSIONS  32
 
+_Static_assert(PROXY_TEXT_METHOD + PROXY_TEXT_URI + PROXY_TEXT_HOST + PROXY_TEXT_AGENT +
+			       PROXY_TEXT_TRACE + PROXY_TEXT_ACTION <=
+		       PROXY_TEXT_MAX,
+	       "each string has its share");
+
 struct proxy_text
-proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len)
+proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len, uint32_t reserve)
 {
 	struct proxy_text text = {.at = (uint16_t)exchange->text_len};
-	size_t room = PROXY_TEXT_MAX - exchange->text_len;
+	size_t room = PROXY_TEXT_MAX - exchange->text_len, kept;
 
-	if (len > room)
-		len = room;
-	text.len = (uint16_t)len;
-	if (len > 0)
-		memcpy(exchange->text + exchange->text_len, bytes, len);
-	exchange->text_len += (uint32_t)len;
+	room = room > reserve ? room - reserve : 0;
+	kept = len < room ? len : room;
+	text.len = (uint16_t)kept;
+	text.more = (uint16_t)(len - kept < UINT16_MAX ? len - kept : UINT16_MAX);
+	if (kept > 0)
+		memcpy(exchange->text + exchange->text_len, bytes, kept);
+	exchange->text_len += (uint32_t)kept;
 	return text;
+}
+
+uint16_t
+proxy_error_status(uint8_t error)
+{
+	static const uint16_t statuses[PROXY_ERRORS] = {
+		[PROXY_ERROR_RESOURCES] = 503,       [PROXY_ERROR_REQUEST_INCOMPLETE] = 400,
+		[PROXY_ERROR_REQUEST_BODY] = 400,    [PROXY_ERROR_REQUEST_TIMEOUT] = 408,
+		[PROXY_ERROR_CLIENT_CLOSED] = 460,   [PROXY_ERROR_CLIENT_TIMEOUT] = 408,
+		[PROXY_ERROR_TARGET_REFUSED] = 502,  [PROXY_ERROR_TARGET_CONNECT_TIMEOUT] = 504,
+		[PROXY_ERROR_TARGET_CLOSED] = 502,   [PROXY_ERROR_TARGET_TIMEOUT] = 504,
+		[PROXY_ERROR_TARGET_RESPONSE] = 502, [PROXY_ERROR_TARGET_LONG] = 502,
+		[PROXY_ERROR_TARGET_LEFT] = 502,
+	};
+
+	return error < HTTP_FAULTS ? http_fault_status((enum http_fault)error) : statuses[error];
 }
 
 /* Objects come from arrays made at start: nothing is allocated while packets flow. */
@@ -145,7 +167,7 @@ proxy_take_exchange(struct proxy *p)
 		x = &p->exchanges[p->exchanges_used++];
 	else
 		return NULL;
-	/* All but the text: two kilobytes that nobody reads before they are written. */
+	/* All but the text: kilobytes that nobody reads before they are written. */
 	memset(x, 0, offsetof(struct exchange, x.text));
 	memset((uint8_t *)x + behind_text, 0, sizeof(*x) - behind_text);
 	p->exchanges_n++;

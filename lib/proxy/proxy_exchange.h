@@ -3,7 +3,8 @@
  * One request and its response, as the service and the logs see it.
  *
  * Strings of the record lie in the exchange's own text buffer, so that they outlive the message
- * they came from; what doesn't fit is cut.
+ * they came from.  Each has a share of it that no other takes away, and what others leave; what
+ * doesn't fit is cut, and the string says by how much.
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
@@ -12,22 +13,22 @@
 #include <stdint.h>
 
 #include "http_write.h"
+#include "proxy_error.h"
 #include "tcp.h"
 
-#define PROXY_TEXT_MAX 2048
+#define PROXY_TEXT_MAX 4096
 
-/** Bytes [at, at + len) of the exchange's text. */
+/* Shares, in the order in which strings are kept. */
+#define PROXY_TEXT_METHOD 64
+#define PROXY_TEXT_URI    2048
+#define PROXY_TEXT_HOST   256
+#define PROXY_TEXT_AGENT  448
+#define PROXY_TEXT_TRACE  256
+#define PROXY_TEXT_ACTION 1024 /* redirect_url, or transformed_host and transformed_uri */
+
+/** Bytes [at, at + len) of the exchange's text, and how many more there were. */
 struct proxy_text {
-	uint16_t at, len;
-};
-
-/** How an exchange ended short of a complete response. */
-enum proxy_end {
-	PROXY_END_COMPLETE,
-	PROXY_END_CLIENT_CLOSED,  /* 460: RST or FIN of the client while the request was pending */
-	PROXY_END_TARGET_FAILED,  /* after the status line had been sent */
-	PROXY_END_CLIENT_TIMEOUT, /* the client stopped reading or sending */
-	PROXY_END_SHUTDOWN,
+	uint16_t at, len, more;
 };
 
 /** A connection of a client. */
@@ -45,7 +46,8 @@ struct proxy_record {
 	uint32_t group;         /* index; 0: none */
 	uint16_t elb_status;    /* 0: none was sent */
 	uint16_t target_status; /* 0: none came */
-	uint8_t end;            /* enum proxy_end */
+	uint8_t error;          /* why it failed; 0: it did not; see proxy_error.h */
+	uint8_t cut;            /* the answer had begun and wasn't completed */
 	uint8_t classification; /* http's */
 	uint8_t classification_reason;
 	uint8_t actions; /* the service's: bits */
@@ -95,7 +97,8 @@ struct proxy_decision {
 	struct http_request_edits edits;
 };
 
-/** Keep a string. @return where. */
-struct proxy_text proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len);
+/** Keep a string, and leave `reserve` bytes for those that follow. @return where. */
+struct proxy_text proxy_keep(struct proxy_exchange *exchange, const void *bytes, size_t len,
+			     uint32_t reserve);
 
 #endif

@@ -37,7 +37,7 @@ struct relay {
 	bool trailers;  /* those that come may leave too */
 };
 
-enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY };
+enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY, RELAY_END /* before the body's */ };
 
 #define PROXY_REST_ALL UINT32_MAX
 
@@ -144,8 +144,11 @@ void session_run(struct proxy *proxy, struct session *session);
 void session_sweep(struct proxy *proxy, struct session *session);
 /** Bytes have moved, or a message has ended. */
 void session_progress(struct proxy *proxy, struct session *session);
-/** The exchange under way can't go on: answer with `status`, or cut when an answer has begun. */
-void session_fail(struct proxy *proxy, struct session *session, uint16_t status);
+/**
+ * The exchange under way can't go on: answer with the status of the error, or cut when an answer
+ * has begun.
+ */
+void session_fail(struct proxy *proxy, struct session *session, enum proxy_error error);
 
 /* upstream.c */
 /** Send the exchange's request to `target`: by an idle connection, or else a new one. */

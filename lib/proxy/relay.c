@@ -182,7 +182,10 @@ relay_request(struct proxy *p, struct exchange *x)
 		return true;
 	/* A body that is malformed, or that the client gave up. */
 	s->close_after = true;
-	session_fail(p, s, result == RELAY_MEMORY ? 503 : 400);
+	session_fail(p, s,
+		     result == RELAY_MEMORY ? PROXY_ERROR_RESOURCES
+		     : result == RELAY_BAD  ? PROXY_ERROR_REQUEST_BODY
+					    : PROXY_ERROR_REQUEST_INCOMPLETE);
 	return false;
 }
 
@@ -216,7 +219,7 @@ relay_response(struct proxy *p, struct exchange *x)
 		if (s->exchange != x)
 			return false;
 		if (u->ended)
-			session_fail(p, s, 502);
+			session_fail(p, s, PROXY_ERROR_TARGET_CLOSED);
 		return !u->ended;
 	}
 	if (s->state == SESSION_TUNNEL) {
@@ -227,10 +230,13 @@ relay_response(struct proxy *p, struct exchange *x)
 			   &x->x.record.sent_bytes);
 	if (result == RELAY_OK && !x->response.body.ended && u->ended &&
 	    tcp_received(u->connection)->len == 0)
-		result = http_body_close(&x->response.body) ? end_by_close(p, x) : RELAY_BAD;
+		result = http_body_close(&x->response.body) ? end_by_close(p, x) : RELAY_END;
 	if (result == RELAY_OK)
 		return true;
-	session_fail(p, s, 502);
+	session_fail(p, s,
+		     result == RELAY_MEMORY ? PROXY_ERROR_RESOURCES
+		     : result == RELAY_BAD  ? PROXY_ERROR_TARGET_RESPONSE
+					    : PROXY_ERROR_TARGET_CLOSED);
 	return false;
 }
 

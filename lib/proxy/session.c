@@ -79,11 +79,18 @@ exchange_end(struct proxy *p, struct exchange *x, bool reuse)
 	proxy_give_exchange(p, x);
 }
 
+static void
+note_failure(struct exchange *x, enum proxy_error error)
+{
+	x->x.record.error = (uint8_t)error;
+	x->x.record.cut = x->answer_begun;
+}
+
 /* An exchange that can't be brought to its end, and with it the session. */
 static void
-cut(struct proxy *p, struct session *s, enum proxy_end end)
+cut(struct proxy *p, struct session *s, enum proxy_error error)
 {
-	s->exchange->x.record.end = (uint8_t)end;
+	note_failure(s->exchange, error);
 	exchange_end(p, s->exchange, false);
 	session_end(p, s, true);
 }
@@ -171,7 +178,7 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	x->x.record.answered_us = p->now_us;
 	x->answer_begun = true;
 	if (!head_write_answer(p, x, a, s->close_after, &bytes)) {
-		cut(p, s, PROXY_END_SHUTDOWN);
+		cut(p, s, PROXY_ERROR_RESOURCES);
 		return;
 	}
 	x->x.record.sent_bytes += bytes.len;
@@ -181,12 +188,14 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 }
 
 void
-session_fail(struct proxy *p, struct session *s, uint16_t status)
+session_fail(struct proxy *p, struct session *s, enum proxy_error error)
 {
-	if (s->exchange->answer_begun)
-		cut(p, s, PROXY_END_TARGET_FAILED);
-	else
-		answer(p, s, &(struct proxy_answer){.status = status});
+	if (s->exchange->answer_begun) {
+		cut(p, s, error);
+		return;
+	}
+	note_failure(s->exchange, error);
+	answer(p, s, &(struct proxy_answer){.status = proxy_error_status((uint8_t)error)});
 }
 
 static struct exchange *
@@ -211,16 +220,17 @@ begin_exchange(struct proxy *p, struct session *s)
 
 /* What came is no request, or not all of one: nobody knows where the next one would begin. */
 static void
-refuse(struct proxy *p, struct session *s, uint16_t status, bool unreadable)
+refuse(struct proxy *p, struct session *s, uint8_t error)
 {
 	struct exchange *x = begin_exchange(p, s);
 
 	if (x == NULL)
 		return;
 	x->request.body = http_body_of(HTTP_BODY_UNTIL_CLOSE, 0);
-	if (unreadable)
+	x->x.record.error = error;
+	if (error < HTTP_FAULTS)
 		head_classify_refused(p, x);
-	answer(p, s, &(struct proxy_answer){.status = status, .close = true});
+	answer(p, s, &(struct proxy_answer){.status = proxy_error_status(error), .close = true});
 }
 
 /* Requests. */
@@ -237,7 +247,7 @@ decide(struct proxy *p, struct session *s)
 	if (decision.verdict == PROXY_ANSWER)
 		answer(p, s, &decision.answer);
 	else if (!head_write_request(p, x, &decision, &x->head))
-		session_fail(p, s, 503);
+		session_fail(p, s, PROXY_ERROR_RESOURCES);
 	else
 		upstream_begin(p, x, decision.target);
 }
@@ -285,7 +295,7 @@ begin_request(struct proxy *p, struct session *s)
 	if (x == NULL)
 		return;
 	if (!tcp_take(p->config.tcp, s->connection, &head, head_request_len(p))) {
-		cut(p, s, PROXY_END_SHUTDOWN);
+		cut(p, s, PROXY_ERROR_RESOURCES);
 		return;
 	}
 	x->x.record.received_bytes = head.len;
@@ -309,7 +319,7 @@ static void
 read_head(struct proxy *p, struct session *s)
 {
 	const struct chain *in = tcp_received(s->connection);
-	uint16_t status = 400;
+	uint8_t error;
 
 	if (in->len == 0) {
 		if (s->client_ended)
@@ -321,16 +331,16 @@ read_head(struct proxy *p, struct session *s)
 		s->head_ms = p->now_ms;
 		s->created_us = p->now_us;
 	}
-	switch (head_read_request(p, &s->head, in, &status)) {
+	switch (head_read_request(p, &s->head, in, &error)) {
 	case HEAD_DONE:
 		begin_request(p, s);
 		break;
 	case HEAD_BAD:
-		refuse(p, s, status, true);
+		refuse(p, s, error);
 		break;
 	case HEAD_MORE:
 		if (s->client_ended)
-			refuse(p, s, 400, false);
+			refuse(p, s, PROXY_ERROR_REQUEST_INCOMPLETE);
 		else
 			arm(p, s);
 		break;
@@ -387,32 +397,35 @@ is_too_slow(const struct proxy *p, struct session *s)
 static void
 exchange_timeout(struct proxy *p, struct session *s)
 {
-	bool client = client_owes(s);
+	bool begun = s->exchange->answer_begun, client = client_owes(s);
 
-	if (!s->exchange->answer_begun)
-		answer(p, s, &(struct proxy_answer){.status = client ? 408 : 504, .close = true});
+	s->close_after = true;
+	if (begun && (client || tcp_queued(s->connection) > 0))
+		session_fail(p, s, PROXY_ERROR_CLIENT_TIMEOUT);
 	else
-		cut(p, s,
-		    client || tcp_queued(s->connection) > 0 ? PROXY_END_CLIENT_TIMEOUT
-							    : PROXY_END_TARGET_FAILED);
+		session_fail(p, s,
+			     client ? PROXY_ERROR_REQUEST_TIMEOUT : PROXY_ERROR_TARGET_TIMEOUT);
 }
 
 static void
 session_timeout(struct proxy *p, struct session *s)
 {
+	struct exchange *x = s->exchange;
+
 	switch ((enum session_state)s->state) {
 	case SESSION_IDLE:
 	case SESSION_DISCARD:
 		session_end(p, s, false);
 		break;
 	case SESSION_HEAD:
-		refuse(p, s, 408, false);
+		refuse(p, s, PROXY_ERROR_REQUEST_TIMEOUT);
 		break;
 	case SESSION_EXCHANGE:
 		exchange_timeout(p, s);
 		break;
 	case SESSION_TUNNEL:
-		cut(p, s, PROXY_END_COMPLETE);
+		exchange_end(p, x, false);
+		session_end(p, s, true);
 		break;
 	case SESSION_CLOSED:
 		break;
@@ -497,7 +510,7 @@ client_gone(struct proxy *p, struct session *s)
 	if (x != NULL) {
 		if (x->x.record.elb_status == 0)
 			x->x.record.elb_status = 460;
-		x->x.record.end = PROXY_END_CLIENT_CLOSED;
+		note_failure(x, PROXY_ERROR_CLIENT_CLOSED);
 		exchange_end(p, x, false);
 	}
 	session_end(p, s, true);

@@ -95,7 +95,7 @@ upstream_sweep(struct proxy *p, struct upstream *u)
 	if (u->state == UPSTREAM_IDLE)
 		upstream_end(p, u, false);
 	else
-		session_fail(p, u->exchange->session, 502);
+		session_fail(p, u->exchange->session, PROXY_ERROR_TARGET_LEFT);
 }
 
 /* Sending a request. */
@@ -112,7 +112,7 @@ send_request(struct proxy *p, struct upstream *u)
 	if (!x->idempotent)
 		chain_move_all(&bytes, &x->head);
 	else if (!chain_share(p->config.pool, &bytes, &x->head, 0, x->head.len)) {
-		session_fail(p, x->session, 503);
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
 	if (x->x.record.sent_us == 0)
@@ -129,7 +129,7 @@ static void connect_target(struct proxy *p, struct exchange *x, uint32_t target)
  * pool might be as dead.
  */
 static void
-target_failed(struct proxy *p, struct upstream *u, uint16_t status)
+target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 {
 	struct exchange *x = u->exchange;
 	struct session *s = x->session;
@@ -140,14 +140,14 @@ target_failed(struct proxy *p, struct upstream *u, uint16_t status)
 	x->upstream = NULL;
 	upstream_end(p, u, true);
 	if (x->answer_begun || !x->idempotent || x->x.record.retries >= PROXY_RETRIES) {
-		session_fail(p, s, status);
+		session_fail(p, s, error);
 		return;
 	}
 	again = p->config.service->again(p->config.service_arg, &x->x, target);
 	if (again == 0 && may_stay)
 		again = target;
 	if (again == 0) {
-		session_fail(p, s, status);
+		session_fail(p, s, error);
 		return;
 	}
 	x->x.record.retries++;
@@ -162,7 +162,7 @@ on_connect_timer(struct timer *timer, void *arg)
 	struct proxy *p = arg;
 
 	p->config.service->unreachable(p->config.service_arg, u->target, TCP_CLOSE_TIMEOUT);
-	target_failed(p, u, 504);
+	target_failed(p, u, PROXY_ERROR_TARGET_CONNECT_TIMEOUT);
 }
 
 static void
@@ -176,7 +176,7 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 	if (u == NULL || !p->config.ops.reserve(p->config.ops_arg, target, &tuple, &settings)) {
 		if (u != NULL)
 			proxy_give_upstream(p, u);
-		session_fail(p, x->session, 503);
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
 	u->side.on_event = upstream_event;
@@ -184,7 +184,7 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 	if (u->connection == NULL) {
 		p->config.ops.release(p->config.ops_arg, &tuple);
 		proxy_give_upstream(p, u);
-		session_fail(p, x->session, 503);
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
 	p->config.ops.connected(p->config.ops_arg, target);
@@ -225,7 +225,7 @@ begin_response(struct proxy *p, struct upstream *u)
 	chain_free(p->config.pool, &head);
 	head_free(&u->head);
 	if (!sound) {
-		session_fail(p, s, 502);
+		session_fail(p, s, PROXY_ERROR_TARGET_RESPONSE);
 		return;
 	}
 	if (x->x.record.target_status == 0)
@@ -244,6 +244,7 @@ bool
 upstream_read_head(struct proxy *p, struct upstream *u)
 {
 	struct exchange *x = u->exchange;
+	enum proxy_error error;
 	const struct chain *in;
 
 	while (!x->answer_begun) {
@@ -251,7 +252,7 @@ upstream_read_head(struct proxy *p, struct upstream *u)
 		if (in->len == 0)
 			return false;
 		u->got_bytes = true;
-		switch (head_read_response(p, &u->head, in)) {
+		switch (head_read_response(p, &u->head, in, &error)) {
 		case HEAD_DONE:
 			begin_response(p, u);
 			/* The exchange is over when that has failed. */
@@ -259,7 +260,7 @@ upstream_read_head(struct proxy *p, struct upstream *u)
 				return false;
 			break;
 		case HEAD_BAD:
-			session_fail(p, x->session, 502);
+			session_fail(p, x->session, error);
 			return false;
 		case HEAD_MORE:
 			return false;
@@ -280,13 +281,17 @@ upstream_gone(struct proxy *p, struct upstream *u)
 	}
 	if (u->state == UPSTREAM_CONNECTING) {
 		p->config.service->unreachable(p->config.service_arg, u->target, reason);
-		target_failed(p, u, reason == TCP_CLOSE_TIMEOUT ? 504 : 502);
+		target_failed(p, u,
+			      reason == TCP_CLOSE_TIMEOUT ? PROXY_ERROR_TARGET_CONNECT_TIMEOUT
+							  : PROXY_ERROR_TARGET_REFUSED);
 		return;
 	}
 	if (!u->got_bytes && !x->answer_begun)
-		target_failed(p, u, reason == TCP_CLOSE_TIMEOUT ? 504 : 502);
+		target_failed(p, u,
+			      reason == TCP_CLOSE_TIMEOUT ? PROXY_ERROR_TARGET_TIMEOUT
+							  : PROXY_ERROR_TARGET_CLOSED);
 	else
-		session_fail(p, x->session, 502);
+		session_fail(p, x->session, PROXY_ERROR_TARGET_CLOSED);
 }
 
 static void
@@ -297,7 +302,7 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 
 	if ((events & TCP_EVENT_CLOSED) != 0) {
 		/* What came before the RST still counts. */
-		if (u->state == UPSTREAM_BUSY && u->exchange->x.record.end == 0 &&
+		if (u->state == UPSTREAM_BUSY && !u->exchange->x.record.cut &&
 		    tcp_received(u->connection)->len > 0) {
 			struct exchange *x = u->exchange;
 
@@ -329,7 +334,7 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 		u->ended = true;
 		if (tcp_received(u->connection)->len == 0 && !u->got_bytes &&
 		    !u->exchange->answer_begun) {
-			target_failed(p, u, 502);
+			target_failed(p, u, PROXY_ERROR_TARGET_CLOSED);
 			return;
 		}
 	}

@@ -27,8 +27,9 @@ struct http_frontend_counters {
 	uint64_t desync_non_compliant;
 	uint64_t dropped_invalid_header, forwarded_invalid_header;
 	uint64_t retries;
-	uint64_t unhealthy_routed; /* UnhealthyRoutingRequestCount */
-	uint64_t log_lost;         /* log records that found no room */
+	uint64_t cut_by_target, cut_by_client; /* responses that began and weren't completed */
+	uint64_t unhealthy_routed;             /* UnhealthyRoutingRequestCount */
+	uint64_t log_lost;                     /* log records that found no room */
 };
 
 /** Per (worker, target). */

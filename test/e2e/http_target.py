@@ -16,6 +16,9 @@ usage: http_target.py PORT NAME
   /bad-length      two different Content-Lengths      /big-head/N     a head of N bytes
   /upgrade         101, then every byte comes back    /cookie         an answer that sets one
   /interim         103 before the answer              /no-length-304  304 with a Content-Length
+  /odd/KIND        an answer with framing that it can't have, then a second answer that nobody asked for
+  /padded-chunks   chunks with blanks behind their sizes
+  /identity        Transfer-Encoding: identity beside Content-Length
   /trailers        a chunked answer with trailers, some of which may not pass
   /bad-trailers    the same with a line that is no field
 """
@@ -28,6 +31,14 @@ import json
 import socket
 import struct
 import sys
+
+
+ODD_FRAMING = {
+    "204-length": b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+    "204-chunked": b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "304-chunked": b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "103-length": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+}
 
 
 def pattern(n: int) -> bytes:
@@ -166,6 +177,16 @@ class Server:
             writer.write(self.answer(b"cookie\n", more="Set-Cookie: session=target\r\n"))
         elif kind == "interim":
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + self.answer(b"interim\n"))
+        elif kind == "odd":
+            writer.write(ODD_FRAMING[argument])
+            await writer.drain()
+            await asyncio.sleep(0.1)
+            writer.write(self.answer(b"nobody asked\n"))
+        elif kind == "padded-chunks":
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                         b"5   \r\nhello\r\n6 \t\r\n world\r\n0  \r\n\r\n")
+        elif kind == "identity":
+            writer.write(self.answer(b"identity\n", more="Transfer-Encoding: identity\r\n"))
         elif kind == "no-length-304":
             writer.write(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n")
         else:

@@ -304,6 +304,32 @@ def test_two_answers_to_one_request(odd):
         assert json.loads(odd.get("/echo").body)["name"] == "t1"
 
 
+@pytest.mark.parametrize("kind, status", [
+    ("204-length", 204), ("204-chunked", 204), ("304-chunked", 304), ("103-length", 204)])
+def test_framing_of_no_body(odd, kind, status):
+    """A body that can't be may come late all the same: the next request goes another way."""
+    before = json.loads(odd.get("/echo").body)["connection"]
+    assert json.loads(odd.get("/echo").body)["connection"] == before, "connections are kept"
+    assert odd.get(f"/odd/{kind}").status == status
+    for _ in range(3):
+        assert json.loads(odd.get("/echo").body)["connection"] != before
+        time.sleep(0.06)
+
+
+def test_odd_framing_with_one_meaning(odd):
+    """What some servers do and nobody can misread."""
+    assert odd.get("/padded-chunks").body == b"hello world"
+    answer = odd.get("/identity")
+    assert answer.body == b"identity\n" and answer.header("transfer-encoding") is None
+
+
+@pytest.mark.parametrize("host, want", [("A.b:", "a.b:81"), ("[::1]:", "[::1]:81"), ("a.b:7", "a.b:7")])
+def test_host_towards_the_target(odd, host, want):
+    """An empty port is none."""
+    got = json.loads(odd.get("/echo", host=host).body)
+    assert dict(got["headers"])["Host"] == want
+
+
 def test_early_answer(lab, weir):
     with Connection(lab.client, ODD) as c:
         c.send(b"POST /early HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000000\r\n\r\n")

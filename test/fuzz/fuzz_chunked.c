@@ -3,7 +3,7 @@
  * A chunked body: in one piece or many, the decoder yields what a second one yields, and refuses
  * what that one refuses; what was collected as trailers is parsed or refused.
  *
- * Input: piece, then the body.
+ * Input: piece and whether a target sent it, then the body.
  */
 #include <stdint.h>
 
@@ -18,12 +18,13 @@ struct outcome {
 };
 
 static struct outcome
-decode(const uint8_t *bytes, uint32_t len, uint32_t piece)
+decode(const uint8_t *bytes, uint32_t len, uint32_t piece, bool blanks)
 {
 	struct http_body body = http_body_of(HTTP_BODY_CHUNKED, 0);
 	struct outcome o = {.payload = malloc(len + 1), .trailers = malloc(len + 1)};
 	uint32_t have = 0;
 
+	body.blanks = blanks;
 	while (!body.ended && o.at < len) {
 		struct http_body_step step;
 
@@ -87,14 +88,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct outcome whole, cut;
 	struct twin_message *m;
 	const char *at;
+	bool blanks;
 	int twin;
 	uint32_t len;
 
 	if (size < 1 || size > 8192) /* below all limits of length but that of a chunk's line */
 		return 0;
 	len = (uint32_t)size - 1;
-	whole = decode(data + 1, len, len + 1);
-	cut = decode(data + 1, len, data[0] % 16 + 1);
+	blanks = data[0] >= 0x80;
+	whole = decode(data + 1, len, len + 1, blanks);
+	cut = decode(data + 1, len, data[0] % 16 + 1, blanks);
 	CHECK(whole.bad == cut.bad && whole.ended == cut.ended);
 	if (!whole.bad) {
 		CHECK(whole.at == cut.at && whole.payload_len == cut.payload_len);
@@ -105,7 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	m = calloc(1, sizeof(*m));
 	m->body = malloc(size);
 	at = (const char *)data + 1;
-	twin = twin_chunked(m, &at, at + len);
+	twin = twin_chunked(m, &at, at + len, blanks);
 	if (twin < 0)
 		CHECK(whole.bad);
 	if (whole.ended) {

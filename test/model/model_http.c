@@ -104,8 +104,10 @@ add_random_field(void)
 }
 
 static void
-add_body(void)
+add_body(bool of_target)
 {
+	static const char *const behind[] = {"", "", " ;a=\"b\"", "  ", "\t"};
+
 	made.payload_len = pick(4) == 0 ? 0 : pick(sizeof(made.payload));
 	for (uint32_t i = 0; i < made.payload_len; i++)
 		made.payload[i] = (char)"ab\r\n0;5"[pick(7)];
@@ -117,7 +119,8 @@ add_body(void)
 		uint32_t n = 1 + pick(pick(2) == 0 ? 8 : 3000);
 
 		n = n < made.payload_len - at ? n : made.payload_len - at;
-		add(pick(2) == 0 ? "%x%s\r\n" : "%08X%s\r\n", n, pick(4) == 0 ? " ;a=\"b\"" : "");
+		add(pick(2) == 0 ? "%x%s\r\n" : "%08X%s\r\n", n,
+		    behind[pick(of_target ? ARRAY_N(behind) : 3)]);
 		add_bytes(made.payload + at, n);
 		add("\r\n");
 		at += n;
@@ -174,12 +177,12 @@ begin_message(void)
 }
 
 static void
-end_message(void)
+end_message(bool of_target)
 {
 	add("\r\n");
 	made.head_len = made.len;
 	if (made.chunked || made.has_length)
-		add_body();
+		add_body(of_target);
 	if (made.has_length)
 		set_length();
 }
@@ -201,7 +204,7 @@ make_request(void)
 	add("%s%s %s HTTP/1.%c\r\n", pick(8) == 0 ? "\r\n" : "", ONE_OF(methods), ONE_OF(targets),
 	    pick(16) == 0 && !made.chunked ? '0' : '1');
 	add_fields(true);
-	end_message();
+	end_message(false);
 }
 
 static void
@@ -213,7 +216,9 @@ make_response(void)
 	begin_message();
 	add("HTTP/1.1 %s\r\n", ONE_OF(lines));
 	add_fields(false);
-	end_message();
+	if (made.has_length && pick(4) == 0)
+		add_field("Transfer-Encoding", "identity");
+	end_message(true);
 }
 
 static bool

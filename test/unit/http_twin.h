@@ -125,9 +125,12 @@ twin_fields(struct twin_message *m, const char **at, const char *end)
 	return false;
 }
 
-/* 1: all there, 0: cut short, -1: malformed.  The payload goes to m->body. */
+/*
+ * 1: all there, 0: cut short, -1: malformed.  The payload goes to m->body.  `blanks`: they may fill
+ * the line of a size.
+ */
 static inline int
-twin_chunked(struct twin_message *m, const char **at, const char *end)
+twin_chunked(struct twin_message *m, const char **at, const char *end, bool blanks)
 {
 	const char *p = *at;
 
@@ -151,7 +154,7 @@ twin_chunked(struct twin_message *m, const char **at, const char *end)
 			q++;
 		if (q == end)
 			return 0;
-		if (*q != ';' && (q - p != digits || *q != '\r'))
+		if (*q != ';' && ((q - p != digits && !blanks) || *q != '\r'))
 			return -1;
 		while (q < end && *q != '\r') {
 			unsigned char c = (unsigned char)*q++;
@@ -216,7 +219,7 @@ twin_body(struct twin_message *m, const char *at, const char *end, bool none, bo
 
 		if (!twin_is(coding->value, "chunked"))
 			return false;
-		result = twin_chunked(m, &at, end);
+		result = twin_chunked(m, &at, end, false);
 		if (result < 0)
 			return false;
 		m->complete = result > 0;

@@ -108,6 +108,33 @@ test_chunked(void)
 	}
 }
 
+/* Targets may fill up the line of a size with blanks. */
+static void
+test_blanks(void)
+{
+	static const char good[] = "5 \t\r\nhello\r\n0  \r\n\r\n";
+	static const struct {
+		const char *why, *bytes;
+	} bad[] = {
+		{"a digit behind blanks", "5 0\r\nhello\r\n"},
+		{"blank in front", " 5\r\nhello\r\n"},
+		{"LF behind blanks", "5 \nhello\r\n"},
+		{"CR behind blanks", "5 \rhello\r\n"},
+	};
+	struct http_response r = {.status = 200, .head = {.has_coding = true, .chunked = true}};
+	struct http_body body = http_response_body(&r, HTTP_METHOD_GET);
+	struct outcome o;
+
+	for (uint32_t piece = 1; piece < sizeof(good); piece++) {
+		feed(body, good, sizeof(good) - 1, piece, &o);
+		EXPECT(o.ended && o.taken == sizeof(good) - 1 && strcmp(o.payload, "hello") == 0);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		feed(body, bad[i].bytes, (uint32_t)strlen(bad[i].bytes), 3, &o);
+		EXPECT_ROW(bad[i].why, o.bad);
+	}
+}
+
 /* A chunk larger than all memory is no reason to refuse; its bytes pass as they come. */
 static void
 test_huge(void)
@@ -321,6 +348,7 @@ int
 main(void)
 {
 	test_chunked();
+	test_blanks();
 	test_huge();
 	test_floods();
 	test_lengths();

@@ -357,13 +357,17 @@ test_limits(void)
 
 	EXPECT(parse_sized(&r, 16384, 100, 1) == HTTP_COMPLETE);
 	EXPECT(parse_sized(&r, 16385, 100, 1) == HTTP_INVALID && r.head.refusal == 414);
+	EXPECT(r.head.fault == HTTP_FAULT_LINE_LONG);
 	EXPECT(parse_sized(&r, 60000, 100, 1) == HTTP_INVALID && r.head.refusal == 414);
 	EXPECT(parse_sized(&r, 20, 16384, 1) == HTTP_COMPLETE);
 	EXPECT(parse_sized(&r, 20, 16385, 1) == HTTP_INVALID && r.head.refusal == 400);
+	EXPECT(r.head.fault == HTTP_FAULT_FIELD_LONG);
 	EXPECT(parse_sized(&r, 20, 16382, 4) == HTTP_COMPLETE); /* 64 K with line ends */
 	EXPECT(parse_sized(&r, 20, 16383, 4) == HTTP_INVALID && r.head.refusal == 400);
+	EXPECT(r.head.fault == HTTP_FAULT_FIELDS_LONG);
 	EXPECT(parse_sized(&r, 20, 10, 1000) == HTTP_COMPLETE && r.head.fields_n == 1000);
 	EXPECT(parse_sized(&r, 20, 10, 1001) == HTTP_INVALID && r.head.refusal == 400);
+	EXPECT(r.head.fault == HTTP_FAULT_FIELDS_MANY);
 	EXPECT(r.head.found == 0); /* no matter of desync */
 	EXPECT(parse_sized(&r, 16386, 100, 1) == HTTP_INVALID && r.head.refusal == 414);
 	EXPECT(parse_sized(&r, 16387, 100, 1) == HTTP_INVALID && r.head.refusal == 414);

@@ -73,6 +73,10 @@ test_requests(void)
 		 "GET /x?y HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n" FORWARDED "\r\n"},
 		{"odd layout", "GET / HTTP/1.1\nhost:a\nX:  b \t\nY:c\n\n",
 		 "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\nY: c\r\n" FORWARDED "\r\n"},
+		{"empty port", "GET / HTTP/1.1\r\nHost: A.b:\r\n\r\n",
+		 "GET / HTTP/1.1\r\nHost: a.b\r\n" FORWARDED "\r\n"},
+		{"address with an empty port", "GET / HTTP/1.1\r\nHost: [::1]:\r\n\r\n",
+		 "GET / HTTP/1.1\r\nHost: [::1]\r\n" FORWARDED "\r\n"},
 		{"1.0 without Host", "GET / HTTP/1.0\r\n\r\n",
 		 "GET / HTTP/1.1\r\nHost: lb.example\r\n" FORWARDED "\r\n"},
 		{"0.9", "GET /\r\n", "GET / HTTP/1.1\r\nHost: lb.example\r\n" FORWARDED "\r\n"},
@@ -166,6 +170,10 @@ test_policy(void)
 	EXPECT(strstr(write_request("GET / HTTP/1.1\r\nHost: [2001:DB8::1]\r\n\r\n", &policy,
 				    &edits),
 		      "Host: [2001:db8::1]:8443\r\n") != NULL);
+	EXPECT(strstr(write_request("GET / HTTP/1.1\r\nHost: A.b:\r\n\r\n", &policy, &edits),
+		      "Host: a.b:8443\r\n") != NULL);
+	EXPECT(strstr(write_request("GET / HTTP/1.1\r\nHost: [::1]:\r\n\r\n", &policy, &edits),
+		      "Host: [::1]:8443\r\n") != NULL);
 	edits.host = text("other");
 	edits.target = text("/new path");
 	edits.close = true;
@@ -315,6 +323,7 @@ test_verdicts(void)
 			EXPECT_ROW(rows[i].why, v.class == rows[i].class);
 			EXPECT_ROW(rows[i].why, v.reason == rows[i].reason);
 			EXPECT_ROW(rows[i].why, v.status == (want > 1 ? want : 0));
+			EXPECT_ROW(rows[i].why, (v.fault == HTTP_FAULT_NONE) == (want <= 1));
 			EXPECT_ROW(rows[i].why, v.close == (want != 0));
 		}
 	}
@@ -353,8 +362,33 @@ test_responses(void)
 		 HTTP_METHOD_GET, 11, OK "Transfer-Encoding: chunked\r\n\r\n", false, false},
 		{"to HEAD", OK "Content-Length: 5\r\n\r\n", HTTP_METHOD_HEAD, 11,
 		 OK "Content-Length: 5\r\n\r\n", false, true},
-		{"204", "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_GET, 11,
-		 "HTTP/1.1 204 No\r\n\r\n", false, true},
+		{"204", "HTTP/1.1 204 No\r\n\r\n", HTTP_METHOD_GET, 11, "HTTP/1.1 204 No\r\n\r\n",
+		 false, true},
+		{"204 of length 0", "HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n", HTTP_METHOD_GET,
+		 11, "HTTP/1.1 204 No\r\n\r\n", false, true},
+		{"204 that announces a body", "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n",
+		 HTTP_METHOD_GET, 11, "HTTP/1.1 204 No\r\n\r\n", false, false},
+		{"204 that announces chunks",
+		 "HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_METHOD_GET, 11,
+		 "HTTP/1.1 204 No\r\n\r\n", false, false},
+		{"204 to HEAD that announces a body",
+		 "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_HEAD, 11,
+		 "HTTP/1.1 204 No\r\n\r\n", false, false},
+		{"304 with a coding", "HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+		 HTTP_METHOD_GET, 11, "HTTP/1.1 304 No\r\n\r\n", false, false},
+		{"103 with a length", "HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n",
+		 HTTP_METHOD_GET, 11, "HTTP/1.1 103 Hints\r\n\r\n", false, false},
+		{"100 with a coding", "HTTP/1.1 100 Go\r\nTransfer-Encoding: gzip\r\n\r\n",
+		 HTTP_METHOD_GET, 11, "HTTP/1.1 100 Go\r\n\r\n", false, false},
+		{"chunked to HEAD", OK "Transfer-Encoding: chunked\r\n\r\n", HTTP_METHOD_HEAD, 11,
+		 OK "\r\n", false, true},
+		{"identity and length",
+		 OK "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_GET, 11,
+		 OK "Content-Length: 5\r\n\r\n", false, false},
+		{"identity alone", OK "Transfer-Encoding: Identity\r\n\r\n", HTTP_METHOD_GET, 11,
+		 OK "Transfer-Encoding: chunked\r\n\r\n", false, false},
+		{"identity and chunked", OK "Transfer-Encoding: identity, chunked\r\n\r\n",
+		 HTTP_METHOD_GET, 11, OK "Transfer-Encoding: chunked\r\n\r\n", false, false},
 		{"304", "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_GET, 11,
 		 "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", false, true},
 		{"103", "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n", HTTP_METHOD_GET, 11,

@@ -200,7 +200,7 @@ test_client_leaves(void)
 	CHECK(t != NULL);
 	reset(w, c);
 	EXPECT(w->done_n == 1 && w->last.elb_status == 460 &&
-	       w->last.end == PROXY_END_CLIENT_CLOSED);
+	       w->last.error == PROXY_ERROR_CLIENT_CLOSED);
 	EXPECT(t->closed && t->reset);
 	world_close(w);
 }
