@@ -335,14 +335,15 @@ struct segment {
 };
 
 static bool
-parse(const struct rte_mbuf *m, struct segment *s)
+parse(struct rte_mbuf *m, struct segment *s)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *) + ETHER_LEN;
 	uint16_t len = bytes_load_be16(ip + IPV4_LEN);
 	uint32_t header;
 	uint64_t sum;
 
-	if (m->nb_segs != 1 || m->data_len < HEADERS || ip[0] != 0x45 ||
+	/* A wire would have made one piece of it. */
+	if (rte_pktmbuf_linearize(m) != 0 || m->data_len < HEADERS || ip[0] != 0x45 ||
 	    ip[IPV4_PROTO] != IPPROTO_TCP || len + ETHER_LEN != m->data_len ||
 	    checksum_fold(checksum_add20(ip)) != 0xffff)
 		return false;
