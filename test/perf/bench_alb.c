@@ -74,8 +74,14 @@ write_config(const struct options *o)
 	return text;
 }
 
-/* Callgrind counts in here. */
-__attribute__((noinline, noclone)) bool turn_worker(struct worker *w, uint64_t tick);
+/* Callgrind counts in here, by this name. */
+#ifdef __clang__
+__attribute__((noinline))
+#else
+__attribute__((noinline, noclone))
+#endif
+bool
+turn_worker(struct worker *w, uint64_t tick);
 
 bool
 turn_worker(struct worker *w, uint64_t tick)
