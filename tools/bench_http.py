@@ -27,6 +27,7 @@ from typing import Iterator
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test" / "e2e"))
 
+import bench_rings  # noqa: E402
 from idle_clients import IdleClients  # noqa: E402
 from topology import BACK_V4, CLIENT_V4, FRONT_V4, Lab, end_process, wait_until  # noqa: E402
 from weir_control import call  # noqa: E402
@@ -312,4 +313,7 @@ def run(quick: bool) -> dict:
     results = bench(["weir", "haproxy", "nginx"], 2 if quick else 5, 3 if quick else 10)
     show(results)
     show_idle(results["idle"])
+    haproxy = results["cases"]["keep-alive 1 KiB"]["runs"]["haproxy"]
+    results["rings"] = bench_rings.bench(quick)
+    bench_rings.show(results["rings"], statistics.median(r["cpu_us"] for r in haproxy))
     return results
