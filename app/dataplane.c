@@ -108,14 +108,14 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 
 /* What one port can't do, weir does for all: a segment doesn't know by which it will leave. */
 static void
-join_offloads(struct port_offloads *all, const struct port *port)
+join_offloads(struct port_offloads *all, const struct port_offloads *one)
 {
-	all->tcp_checksum &= port->tcp_checksum;
-	all->tso &= port->tso;
-	if (port->segments_max < all->segments_max)
-		all->segments_max = port->segments_max;
-	if (port->train_segments_max < all->train_segments_max)
-		all->train_segments_max = port->train_segments_max;
+	all->tcp_checksum &= one->tcp_checksum;
+	all->tso &= one->tso;
+	if (one->segments_max < all->segments_max)
+		all->segments_max = one->segments_max;
+	if (one->train_segments_max < all->train_segments_max)
+		all->train_segments_max = one->train_segments_max;
 }
 
 static bool
@@ -145,7 +145,7 @@ open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t w
 		map->ports[i] = port;
 		map->index_of[port->port_id] = (uint8_t)i;
 		map->ports_n++;
-		join_offloads(&map->offloads, port);
+		join_offloads(&map->offloads, &port->offloads);
 		LOG_INFO("port %s: %u receive and %u transmit queues for %u workers, flows %s; "
 			 "offloads: IPv4 checksum %s, VLAN strip %s, VLAN insert %s, segments %s, "
 			 "TCP checksum %s, TSO %s",
@@ -155,7 +155,8 @@ open_ports(struct holdings *h, struct dataplane_settings *s, char *why, size_t w
 					   : "passed on by ring",
 			 port->rx_ip_checksum ? "on" : "off", port->vlan_strip ? "on" : "off",
 			 port->vlan_insert ? "on" : "off", port->multi_segs ? "on" : "off",
-			 port->tcp_checksum ? "on" : "off", port->tso ? "on" : "off");
+			 port->offloads.tcp_checksum ? "on" : "off",
+			 port->offloads.tso ? "on" : "off");
 	}
 	steering_probe(&h->dp);
 	return true;

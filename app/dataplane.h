@@ -34,16 +34,9 @@
 struct worker;
 struct capture;
 
-/** What all ports can do with TCP segments of weir's own. */
-struct port_offloads {
-	bool tcp_checksum, tso;
-	uint16_t segments_max;       /* mbufs of a frame; 1: they don't gather */
-	uint16_t train_segments_max; /* the same of a train for TSO */
-};
-
 /** The ports in use, swapped as one when a port is replaced. */
 struct port_map {
-	struct port_offloads offloads;
+	struct port_offloads offloads; /* of all of them */
 	uint16_t ports_n;
 	struct port *ports[PORT_MAX];       /* by port index */
 	uint8_t index_of[RTE_MAX_ETHPORTS]; /* DPDK port id -> port index, UINT8_MAX: none */

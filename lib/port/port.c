@@ -91,14 +91,13 @@ choose_offloads(struct port *port, const struct port_settings *settings,
 	port->vlan_strip = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
 	port->vlan_insert = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
 	port->multi_segs = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
-	port->tcp_checksum = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
-	port->tso = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
-	port->segments_max = 1;
-	port->train_segments_max = 1;
-	if (port->multi_segs) {
-		port->segments_max = segments_max(info->tx_desc_lim.nb_mtu_seg_max);
-		port->train_segments_max = segments_max(info->tx_desc_lim.nb_seg_max);
-	}
+	port->offloads = (struct port_offloads){
+		.tcp_checksum = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0,
+		.tso = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0,
+		.segments_max =
+			port->multi_segs ? segments_max(info->tx_desc_lim.nb_mtu_seg_max) : 1,
+		.train_segments_max =
+			port->multi_segs ? segments_max(info->tx_desc_lim.nb_seg_max) : 1};
 }
 
 #define RSS_L4                                                         \
@@ -261,7 +260,7 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 	}
 	port->keeps_buffers = strcmp(info.driver_name, "net_af_xdp") == 0;
 	choose_offloads(port, settings, &info, &conf);
-	if (port->tcp_checksum)
+	if (port->offloads.tcp_checksum)
 		port->ops = &prepared_ops;
 	choose_rss(port, &info, &conf);
 	rc = rte_eth_dev_configure(port->port_id, port->rx_queues, port->tx_queues, &conf);

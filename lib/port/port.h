@@ -33,6 +33,14 @@ struct port_ops {
 			const uint16_t *queue_of, uint16_t queues_n, char *why, size_t why_len);
 };
 
+/** What a port, or all of them, can do with TCP segments of weir's own. */
+struct port_offloads {
+	bool tcp_checksum;           /* and IPv4's with TSO */
+	bool tso;                    /* cuts trains of segments */
+	uint16_t segments_max;       /* mbufs of a frame; 1: it doesn't gather */
+	uint16_t train_segments_max; /* the same of a train for TSO */
+};
+
 struct port {
 	const struct port_ops *ops;
 	void *device; /* of ops: the DPDK port id as a pointer-sized integer */
@@ -40,15 +48,13 @@ struct port {
 	uint16_t port_id;
 	uint16_t rx_queues, tx_queues;
 	uint16_t mtu;
-	bool multi_segs;                           /* transmits chained mbufs */
-	bool vlan_insert;                          /* inserts tags from vlan_tci */
-	bool vlan_strip;                           /* hands tags over in vlan_tci */
-	bool rx_ip_checksum;                       /* verifies IPv4 header checksums */
-	bool tcp_checksum;                         /* computes TCP checksums, and IPv4's with TSO */
-	bool tso;                                  /* cuts trains of TCP segments */
-	uint16_t segments_max, train_segments_max; /* mbufs of a frame, and of a train */
-	bool rss;                                  /* spreads flows over its receive queues */
-	bool promiscuous;                          /* an end of a wire is on it */
+	bool multi_segs;     /* transmits chained mbufs */
+	bool vlan_insert;    /* inserts tags from vlan_tci */
+	bool vlan_strip;     /* hands tags over in vlan_tci */
+	bool rx_ip_checksum; /* verifies IPv4 header checksums */
+	struct port_offloads offloads;
+	bool rss;             /* spreads flows over its receive queues */
+	bool promiscuous;     /* an end of a wire is on it */
 	uint16_t rss_table;   /* entries of its redirection table, 0: none that can be set */
 	uint16_t rss_key_len; /* bytes of its key, 0: it can't be set */
 	uint64_t rss_types;   /* RTE_ETH_RSS_* it was told to hash */
