@@ -11,6 +11,7 @@
 #include "worker_io.h"
 
 #define REFERENCE_MIN 256u /* shorter pieces are cheaper to copy */
+#define TSO_MSS_MIN   256u /* some NICs cut no shorter ones, and a peer may choose 128 */
 
 /* Where in the payload. */
 struct place {
@@ -196,7 +197,7 @@ port_takes_train(const struct tcp_segment *s, const struct port_offloads *ports)
 {
 	uint32_t left = s->payload_len, offset = s->offset, pieces = 2;
 
-	if (!ports->tso)
+	if (!ports->tso || s->mss < TSO_MSS_MIN)
 		return false;
 	for (const struct span *span = s->span; left > 0; span = span->next, offset = 0) {
 		left -= span->len - offset < left ? span->len - offset : left;

@@ -326,6 +326,9 @@ read_head(struct proxy *p, struct session *s)
 			session_end(p, s, false);
 		return;
 	}
+	/* Who asks and doesn't read the answers: TCP_EVENT_WRITABLE goes on. */
+	if (s->state == SESSION_IDLE && tcp_queued(s->connection) >= PROXY_RELAY_BYTES)
+		return;
 	if (s->state == SESSION_IDLE) {
 		s->state = SESSION_HEAD;
 		s->head_ms = p->now_ms;

@@ -32,8 +32,11 @@ pool_take(struct proxy *p, uint32_t target)
 {
 	struct upstream *u = p->idle[ref_index(target)];
 
-	/* Of an older target of this index: closed when their time is over. */
-	while (u != NULL && u->target != target)
+	/*
+	 * Of an older target of this index: closed when their time is over.  Those whose end, or
+	 * bytes that nobody asked for, have come: closed by their event, later in this turn.
+	 */
+	while (u != NULL && (u->target != target || !tcp_is_quiet(u->connection)))
 		u = u->next;
 	if (u == NULL)
 		return NULL;
@@ -72,8 +75,7 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 {
 	u->exchange->upstream = NULL;
 	u->exchange = NULL;
-	if (!reuse || u->state != UPSTREAM_BUSY || u->ended ||
-	    !chain_is_empty(tcp_received(u->connection)) ||
+	if (!reuse || u->state != UPSTREAM_BUSY || !tcp_is_quiet(u->connection) ||
 	    !p->config.ops.may_reuse(p->config.ops_arg, u->target)) {
 		upstream_end(p, u, true);
 		return;

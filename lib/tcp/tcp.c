@@ -48,6 +48,7 @@ tcp_create(const struct tcp_config *config, uint64_t now_us)
 	memset(tcp->config.secret, 0, sizeof(tcp->config.secret));
 	tcp->now_us = now_us;
 	tcp->now_ms = clock_us_to_ms(now_us);
+	tcp->unrefused_ms = tcp->now_ms;
 	timer_wheel_init(&tcp->wheel, tcp->now_ms, tcp);
 	if (!tcp_pools_create(tcp)) {
 		tcp_pools_free(tcp);
@@ -91,6 +92,8 @@ tcp_advance(struct tcp *tcp, uint64_t now_us)
 		return;
 	timer_wheel_advance(&tcp->wheel, tcp->now_ms);
 	tcp_time_wait_expire(tcp);
+	if (likely(tcp->pool->charged < tcp->refuse_charge))
+		tcp->unrefused_ms = tcp->now_ms;
 	if (unlikely(tcp->pool->charged >= tcp->window_charge))
 		tcp_relieve(tcp);
 }
@@ -208,6 +211,12 @@ enum tcp_close_reason
 tcp_close_reason(const struct tcp_connection *c)
 {
 	return c->close_reason;
+}
+
+bool
+tcp_is_quiet(const struct tcp_connection *c)
+{
+	return c->endpoint.state == TCP_STATE_ESTABLISHED && chain_is_empty(&c->received);
 }
 
 const struct chain *

@@ -121,7 +121,7 @@ struct tcp_config {
 	 * Memory of the buffers that arrive, 0: no limit.  When chains of the pool charge 35 % of
 	 * it, windows stop opening, what came out of order is dropped, and connections that hold
 	 * much without progress for 10 s are reset; from 50 % payload is dropped unacknowledged,
-	 * and the time without progress is 1 s, or none when nobody is left without.
+	 * and the time without progress is 1 s, or none when that has not helped for 2 s.
 	 */
 	uint64_t buffer_bytes;
 };
@@ -201,6 +201,9 @@ void tcp_set_user(struct tcp_connection *connection, void *user);
 struct tcp_listener *tcp_listener_of(const struct tcp_connection *connection);
 const struct tcp_tuple *tcp_tuple_of(const struct tcp_connection *connection);
 enum tcp_close_reason tcp_close_reason(const struct tcp_connection *connection);
+
+/** Established, ended by neither side, and all that was received has been taken. */
+bool tcp_is_quiet(const struct tcp_connection *connection);
 
 /** Bytes in order, not taken yet.  Read them in place; they stay until taken. */
 const struct chain *tcp_received(const struct tcp_connection *connection);

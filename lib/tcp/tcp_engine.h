@@ -58,7 +58,6 @@ struct tcp_pressure {
 	uint32_t hand;
 	uint32_t most_held;  /* by a connection of this round without progress */
 	uint32_t reset_from; /* who holds as much goes; 0: nobody, this round only looks */
-	bool everyone;       /* the last round found nobody without progress */
 };
 
 struct tcp {
@@ -89,6 +88,7 @@ struct tcp {
 	uint64_t random;
 
 	uint64_t window_charge, refuse_charge; /* thresholds of pool->charged */
+	uint32_t unrefused_ms; /* when payload was last not being refused for want of buffers */
 	struct tcp_pressure pressure;
 	struct tcp_config config;
 	struct tcp_connection *connections;

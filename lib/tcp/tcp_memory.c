@@ -13,6 +13,7 @@
 #define STEP           1024u
 #define QUIET_MS       1000u  /* without progress, when payload is being refused */
 #define QUIET_EARLY_MS 10000u /* the same, when windows no longer open */
+#define PATIENCE_MS    2000u  /* of refusing, before progress counts for nothing */
 
 static uint32_t
 held_by(const struct tcp_connection *c)
@@ -26,9 +27,9 @@ may_go(const struct tcp *tcp, const struct tcp_connection *c)
 	uint32_t last_ms = c->send.len > 0 ? c->progress_ms : c->taken_ms;
 	bool refusing = tcp->pool->charged >= tcp->refuse_charge;
 
-	/* Who trickles makes progress all the time: when nobody else is left, he counts too. */
-	return (refusing && tcp->pressure.everyone) ||
-	       tcp->now_ms - last_ms >= (refusing ? QUIET_MS : QUIET_EARLY_MS);
+	/* Who trickles makes progress all the time: when that doesn't help, he counts too. */
+	return tcp->now_ms - last_ms >= (refusing ? QUIET_MS : QUIET_EARLY_MS) ||
+	       tcp->now_ms - tcp->unrefused_ms >= PATIENCE_MS;
 }
 
 static void
@@ -64,6 +65,5 @@ tcp_relieve(struct tcp *tcp)
 	if (tcp->pool->charged < tcp->window_charge)
 		*p = (struct tcp_pressure){0};
 	else if (p->hand >= tcp->connections_used)
-		*p = (struct tcp_pressure){.reset_from = (p->most_held + 1) / 2,
-					   .everyone = p->most_held == 0};
+		*p = (struct tcp_pressure){.reset_from = (p->most_held + 1) / 2};
 }

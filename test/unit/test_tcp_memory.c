@@ -176,6 +176,58 @@ read_all(struct wire_end *e, void *arg)
 	}
 }
 
+static struct tcp_connection *sippers[HOARDS]; /* NULL: over */
+
+/* Readers that sip make progress all the time, and hold more and more. */
+static void
+sip(struct wire_end *e, void *arg)
+{
+	struct crowd *crowd = arg;
+	struct tcp_connection *c;
+	uint32_t events;
+
+	while (tcp_next_event(e->tcp, &c, &events)) {
+		static const uint8_t bytes[1400];
+		struct chain chain = {0};
+
+		if ((events & TCP_EVENT_CLOSED) != 0) {
+			crowd->resets += e->side == 1 && tcp_close_reason(c) == TCP_CLOSE_MEMORY;
+			if (e->side == 0)
+				sippers[ntohs(tcp_tuple_of(c)->local_port_be) - 10000] = NULL;
+			tcp_close(e->tcp, c, 0);
+			continue;
+		}
+		if (e->side == 0)
+			continue; /* the test reads */
+		while (tcp_queued(c) + chain.len < 60000)
+			CHECK(chain_append_copy(&e->pool, &chain, bytes, sizeof(bytes)));
+		tcp_send(e->tcp, c, &chain);
+	}
+}
+
+static void
+test_sippers_are_reset(void)
+{
+	static const struct wire_settings small = {.delay_us = 100, .buffer_bytes = BUFFERS};
+	struct crowd crowd = {0};
+
+	wire_open(&w, &small, &settings, HOARDS, 65536, false, 1);
+	for (uint32_t i = 0; i < HOARDS; i++)
+		sippers[i] = open_one((uint16_t)(10000 + i));
+	for (uint32_t i = 0; i < 20000; i++) {
+		wire_step(&w, sip, &crowd);
+		for (uint32_t k = 0; i % 300 == 0 && k < HOARDS; k++) {
+			if (sippers[k] != NULL && tcp_received(sippers[k])->len >= 3000)
+				tcp_take(w.ends[0].tcp, sippers[k], NULL, 3000);
+		}
+		/* Progress is worth two seconds. */
+		EXPECT(i != 1000 || crowd.resets == 0);
+	}
+	EXPECT(crowd.resets > 0 && crowd.resets < HOARDS);
+	EXPECT(w.ends[1].pool.charged < BUFFERS * UINT64_C(52) / 100);
+	wire_close(&w);
+}
+
 /* A queue of bytes that came one by one costs what waits. */
 static void
 test_crumbs_share_buffers(void)
@@ -205,6 +257,7 @@ int
 main(void)
 {
 	test_many_small_holders_are_reset();
+	test_sippers_are_reset();
 	test_crumbs_share_buffers();
 	test_idle_connection_costs_512_bytes();
 	test_hoarders_are_reset();
