@@ -31,6 +31,9 @@
 
 #define WORKER_MAX 16
 
+/** Memory of one of dataplane.clones, of which there are as many as packet buffers. */
+#define DATAPLANE_CLONE_BYTES 256
+
 struct worker;
 struct capture;
 

@@ -15,6 +15,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 
+#include "dataplane.h"
 #include "log.h"
 
 #define ARGUMENTS_MAX 96
@@ -123,14 +124,14 @@ is_pci_address(const char *device)
 	       (device[end] == '\0' || device[end] == ',');
 }
 
-/* Megabytes for the buffers in pages of `page` bytes, and for rings and ports. */
+/* Megabytes for buffers in pages of `page` bytes, references to them, and for rings and ports. */
 static unsigned
 memory_mb(const struct eal_plan *plan, uint32_t page)
 {
 	/* A buffer doesn't cross pages: small pages hold one each, or a part. */
 	uint64_t bytes = page > 65536 ? plan->mbuf_bytes : RTE_ALIGN_CEIL(plan->mbuf_bytes, page);
 
-	return (unsigned)(plan->mbufs * bytes >> 20) + 64;
+	return (unsigned)(plan->mbufs * (bytes + DATAPLANE_CLONE_BYTES) >> 20) + 64;
 }
 
 static bool

@@ -166,6 +166,11 @@ def test_without_huge_pages(lab, start_weir):
     assert lab.http("http://198.18.1.10/", 20) == ["t1"] * 20
 
 
+def test_many_buffers_in_small_pages(start_weir):
+    """The references to buffers need room too."""
+    start_weir(WEB, dataplane="workers = 1\nhugepages = off\nmbufs = 400000", healthy=False)
+
+
 def test_configuration_directory(lab, start_weir, write_config):
     """--config DIRECTORY reads every *.ini in it."""
     path = write_config(WEB)

@@ -59,7 +59,7 @@ start_eal(const struct ring_world_settings *s)
 
 	snprintf(lcores, sizeof(lcores), "--lcores=0@%d,1@%d", s->load_cpu, s->worker_cpu);
 	snprintf(megabytes, sizeof(megabytes), "%u",
-		 2 * (mbufs_of(s) * (MBUF_BYTES / 1024) / 1024) + 128);
+		 (mbufs_of(s) >> 10) * (2 * MBUF_BYTES + DATAPLANE_CLONE_BYTES) / 1024 + 128);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=weir-bench-%d", getpid());
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv) < 0)
 		fail("EAL does not start");
