@@ -72,9 +72,18 @@ flush_port(struct worker *w, const struct port *port)
 	uint16_t sent = 0;
 
 	/* A virtual device may take only part of a burst when its ring is busy. */
-	for (int tries = 0; sent < n && tries < 4; tries++)
-		sent += port_tx(port, queue, w->tx[port->index] + sent, (uint16_t)(n - sent));
-	w->counters.transmitted += sent;
+	for (int tries = 0; sent < n && tries < 4; tries++) {
+		uint16_t taken =
+			port_tx(port, queue, w->tx[port->index] + sent, (uint16_t)(n - sent));
+
+		sent += taken;
+		w->counters.transmitted += taken;
+		/* One frame that a driver can't prepare must not take those behind it along. */
+		if (unlikely(taken == 0 && port->offloads.tcp_checksum)) {
+			drop(w, w->tx[port->index][sent++], DROP_TX_FULL);
+			tries--;
+		}
+	}
 	for (uint16_t i = sent; i < n; i++)
 		drop(w, w->tx[port->index][i], DROP_TX_FULL);
 	w->tx_n[port->index] = 0;

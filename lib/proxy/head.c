@@ -265,7 +265,7 @@ begin_tunnel(struct exchange *x)
 }
 
 bool
-head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
+head_write_response(struct proxy *p, struct exchange *x, struct chain *out, enum proxy_error *error)
 {
 	struct bytes_writer w = bytes_writer(p->heads->written, WRITE_MAX);
 	const struct http_response *r = &p->heads->response;
@@ -274,6 +274,7 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	bool draining = false;
 	const struct http_policy *policy = policy_of(p, x, &draining);
 
+	*error = PROXY_ERROR_TARGET_RESPONSE;
 	plan = http_response_plan(r, x->is_head ? HTTP_METHOD_HEAD : HTTP_METHOD_GET, x->version);
 	x->may_reuse &= plan.reuse;
 	if (r->status < 200 && r->status != 101)
@@ -298,6 +299,8 @@ head_write_response(struct proxy *p, struct exchange *x, struct chain *out)
 	edits.close = x->session->close_after;
 	p->config.service->response(p->config.service_arg, &x->x, r, &edits);
 	http_response_write(&w, r, policy, &edits);
+	if (!w.failed)
+		*error = PROXY_ERROR_RESOURCES;
 	return copy_written(p, &w, out);
 }
 

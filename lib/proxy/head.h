@@ -64,9 +64,10 @@ uint32_t head_response_len(const struct proxy *proxy);
 
 /**
  * Write the response as the client is to get it; nothing for an interim one.
- * @return  false when it can't be one to this request, or without memory.
+ * @return  false, with why, when it can't be one to this request, or without memory.
  */
-bool head_write_response(struct proxy *proxy, struct exchange *exchange, struct chain *out);
+bool head_write_response(struct proxy *proxy, struct exchange *exchange, struct chain *out,
+			 enum proxy_error *error);
 
 /*
  * Trailers are collected in the head of their sender, which is empty while its body comes; the

@@ -75,7 +75,9 @@ take_span(struct proxy *p, struct tcp_connection *from, struct relay *r, struct 
 			return RELAY_MEMORY;
 		done += step.skip;
 		if (step.payload > 0 && g != NULL) {
-			if (!is_crumb(g, span, done, step.payload)) {
+			if (!is_crumb(g, span, done, step.payload) ||
+			    !chain_append_tail(p->config.pool, &g->bytes, &g->room,
+					       span->data + done, step.payload)) {
 				g->room = 0;
 				tcp_take(tcp, from, NULL, done);
 				return tcp_take(tcp, from, &g->bytes, step.payload) &&
@@ -83,9 +85,6 @@ take_span(struct proxy *p, struct tcp_connection *from, struct relay *r, struct 
 					       ? RELAY_OK
 					       : RELAY_MEMORY;
 			}
-			if (!chain_append_tail(p->config.pool, &g->bytes, &g->room,
-					       span->data + done, step.payload))
-				return RELAY_MEMORY;
 		}
 		done += step.payload + step.trailer;
 	}

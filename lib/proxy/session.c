@@ -174,13 +174,13 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	if (a->close || relay_left(&x->request) > PROXY_DISCARD_BYTES ||
 	    (x->continues && !x->request.body.ended))
 		s->close_after = true;
-	x->x.record.elb_status = a->status;
-	x->x.record.answered_us = p->now_us;
-	x->answer_begun = true;
 	if (!head_write_answer(p, x, a, s->close_after, &bytes)) {
 		cut(p, s, PROXY_ERROR_RESOURCES);
 		return;
 	}
+	x->x.record.elb_status = a->status;
+	x->x.record.answered_us = p->now_us;
+	x->answer_begun = true;
 	x->x.record.sent_bytes += bytes.len;
 	if (!chain_is_empty(&bytes))
 		tcp_send(p->config.tcp, s->connection, &bytes);
@@ -509,11 +509,12 @@ static void
 client_gone(struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
+	bool memory = tcp_close_reason(s->connection) == TCP_CLOSE_MEMORY;
 
 	if (x != NULL) {
-		if (x->x.record.elb_status == 0)
+		if (x->x.record.elb_status == 0 && !memory)
 			x->x.record.elb_status = 460;
-		note_failure(x, PROXY_ERROR_CLIENT_CLOSED);
+		note_failure(x, memory ? PROXY_ERROR_RESOURCES : PROXY_ERROR_CLIENT_CLOSED);
 		exchange_end(p, x, false);
 	}
 	session_end(p, s, true);

@@ -221,13 +221,14 @@ begin_response(struct proxy *p, struct upstream *u)
 	struct exchange *x = u->exchange;
 	struct session *s = x->session;
 	struct chain head = {0}, bytes = {0}; /* the response's strings lie in `head` */
+	enum proxy_error error = PROXY_ERROR_RESOURCES;
 	bool sound = tcp_take(p->config.tcp, u->connection, &head, head_response_len(p)) &&
-		     head_write_response(p, x, &bytes);
+		     head_write_response(p, x, &bytes, &error);
 
 	chain_free(p->config.pool, &head);
 	head_free(&u->head);
 	if (!sound) {
-		session_fail(p, s, PROXY_ERROR_TARGET_RESPONSE);
+		session_fail(p, s, error);
 		return;
 	}
 	if (x->x.record.target_status == 0)
@@ -271,8 +272,17 @@ upstream_read_head(struct proxy *p, struct upstream *u)
 	return true;
 }
 
+/* Why a connection that had been made is no more. */
+static enum proxy_error
+error_of(enum tcp_close_reason reason)
+{
+	return reason == TCP_CLOSE_TIMEOUT  ? PROXY_ERROR_TARGET_TIMEOUT
+	       : reason == TCP_CLOSE_MEMORY ? PROXY_ERROR_RESOURCES
+					    : PROXY_ERROR_TARGET_CLOSED;
+}
+
 static void
-upstream_gone(struct proxy *p, struct upstream *u)
+upstream_gone(struct proxy *p, struct upstream *u, bool connected)
 {
 	struct exchange *x = u->exchange;
 	enum tcp_close_reason reason = tcp_close_reason(u->connection);
@@ -281,7 +291,7 @@ upstream_gone(struct proxy *p, struct upstream *u)
 		upstream_end(p, u, true);
 		return;
 	}
-	if (u->state == UPSTREAM_CONNECTING) {
+	if (u->state == UPSTREAM_CONNECTING && !connected) {
 		p->config.service->unreachable(p->config.service_arg, u->target, reason);
 		target_failed(p, u,
 			      reason == TCP_CLOSE_TIMEOUT ? PROXY_ERROR_TARGET_CONNECT_TIMEOUT
@@ -289,9 +299,9 @@ upstream_gone(struct proxy *p, struct upstream *u)
 		return;
 	}
 	if (!u->got_bytes && !x->answer_begun)
-		target_failed(p, u,
-			      reason == TCP_CLOSE_TIMEOUT ? PROXY_ERROR_TARGET_TIMEOUT
-							  : PROXY_ERROR_TARGET_CLOSED);
+		target_failed(p, u, error_of(reason));
+	else if (reason == TCP_CLOSE_MEMORY)
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 	else
 		session_fail(p, x->session, PROXY_ERROR_TARGET_CLOSED);
 }
@@ -312,7 +322,7 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 			if (u->state != UPSTREAM_BUSY || u->exchange != x)
 				return;
 		}
-		upstream_gone(p, u);
+		upstream_gone(p, u, (events & TCP_EVENT_CONNECTED) != 0);
 		return;
 	}
 	if (u->state == UPSTREAM_IDLE) {

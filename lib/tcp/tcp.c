@@ -94,7 +94,8 @@ tcp_advance(struct tcp *tcp, uint64_t now_us)
 	tcp_time_wait_expire(tcp);
 	if (likely(tcp->pool->charged < tcp->refuse_charge))
 		tcp->unrefused_ms = tcp->now_ms;
-	if (unlikely(tcp->pool->charged >= tcp->window_charge))
+	if (unlikely(tcp->pool->charged >= tcp->window_charge || tcp->pressure.lasts ||
+		     tcp->pressure.reopens))
 		tcp_relieve(tcp);
 }
 

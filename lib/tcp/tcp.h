@@ -173,10 +173,12 @@ enum tcp_event {
 	TCP_EVENT_ACCEPTED = 1 << 0,  /* by a listener, established */
 	TCP_EVENT_CONNECTED = 1 << 1, /* tcp_connect() succeeded */
 	TCP_EVENT_READABLE = 1 << 2,  /* more bytes to take */
-	TCP_EVENT_WRITABLE = 1 << 3,  /* the send queue fell below half of send_buffer */
-	TCP_EVENT_END = 1 << 4,       /* the peer's FIN, after all its bytes */
-	TCP_EVENT_DRAINED = 1 << 5,   /* everything sent, FIN too if any, has been acknowledged */
-	TCP_EVENT_CLOSED = 1 << 6,    /* over: see tcp_close_reason(); the last event */
+	/* The send queue fell below half of send_buffer; while buffers are short, it fell at all.
+	 */
+	TCP_EVENT_WRITABLE = 1 << 3,
+	TCP_EVENT_END = 1 << 4,     /* the peer's FIN, after all its bytes */
+	TCP_EVENT_DRAINED = 1 << 5, /* everything sent, FIN too if any, has been acknowledged */
+	TCP_EVENT_CLOSED = 1 << 6,  /* over: see tcp_close_reason(); the last event */
 };
 
 enum tcp_close_reason {

@@ -245,9 +245,17 @@ update_window(struct tcp_connection *c, const struct tcp_arrival *a)
 static void
 tell_writer(struct tcp *tcp, struct tcp_connection *c)
 {
-	if ((c->is & TCP_IS_WAS_FULL) != 0 && c->send.len < c->settings.send_buffer / 2) {
-		c->is &= ~(uint32_t)TCP_IS_WAS_FULL;
-		tcp_notify(tcp, c, TCP_EVENT_WRITABLE);
+	if ((c->is & TCP_IS_WAS_FULL) != 0) {
+		bool low = c->send.len < c->settings.send_buffer / 2;
+
+		if (low)
+			c->is &= ~(uint32_t)TCP_IS_WAS_FULL;
+		/*
+		 * While buffers are short, every bit of progress: it is the progress, too, of the
+		 * connection that what is sent comes from.
+		 */
+		if (low || unlikely(tcp->pool->charged >= tcp->window_charge))
+			tcp_notify(tcp, c, TCP_EVENT_WRITABLE);
 	}
 	if (c->snd_una == c->snd_nxt && c->unsent == NULL &&
 	    (c->is & (TCP_IS_FIN_QUEUED | TCP_IS_FIN_SENT)) != TCP_IS_FIN_QUEUED)

@@ -58,6 +58,8 @@ struct tcp_pressure {
 	uint32_t hand;
 	uint32_t most_held;  /* by a connection of this round without progress */
 	uint32_t reset_from; /* who holds as much goes; 0: nobody, this round only looks */
+	bool lasts;          /* it was there a millisecond ago */
+	bool reopens;        /* it is over, and the hand looks for windows that it has shut */
 };
 
 struct tcp {

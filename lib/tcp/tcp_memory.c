@@ -6,7 +6,8 @@
  * A hand goes round the connections that have ever been used, some each millisecond, so that no
  * segment pays for all of them.  A round finds the most that one of them holds; the next resets
  * whoever holds half as much, as long as buffers are short.  So one great hoarder goes alone, and
- * many equal ones go together, however little each of them holds.
+ * many equal ones go together, however little each of them holds.  When it is over the hand goes
+ * round once more and tells the peers whose windows were shut.
  */
 #include "tcp_engine.h"
 
@@ -51,19 +52,46 @@ consider(struct tcp *tcp, struct tcp_connection *c)
 		p->most_held = held_by(c);
 }
 
+static void
+relieve(struct tcp *tcp)
+{
+	struct tcp_pressure *p = &tcp->pressure;
+
+	if (!p->lasts)
+		*p = (struct tcp_pressure){.lasts = true};
+	for (uint32_t i = 0; i < STEP && p->hand < tcp->connections_used; i++) {
+		if (tcp->pool->charged < tcp->window_charge)
+			return;
+		consider(tcp, &tcp->connections[p->hand++]);
+	}
+	if (p->hand >= tcp->connections_used)
+		*p = (struct tcp_pressure){.lasts = true, .reset_from = (p->most_held + 1) / 2};
+}
+
+/* Peers would find out only by their probes, after seconds. */
+static void
+reopen(struct tcp *tcp)
+{
+	struct tcp_pressure *p = &tcp->pressure;
+
+	if (p->lasts)
+		*p = (struct tcp_pressure){.reopens = true};
+	for (uint32_t i = 0; i < STEP && p->hand < tcp->connections_used; i++) {
+		struct tcp_connection *c = &tcp->connections[p->hand++];
+
+		if (c->endpoint.state >= TCP_STATE_ESTABLISHED && tcp_window_update_due(tcp, c))
+			tcp_touch(tcp, c);
+	}
+	if (p->hand >= tcp->connections_used)
+		p->reopens = false;
+}
+
 /* Once per millisecond. */
 void
 tcp_relieve(struct tcp *tcp)
 {
-	struct tcp_pressure *p = &tcp->pressure;
-
-	for (uint32_t i = 0; i < STEP && p->hand < tcp->connections_used; i++) {
-		if (tcp->pool->charged < tcp->window_charge)
-			break;
-		consider(tcp, &tcp->connections[p->hand++]);
-	}
-	if (tcp->pool->charged < tcp->window_charge)
-		*p = (struct tcp_pressure){0};
-	else if (p->hand >= tcp->connections_used)
-		*p = (struct tcp_pressure){.reset_from = (p->most_held + 1) / 2};
+	if (tcp->pool->charged >= tcp->window_charge)
+		relieve(tcp);
+	else
+		reopen(tcp);
 }

@@ -9,6 +9,7 @@
 #include "tcp_engine.h"
 #include "tcp_output.h"
 
+#define LINGER_STEP_MS     2000u
 #define TAIL_PROBE_MIN_US  1000u
 #define TAIL_PROBE_LONE_US 100000u /* a lone segment's ACK may be delayed: what peers do */
 
@@ -212,7 +213,11 @@ keepalive(struct tcp *tcp, struct tcp_connection *c)
 static void
 closed_too_long(struct tcp *tcp, struct tcp_connection *c)
 {
-	if ((c->is & TCP_IS_DISCARDED) != 0)
+	/* RST would overtake what the peer has not acknowledged. */
+	if (c->endpoint.state == TCP_STATE_FIN_WAIT_1 &&
+	    tcp->now_ms - c->progress_ms < TCP_FIN_WAIT_2_MS)
+		tcp_timer_set(tcp, c, TCP_DUE_IDLE, tcp->now_ms + LINGER_STEP_MS);
+	else if ((c->is & TCP_IS_DISCARDED) != 0)
 		tcp_connection_reset(tcp, c, TCP_CLOSE_RESET);
 	else if (c->endpoint.state == TCP_STATE_FIN_WAIT_2)
 		tcp_connection_over(tcp, c, TCP_CLOSE_TIMEOUT);

@@ -209,6 +209,34 @@ test_refused(void)
 	}
 }
 
+/* Who still sends, and reads slowly, gets all of the answer. */
+static void
+test_slow_reader(void)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 450000\r\n\r\n";
+	struct world *w = world_open(&clean, 1);
+	struct world_peer *c = client(w), *t;
+	uint32_t got = 0;
+
+	c->deaf = true;
+	say(w, c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+	t = asked(w, 1);
+	CHECK(t != NULL);
+	say(w, t, answer);
+	say_bytes(w, t, 450000);
+	for (uint32_t n = 0; n < 60 && c->connection != NULL && !c->ended; n++) {
+		tcp_take(w->wire.ends[0].tcp, c->connection, NULL, 10000);
+		c->in_len += 10000;
+		if (n % 7 == 6)
+			say_bytes(w, c, 10);
+		got = c->in_len + tcp_received(c->connection)->len;
+		world_run(w, 1000);
+	}
+	/* An RST, after its time, comes behind the last byte. */
+	EXPECT(c->ended && got > 450000 - 20000);
+	world_close(w);
+}
+
 int
 main(void)
 {
@@ -219,5 +247,6 @@ main(void)
 	test_expect_forwarded();
 	test_upgrade_before_the_end();
 	test_refused();
+	test_slow_reader();
 	return unit_done();
 }

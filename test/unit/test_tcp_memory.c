@@ -5,6 +5,7 @@
 #define IDLE    1000u
 #define HOARDS  100u
 #define ACTIVE  4u
+#define SHUT    20u /* hold between 35 and 50 % when their windows are full */
 #define CROWD   1200u
 #define CRUMBS  5000u
 #define BUFFERS (2000u * BUFFER_CHARGE)
@@ -154,6 +155,25 @@ test_many_small_holders_are_reset(void)
 	wire_close(&w);
 }
 
+struct watched {
+	struct tcp_connection *accepted[SHUT];
+	uint32_t n, writable;
+};
+
+static void
+watch(struct wire_end *e, void *arg)
+{
+	struct watched *watched = arg;
+	struct tcp_connection *c;
+	uint32_t events;
+
+	while (tcp_next_event(e->tcp, &c, &events)) {
+		if ((events & TCP_EVENT_ACCEPTED) != 0)
+			watched->accepted[watched->n++] = c;
+		watched->writable += e->side == 1 && (events & TCP_EVENT_WRITABLE) != 0;
+	}
+}
+
 struct got {
 	uint32_t n;
 	uint8_t bytes[CRUMBS];
@@ -228,6 +248,66 @@ test_sippers_are_reset(void)
 	wire_close(&w);
 }
 
+/* Windows that were shut for want of buffers open when that is over, not with the peer's probe. */
+static void
+test_windows_reopen(void)
+{
+	static const struct wire_settings small = {.delay_us = 100, .buffer_bytes = BUFFERS};
+	struct watched watched = {0};
+	uint64_t until_us;
+
+	wire_open(&w, &small, &settings, SHUT, 65536, false, 1);
+	for (uint32_t i = 0; i < SHUT; i++)
+		send_some(open_one((uint16_t)(10000 + i)), 200000);
+	for (uint32_t i = 0; i < 600; i++)
+		wire_step(&w, watch, &watched);
+	EXPECT(watched.n == SHUT);
+	EXPECT(w.ends[1].pool.charged >= BUFFERS * UINT64_C(35) / 100);
+	/* The first is taken while buffers are still short. */
+	for (uint32_t i = 0; i < SHUT; i++)
+		tcp_take(w.ends[1].tcp, watched.accepted[i], NULL,
+			 tcp_received(watched.accepted[i])->len);
+	EXPECT(w.ends[1].pool.charged == 0);
+	until_us = w.now_us + 10000;
+	while (w.now_us < until_us)
+		wire_step(&w, watch, &watched);
+	for (uint32_t i = 0; i < SHUT; i++)
+		EXPECT(tcp_received(watched.accepted[i])->len > 0);
+	wire_close(&w);
+}
+
+/* Who reads a long queue slowly is told of its progress while buffers are short. */
+static void
+test_progress_is_told(void)
+{
+	static const struct wire_settings small = {.delay_us = 100, .buffer_bytes = BUFFERS};
+	static const uint8_t bytes[1400];
+
+	for (uint32_t is_short = 0; is_short < 2; is_short++) {
+		struct watched watched = {0};
+		struct chain hoard = {0}, queue = {0};
+		struct tcp_connection *c;
+
+		wire_open(&w, &small, &settings, 4, 65536, false, 1);
+		c = open_one(10000);
+		for (uint32_t i = 0; i < 50; i++)
+			wire_step(&w, watch, &watched);
+		while (is_short && w.ends[1].pool.charged < BUFFERS * UINT64_C(40) / 100)
+			CHECK(chain_append_copy(&w.ends[1].pool, &hoard, bytes, sizeof(bytes)));
+		for (uint32_t i = 0; i < 300; i++)
+			CHECK(chain_append(&w.ends[1].pool, &queue, NULL, bytes, sizeof(bytes), 0));
+		tcp_send(w.ends[1].tcp, watched.accepted[0], &queue);
+		for (uint32_t i = 0; i < 400; i++) {
+			wire_step(&w, watch, &watched);
+			if (tcp_queued(watched.accepted[0]) > 200000)
+				tcp_take(w.ends[0].tcp, c, NULL, tcp_received(c)->len);
+		}
+		EXPECT(is_short ? watched.writable > 10 : watched.writable == 0);
+		chain_free(&w.ends[1].pool, &hoard);
+		wire_close(&w);
+	}
+}
+
 /* A queue of bytes that came one by one costs what waits. */
 static void
 test_crumbs_share_buffers(void)
@@ -258,6 +338,8 @@ main(void)
 {
 	test_many_small_holders_are_reset();
 	test_sippers_are_reset();
+	test_windows_reopen();
+	test_progress_is_told();
 	test_crumbs_share_buffers();
 	test_idle_connection_costs_512_bytes();
 	test_hoarders_are_reset();
