@@ -36,13 +36,13 @@ uint16_t
 proxy_error_status(uint8_t error)
 {
 	static const uint16_t statuses[PROXY_ERRORS] = {
-		[PROXY_ERROR_RESOURCES] = 503,       [PROXY_ERROR_REQUEST_INCOMPLETE] = 400,
-		[PROXY_ERROR_REQUEST_BODY] = 400,    [PROXY_ERROR_REQUEST_TIMEOUT] = 408,
-		[PROXY_ERROR_CLIENT_CLOSED] = 460,   [PROXY_ERROR_CLIENT_TIMEOUT] = 408,
-		[PROXY_ERROR_TARGET_REFUSED] = 502,  [PROXY_ERROR_TARGET_CONNECT_TIMEOUT] = 504,
-		[PROXY_ERROR_TARGET_CLOSED] = 502,   [PROXY_ERROR_TARGET_TIMEOUT] = 504,
-		[PROXY_ERROR_TARGET_RESPONSE] = 502, [PROXY_ERROR_TARGET_LONG] = 502,
-		[PROXY_ERROR_TARGET_LEFT] = 502,
+		[PROXY_ERROR_RESOURCES] = 503,      [PROXY_ERROR_REQUEST_INCOMPLETE] = 400,
+		[PROXY_ERROR_REQUEST_BODY] = 400,   [PROXY_ERROR_REQUEST_TIMEOUT] = 408,
+		[PROXY_ERROR_CLIENT_CLOSED] = 460,  [PROXY_ERROR_CLIENT_TIMEOUT] = 408,
+		[PROXY_ERROR_TARGET_REFUSED] = 502, [PROXY_ERROR_TARGET_CONNECT_TIMEOUT] = 504,
+		[PROXY_ERROR_TARGET_TLS] = 502,     [PROXY_ERROR_TARGET_CLOSED] = 502,
+		[PROXY_ERROR_TARGET_TIMEOUT] = 504, [PROXY_ERROR_TARGET_RESPONSE] = 502,
+		[PROXY_ERROR_TARGET_LONG] = 502,    [PROXY_ERROR_TARGET_LEFT] = 502,
 	};
 
 	return error < HTTP_FAULTS ? http_fault_status((enum http_fault)error) : statuses[error];
@@ -60,7 +60,7 @@ make_objects(struct proxy *p)
 	p->exchanges = calloc(p->config.exchanges_max, sizeof(*p->exchanges));
 	p->idle = calloc(SNAPSHOT_TARGETS, sizeof(struct upstream *));
 	return p->sessions != NULL && p->upstreams != NULL && p->exchanges != NULL &&
-	       p->idle != NULL;
+	       p->idle != NULL && stream_pool_create(p);
 }
 
 struct proxy *
@@ -88,6 +88,7 @@ proxy_free(struct proxy *p)
 		return;
 	for (uint32_t i = 0; i < p->exchanges_used; i++)
 		chain_free(p->config.pool, &p->exchanges[i].head);
+	stream_pool_free(p);
 	heads_free(p->heads);
 	free(p->sessions);
 	free(p->upstreams);
@@ -293,8 +294,11 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 		dispatch(p, connection, events);
 		n++;
 	}
+	/* One step of one handshake: bytes of all others come first. */
+	if (stream_handshakes(p))
+		n++;
 	bury(p);
-	return n > 0 || p->postponed != NULL;
+	return n > 0 || p->postponed != NULL || p->handshakes != NULL;
 }
 
 void

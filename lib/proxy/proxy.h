@@ -35,6 +35,7 @@
 #include "proxy_exchange.h"
 #include "snapshot.h"
 #include "tcp.h"
+#include "tls.h"
 
 struct proxy;
 
@@ -44,6 +45,7 @@ struct proxy_listener_settings {
 	uint32_t client_keep_alive_s;
 	uint32_t header_timeout_ms;    /* a request head, from its first byte on */
 	uint32_t body_min_bytes_per_s; /* of a request, over PROXY_PACE_MS; 0: no limit */
+	struct tls_server *tls;        /* NULL: none; connections take their own reference */
 };
 
 struct proxy_service {
@@ -52,6 +54,8 @@ struct proxy_service {
 			 struct proxy_listener_settings *settings);
 	/** A client's connection found no room, and is reset. */
 	void (*rejected)(void *arg, const struct proxy_session_info *session);
+	/** Its TLS handshake is over: see session->tls. */
+	void (*negotiated)(void *arg, const struct proxy_session_info *session);
 	/** The session is over; its tuple is valid still. */
 	void (*closed)(void *arg, const struct proxy_session_info *session);
 	/**
@@ -90,6 +94,8 @@ struct proxy_ops {
 	/** A connection to the target begins, or is over. */
 	void (*connected)(void *arg, uint32_t target);
 	void (*disconnected)(void *arg, uint32_t target);
+	/** TLS towards the target. @return NULL: none. */
+	struct tls_client *(*tls)(void *arg, uint32_t target);
 	/** Whether an idle connection to the target is worth keeping. */
 	bool (*may_reuse)(void *arg, uint32_t target);
 };

@@ -16,6 +16,8 @@
 #include "proxy_error.h"
 #include "tcp.h"
 
+struct tls;
+
 #define PROXY_TEXT_MAX 4096
 
 /* Shares, in the order in which strings are kept. */
@@ -37,6 +39,7 @@ struct proxy_session_info {
 	uint32_t frontend; /* reference */
 	uint64_t number;   /* of this worker's sessions, unique in the process with the worker */
 	uint64_t begun_us; /* accepted, by the worker's clock */
+	const struct tls *tls; /* NULL: none */
 };
 
 /** What the log and the metrics are made of.  Times in microseconds of the worker's clock. */

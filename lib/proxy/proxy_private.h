@@ -6,6 +6,7 @@
  *   session.c   a client's connection: requests, answers of weir's own, timeouts
  *   upstream.c  a target's connection: pool, connect, retry, responses
  *   relay.c     bodies and tunnels, from one to the other
+ *   stream.c    bytes to and from either, with TLS in between or without
  *   head.c      message heads, read and written by lib/http
  *
  * Objects given back within a turn keep their contents until the next: whoever called what ended
@@ -18,9 +19,11 @@
 #include "http_body.h"
 #include "proxy.h"
 #include "proxy_side.h"
+#include "stream.h"
 #include "timer_wheel.h"
 
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
+#define PROXY_HANDSHAKE_MS       10000 /* TLS, of a client */
 #define PROXY_POOL_IDLE_MS       60000
 #define PROXY_LINGER_MS          2000   /* of a client, behind the last response */
 #define PROXY_DISCARD_MS         30000  /* for the rest of a request, behind its answer */
@@ -42,12 +45,13 @@ enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY, RELAY_END /* before the b
 #define PROXY_REST_ALL UINT32_MAX
 
 enum session_state {
-	SESSION_IDLE,     /* between requests */
-	SESSION_HEAD,     /* a request has begun */
-	SESSION_EXCHANGE, /* one is under way */
-	SESSION_TUNNEL,   /* upgraded */
-	SESSION_DISCARD,  /* answered; what is left of the request is thrown away */
-	SESSION_CLOSED,   /* given back */
+	SESSION_HANDSHAKE, /* TLS */
+	SESSION_IDLE,      /* between requests */
+	SESSION_HEAD,      /* a request has begun */
+	SESSION_EXCHANGE,  /* one is under way */
+	SESSION_TUNNEL,    /* upgraded */
+	SESSION_DISCARD,   /* answered; what is left of the request is thrown away */
+	SESSION_CLOSED,    /* given back */
 };
 
 struct session {
@@ -63,7 +67,7 @@ struct session {
 	uint32_t head_ms;    /* first byte of the request; SESSION_DISCARD: its begin */
 	uint32_t rest;       /* bytes to throw away; PROXY_REST_ALL: the session ends then */
 	uint64_t created_us; /* first byte of the request */
-	struct tcp_connection *connection;
+	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
 	struct proxy_listener_settings settings;
@@ -92,7 +96,13 @@ struct exchange {
 	struct exchange *next;
 };
 
-enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_CLOSED };
+enum upstream_state {
+	UPSTREAM_CONNECTING,
+	UPSTREAM_HANDSHAKE, /* TLS */
+	UPSTREAM_BUSY,
+	UPSTREAM_IDLE,
+	UPSTREAM_CLOSED,
+};
 
 struct upstream {
 	struct proxy_side side; /* first */
@@ -102,7 +112,7 @@ struct upstream {
 	bool reused;     /* it has served before */
 	bool ended;      /* FIN of the target */
 	uint32_t target; /* reference */
-	struct tcp_connection *connection;
+	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
 	struct timer timer;            /* connect, or idle in the pool */
@@ -123,6 +133,9 @@ struct proxy {
 	uint32_t sweep_at, sweep_session_at, swept_ms;
 	struct upstream **idle; /* [SNAPSHOT_TARGETS]: pools */
 	struct heads *heads;
+	struct stream_tls *stream_tls, *free_stream_tls;
+	struct stream_tls *handshakes, **handshakes_last; /* those that wait for a step */
+	uint32_t stream_tls_used;
 };
 
 /* proxy.c */
@@ -134,6 +147,10 @@ struct exchange *proxy_take_exchange(struct proxy *proxy);
 void proxy_give_exchange(struct proxy *proxy, struct exchange *exchange);
 /** session_run() in the next turn. */
 void proxy_postpone(struct proxy *proxy, struct session *session);
+
+/* stream.c */
+bool stream_pool_create(struct proxy *proxy);
+void stream_pool_free(struct proxy *proxy);
 
 /* session.c */
 /** @return  false: refused; the connection is the caller's to abort. */

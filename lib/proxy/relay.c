@@ -57,11 +57,10 @@ is_crumb(const struct gathered *g, const struct span *span, uint32_t begin, uint
  * nobody wants it.
  */
 static enum relay_result
-take_span(struct proxy *p, struct tcp_connection *from, struct relay *r, struct gathered *g,
+take_span(struct proxy *p, struct stream *from, struct relay *r, struct gathered *g,
 	  struct head *trailers)
 {
-	struct tcp *tcp = p->config.tcp;
-	const struct span *span = tcp_received(from)->first;
+	const struct span *span = stream_received(from)->first;
 	uint32_t done = 0, len = span->len;
 
 	while (!r->body.ended && done < len) {
@@ -79,25 +78,25 @@ take_span(struct proxy *p, struct tcp_connection *from, struct relay *r, struct 
 			    !chain_append_tail(p->config.pool, &g->bytes, &g->room,
 					       span->data + done, step.payload)) {
 				g->room = 0;
-				tcp_take(tcp, from, NULL, done);
-				return tcp_take(tcp, from, &g->bytes, step.payload) &&
-						       tcp_take(tcp, from, NULL, step.trailer)
+				stream_take(p, from, NULL, done);
+				return stream_take(p, from, &g->bytes, step.payload) &&
+						       stream_take(p, from, NULL, step.trailer)
 					       ? RELAY_OK
 					       : RELAY_MEMORY;
 			}
 		}
 		done += step.payload + step.trailer;
 	}
-	tcp_take(tcp, from, NULL, done);
+	stream_take(p, from, NULL, done);
 	return RELAY_OK;
 }
 
 /* Take payload of a body from `from`, at most `room` bytes and a span's of it. */
 static enum relay_result
-take_payload(struct proxy *p, struct tcp_connection *from, struct relay *r, struct gathered *g,
+take_payload(struct proxy *p, struct stream *from, struct relay *r, struct gathered *g,
 	     struct head *trailers, uint32_t room)
 {
-	const struct chain *in = tcp_received(from);
+	const struct chain *in = stream_received(from);
 	enum relay_result result = RELAY_OK;
 
 	while (result == RELAY_OK && !r->body.ended && in->len > 0 &&
@@ -125,12 +124,12 @@ frame(struct proxy *p, const struct relay *r, const struct head *trailers, struc
  * is the sender's.
  */
 static enum relay_result
-move_body(struct proxy *p, struct tcp_connection *from, struct head *head,
-	  struct tcp_connection *to, struct relay *r, uint64_t *sent)
+move_body(struct proxy *p, struct stream *from, struct head *head, struct stream *to,
+	  struct relay *r, uint64_t *sent)
 {
 	struct gathered payload = {0};
 	struct chain out = {0};
-	uint32_t queued = to == NULL ? 0 : tcp_queued(to);
+	uint32_t queued = to == NULL ? 0 : stream_queued(to);
 	enum relay_result result, framed;
 
 	if (r->body.ended || queued >= PROXY_RELAY_BYTES)
@@ -146,20 +145,20 @@ move_body(struct proxy *p, struct tcp_connection *from, struct head *head,
 	chain_free(p->config.pool, &payload.bytes);
 	*sent += out.len;
 	if (!chain_is_empty(&out))
-		tcp_send(p->config.tcp, to, &out);
+		stream_send(p, to, &out);
 	return result;
 }
 
 void
 relay_discard(struct proxy *p, struct exchange *x)
 {
-	struct tcp_connection *from = x->session->connection;
-	uint32_t before = tcp_received(from)->len;
+	struct stream *from = &x->session->stream;
+	uint64_t before = from->taken;
 	struct head none = {0}; /* the session's may hold the request's strings */
 	uint64_t ignored = 0;
 
 	move_body(p, from, &none, NULL, &x->request, &ignored);
-	x->x.record.received_bytes += before - tcp_received(from)->len;
+	x->x.record.received_bytes += from->taken - before;
 }
 
 /* @return  whether the exchange goes on. */
@@ -168,16 +167,16 @@ relay_request(struct proxy *p, struct exchange *x)
 {
 	struct session *s = x->session;
 	struct upstream *u = x->upstream;
-	uint32_t before = tcp_received(s->connection)->len;
+	uint64_t before = s->stream.taken;
 	uint64_t ignored = 0;
 	enum relay_result result;
 
 	if (x->request.body.ended || u == NULL || u->state != UPSTREAM_BUSY)
 		return true;
-	result = move_body(p, s->connection, &s->head, u->connection, &x->request, &ignored);
-	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
+	result = move_body(p, &s->stream, &s->head, &u->stream, &x->request, &ignored);
+	x->x.record.received_bytes += s->stream.taken - before;
 	if (result == RELAY_OK &&
-	    (x->request.body.ended || !s->client_ended || tcp_received(s->connection)->len > 0))
+	    (x->request.body.ended || !s->client_ended || stream_received(&s->stream)->len > 0))
 		return true;
 	/* A body that is malformed, or that the client gave up. */
 	s->close_after = true;
@@ -201,7 +200,7 @@ end_by_close(struct proxy *p, struct exchange *x)
 	if (result != RELAY_OK)
 		return result;
 	x->x.record.sent_bytes += end.len;
-	tcp_send(p->config.tcp, x->session->connection, &end);
+	stream_send(p, &x->session->stream, &end);
 	return RELAY_OK;
 }
 
@@ -225,10 +224,10 @@ relay_response(struct proxy *p, struct exchange *x)
 		s->again = true; /* what has come already goes on as bytes */
 		return true;
 	}
-	result = move_body(p, u->connection, &u->head, s->connection, &x->response,
+	result = move_body(p, &u->stream, &u->head, &s->stream, &x->response,
 			   &x->x.record.sent_bytes);
 	if (result == RELAY_OK && !x->response.body.ended && u->ended &&
-	    tcp_received(u->connection)->len == 0)
+	    stream_received(&u->stream)->len == 0)
 		result = http_body_close(&x->response.body) ? end_by_close(p, x) : RELAY_END;
 	if (result == RELAY_OK)
 		return true;
@@ -245,19 +244,19 @@ relay_tunnel(struct proxy *p, struct exchange *x)
 {
 	struct session *s = x->session;
 	struct upstream *u = x->upstream;
-	uint32_t before = tcp_received(s->connection)->len;
+	uint64_t before = s->stream.taken;
 	uint64_t to_target = 0;
 
-	move_body(p, s->connection, &s->head, u->connection, &x->request, &to_target);
-	move_body(p, u->connection, &u->head, s->connection, &x->response, &x->x.record.sent_bytes);
-	x->x.record.received_bytes += before - tcp_received(s->connection)->len;
-	if (s->client_ended && !x->request.body.ended && tcp_received(s->connection)->len == 0) {
+	move_body(p, &s->stream, &s->head, &u->stream, &x->request, &to_target);
+	move_body(p, &u->stream, &u->head, &s->stream, &x->response, &x->x.record.sent_bytes);
+	x->x.record.received_bytes += s->stream.taken - before;
+	if (s->client_ended && !x->request.body.ended && stream_received(&s->stream)->len == 0) {
 		x->request.body.ended = true;
-		tcp_shutdown(p->config.tcp, u->connection);
+		stream_shutdown(p, &u->stream);
 	}
-	if (u->ended && !x->response.body.ended && tcp_received(u->connection)->len == 0) {
+	if (u->ended && !x->response.body.ended && stream_received(&u->stream)->len == 0) {
 		x->response.body.ended = true;
-		tcp_shutdown(p->config.tcp, s->connection);
+		stream_shutdown(p, &s->stream);
 	}
 }
 

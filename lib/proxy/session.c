@@ -6,6 +6,8 @@
 
 #define PIPELINED_PER_TURN 16 /* requests of one client, so that others have their turn */
 
+static void session_bytes(struct proxy *p, struct session *s, uint32_t events);
+
 /* The end of a session. */
 
 static void
@@ -14,11 +16,11 @@ session_end(struct proxy *p, struct session *s, bool reset)
 	CHECK(s->exchange == NULL && s->state != SESSION_CLOSED);
 	s->state = SESSION_CLOSED;
 	p->config.service->closed(p->config.service_arg, &s->info);
-	tcp_set_user(s->connection, NULL);
+	tcp_set_user(s->stream.tcp, NULL);
 	if (reset)
-		tcp_abort(p->config.tcp, s->connection);
+		stream_abort(p, &s->stream);
 	else
-		tcp_close(p->config.tcp, s->connection, PROXY_LINGER_MS);
+		stream_close(p, &s->stream, PROXY_LINGER_MS);
 	head_free(&s->head);
 	proxy_give_session(p, s);
 }
@@ -42,6 +44,8 @@ deadline_of(const struct session *s)
 {
 	uint32_t idle = s->active_ms + s->settings.idle_timeout_ms;
 
+	if (s->state == SESSION_HANDSHAKE)
+		return s->head_ms + PROXY_HANDSHAKE_MS;
 	if (s->state == SESSION_HEAD)
 		return earlier(idle, s->head_ms + s->settings.header_timeout_ms);
 	if (s->state == SESSION_DISCARD && s->rest == PROXY_REST_ALL)
@@ -110,12 +114,12 @@ next_request(struct proxy *p, struct session *s)
 static void
 discard(struct proxy *p, struct session *s)
 {
-	uint32_t n = tcp_received(s->connection)->len;
+	uint32_t n = stream_received(&s->stream)->len;
 
 	if (n > s->rest)
 		n = s->rest;
 	if (n > 0)
-		tcp_take(p->config.tcp, s->connection, NULL, n);
+		stream_take(p, &s->stream, NULL, n);
 	if (s->rest != PROXY_REST_ALL)
 		s->rest -= n;
 	if (s->rest == 0)
@@ -135,7 +139,7 @@ begin_discard(struct proxy *p, struct session *s, uint32_t rest)
 	s->rest = rest;
 	s->head_ms = s->active_ms = p->now_ms;
 	if (rest == PROXY_REST_ALL)
-		tcp_shutdown(p->config.tcp, s->connection);
+		stream_shutdown(p, &s->stream);
 	arm(p, s);
 	discard(p, s);
 }
@@ -152,7 +156,7 @@ exchange_complete(struct proxy *p, struct session *s)
 		next_request(p, s);
 	else if (!s->close_after && rest <= PROXY_DISCARD_BYTES)
 		begin_discard(p, s, (uint32_t)rest);
-	else if (rest > 0 || !chain_is_empty(tcp_received(s->connection)))
+	else if (rest > 0 || !chain_is_empty(stream_received(&s->stream)))
 		begin_discard(p, s, PROXY_REST_ALL);
 	else
 		session_end(p, s, false);
@@ -183,7 +187,7 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	x->answer_begun = true;
 	x->x.record.sent_bytes += bytes.len;
 	if (!chain_is_empty(&bytes))
-		tcp_send(p->config.tcp, s->connection, &bytes);
+		stream_send(p, &s->stream, &bytes);
 	exchange_complete(p, s);
 }
 
@@ -259,7 +263,7 @@ continue_request(struct proxy *p, struct session *s)
 	struct chain bytes = {0};
 
 	if (chain_append(p->config.pool, &bytes, NULL, (const uint8_t *)text, sizeof(text) - 1, 0))
-		tcp_send(p->config.tcp, s->connection, &bytes);
+		stream_send(p, &s->stream, &bytes);
 }
 
 /* From here on the pace of the body is measured. */
@@ -294,7 +298,7 @@ begin_request(struct proxy *p, struct session *s)
 
 	if (x == NULL)
 		return;
-	if (!tcp_take(p->config.tcp, s->connection, &head, head_request_len(p))) {
+	if (!stream_take(p, &s->stream, &head, head_request_len(p))) {
 		cut(p, s, PROXY_ERROR_RESOURCES);
 		return;
 	}
@@ -318,7 +322,7 @@ begin_request(struct proxy *p, struct session *s)
 static void
 read_head(struct proxy *p, struct session *s)
 {
-	const struct chain *in = tcp_received(s->connection);
+	const struct chain *in = stream_received(&s->stream);
 	uint8_t error;
 
 	if (in->len == 0) {
@@ -327,7 +331,7 @@ read_head(struct proxy *p, struct session *s)
 		return;
 	}
 	/* Who asks and doesn't read the answers: TCP_EVENT_WRITABLE goes on. */
-	if (s->state == SESSION_IDLE && tcp_queued(s->connection) >= PROXY_RELAY_BYTES)
+	if (s->state == SESSION_IDLE && stream_queued(&s->stream) >= PROXY_RELAY_BYTES)
 		return;
 	if (s->state == SESSION_IDLE) {
 		s->state = SESSION_HEAD;
@@ -350,6 +354,39 @@ read_head(struct proxy *p, struct session *s)
 	}
 }
 
+/* TLS. */
+
+static void
+handshake_over(struct proxy *p, const struct session *s)
+{
+	p->config.service->negotiated(p->config.service_arg, &s->info);
+}
+
+static void
+handshake_failed(struct proxy *p, struct session *s)
+{
+	handshake_over(p, s);
+	session_end(p, s, false);
+}
+
+static void
+session_handshake(struct proxy_side *side, bool done)
+{
+	struct session *s = (struct session *)side;
+	struct proxy *p = s->proxy;
+
+	if (!done) {
+		handshake_failed(p, s);
+		return;
+	}
+	handshake_over(p, s);
+	s->state = SESSION_IDLE;
+	s->active_ms = p->now_ms;
+	arm(p, s);
+	/* What follows the handshake may have come with it. */
+	session_bytes(p, s, 0);
+}
+
 /* Time. */
 
 /* Whether it is the client alone that keeps a request from going on: weir and the target take it.
@@ -362,10 +399,10 @@ client_owes(const struct session *s)
 	struct tcp_info info;
 
 	if (x->request.body.ended || u == NULL || u->state != UPSTREAM_BUSY ||
-	    tcp_queued(u->connection) >= PROXY_RELAY_BYTES ||
-	    !chain_is_empty(tcp_received(s->connection)))
+	    stream_queued(&u->stream) >= PROXY_RELAY_BYTES ||
+	    !chain_is_empty(stream_received(&s->stream)))
 		return false;
-	tcp_info(s->connection, &info);
+	tcp_info(s->stream.tcp, &info);
 	return info.receive_window >= info.mss;
 }
 
@@ -375,7 +412,7 @@ keep_pace(const struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
 	bool held = x->upstream == NULL || x->upstream->state != UPSTREAM_BUSY ||
-		    !chain_is_empty(tcp_received(s->connection));
+		    !chain_is_empty(stream_received(&s->stream));
 
 	if (held || x->held)
 		begin_pace(p, x);
@@ -403,7 +440,7 @@ exchange_timeout(struct proxy *p, struct session *s)
 	bool begun = s->exchange->answer_begun, client = client_owes(s);
 
 	s->close_after = true;
-	if (begun && (client || tcp_queued(s->connection) > 0))
+	if (begun && (client || stream_queued(&s->stream) > 0))
 		session_fail(p, s, PROXY_ERROR_CLIENT_TIMEOUT);
 	else
 		session_fail(p, s,
@@ -416,6 +453,9 @@ session_timeout(struct proxy *p, struct session *s)
 	struct exchange *x = s->exchange;
 
 	switch ((enum session_state)s->state) {
+	case SESSION_HANDSHAKE:
+		handshake_failed(p, s);
+		break;
 	case SESSION_IDLE:
 	case SESSION_DISCARD:
 		session_end(p, s, false);
@@ -471,6 +511,8 @@ session_run(struct proxy *p, struct session *s)
 	do {
 		s->again = false;
 		switch ((enum session_state)s->state) {
+		case SESSION_HANDSHAKE:
+			break;
 		case SESSION_IDLE:
 		case SESSION_HEAD:
 			if (requests++ < PIPELINED_PER_TURN)
@@ -509,7 +551,7 @@ static void
 client_gone(struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
-	bool memory = tcp_close_reason(s->connection) == TCP_CLOSE_MEMORY;
+	bool memory = tcp_close_reason(s->stream.tcp) == TCP_CLOSE_MEMORY;
 
 	if (x != NULL) {
 		if (x->x.record.elb_status == 0 && !memory)
@@ -517,7 +559,20 @@ client_gone(struct proxy *p, struct session *s)
 		note_failure(x, memory ? PROXY_ERROR_RESOURCES : PROXY_ERROR_CLIENT_CLOSED);
 		exchange_end(p, x, false);
 	}
-	session_end(p, s, true);
+	/* A TLS alert may be on its way. */
+	session_end(p, s, s->stream.tls == NULL);
+}
+
+static void
+session_bytes(struct proxy *p, struct session *s, uint32_t events)
+{
+	events = stream_events(p, &s->stream, events);
+	s->active_ms = p->now_ms;
+	if ((events & TCP_EVENT_END) != 0)
+		s->client_ended = true;
+	session_run(p, s);
+	if ((events & STREAM_EVENT_FAILED) != 0 && s->state != SESSION_CLOSED)
+		client_gone(p, s);
 }
 
 static void
@@ -527,14 +582,32 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 	struct proxy *p = s->proxy;
 
 	(void)connection;
-	if ((events & TCP_EVENT_CLOSED) != 0) {
+	if (s->state == SESSION_HANDSHAKE && (events & (TCP_EVENT_CLOSED | TCP_EVENT_END)) != 0)
+		handshake_failed(p, s);
+	else if (s->state == SESSION_HANDSHAKE)
+		stream_want_handshake(p, &s->stream);
+	else if ((events & TCP_EVENT_CLOSED) != 0)
 		client_gone(p, s);
-		return;
+	else
+		session_bytes(p, s, events);
+}
+
+/* @return  false without memory. */
+static bool
+begin_tls(struct proxy *p, struct session *s)
+{
+	struct tls *tls = tls_accept(s->settings.tls, p->config.pool);
+
+	if (tls == NULL)
+		return false;
+	if (!stream_begin_tls(p, &s->stream, &s->side, tls)) {
+		tls_free(tls);
+		return false;
 	}
-	s->active_ms = p->now_ms;
-	if ((events & TCP_EVENT_END) != 0)
-		s->client_ended = true;
-	session_run(p, s);
+	s->info.tls = tls;
+	s->state = SESSION_HANDSHAKE;
+	s->head_ms = p->now_ms;
+	return true;
 }
 
 bool
@@ -553,14 +626,20 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 		p->config.service->rejected(p->config.service_arg, &info);
 		return false;
 	}
-	s->side.on_event = session_event;
-	s->connection = connection;
+	s->side = (struct proxy_side){.on_event = session_event, .on_handshake = session_handshake};
+	s->stream.tcp = connection;
 	s->info = info;
 	if (!p->config.service->accepted(p->config.service_arg, &s->info, &s->settings)) {
 		proxy_give_session(p, s);
 		return false;
 	}
 	s->active_ms = p->now_ms;
+	s->state = SESSION_IDLE;
+	if (s->settings.tls != NULL && !begin_tls(p, s)) {
+		p->config.service->closed(p->config.service_arg, &s->info);
+		proxy_give_session(p, s);
+		return false;
+	}
 	tcp_set_user(connection, s);
 	arm(p, s);
 	return true;

@@ -36,7 +36,7 @@ pool_take(struct proxy *p, uint32_t target)
 	 * Of an older target of this index: closed when their time is over.  Those whose end, or
 	 * bytes that nobody asked for, have come: closed by their event, later in this turn.
 	 */
-	while (u != NULL && (u->target != target || !tcp_is_quiet(u->connection)))
+	while (u != NULL && (u->target != target || !stream_is_quiet(&u->stream)))
 		u = u->next;
 	if (u == NULL)
 		return NULL;
@@ -53,11 +53,11 @@ upstream_end(struct proxy *p, struct upstream *u, bool reset)
 	if (u->state == UPSTREAM_IDLE)
 		pool_remove(p, u);
 	u->state = UPSTREAM_CLOSED;
-	tcp_set_user(u->connection, NULL);
+	tcp_set_user(u->stream.tcp, NULL);
 	if (reset)
-		tcp_abort(p->config.tcp, u->connection);
+		stream_abort(p, &u->stream);
 	else
-		tcp_close(p->config.tcp, u->connection, 0);
+		stream_close(p, &u->stream, 0);
 	p->config.ops.disconnected(p->config.ops_arg, u->target);
 	head_free(&u->head);
 	proxy_give_upstream(p, u);
@@ -75,7 +75,7 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 {
 	u->exchange->upstream = NULL;
 	u->exchange = NULL;
-	if (!reuse || u->state != UPSTREAM_BUSY || !tcp_is_quiet(u->connection) ||
+	if (!reuse || u->state != UPSTREAM_BUSY || !stream_is_quiet(&u->stream) ||
 	    !p->config.ops.may_reuse(p->config.ops_arg, u->target)) {
 		upstream_end(p, u, true);
 		return;
@@ -104,6 +104,8 @@ upstream_sweep(struct proxy *p, struct upstream *u)
 
 static void upstream_event(struct proxy_side *side, struct tcp_connection *connection,
 			   uint32_t events);
+static void upstream_handshake(struct proxy_side *side, bool done);
+static void upstream_bytes(struct proxy *p, struct upstream *u, uint32_t events);
 
 static void
 send_request(struct proxy *p, struct upstream *u)
@@ -119,7 +121,7 @@ send_request(struct proxy *p, struct upstream *u)
 	}
 	if (x->x.record.sent_us == 0)
 		x->x.record.sent_us = p->now_us;
-	tcp_send(p->config.tcp, u->connection, &bytes);
+	stream_send(p, &u->stream, &bytes);
 }
 
 static void connect_target(struct proxy *p, struct exchange *x, uint32_t target);
@@ -167,6 +169,25 @@ on_connect_timer(struct timer *timer, void *arg)
 	target_failed(p, u, PROXY_ERROR_TARGET_CONNECT_TIMEOUT);
 }
 
+/* @return  false without memory. */
+static bool
+begin_tls(struct proxy *p, struct upstream *u)
+{
+	struct tls_client *client =
+		p->config.ops.tls == NULL ? NULL : p->config.ops.tls(p->config.ops_arg, u->target);
+	struct tls *tls;
+
+	if (client == NULL)
+		return true;
+	tls = tls_connect(client, p->config.pool, NULL);
+	if (tls == NULL)
+		return false;
+	if (stream_begin_tls(p, &u->stream, &u->side, tls))
+		return true;
+	tls_free(tls);
+	return false;
+}
+
 static void
 connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 {
@@ -181,9 +202,10 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
-	u->side.on_event = upstream_event;
-	u->connection = tcp_connect(p->config.tcp, &tuple, &settings, u);
-	if (u->connection == NULL) {
+	u->side =
+		(struct proxy_side){.on_event = upstream_event, .on_handshake = upstream_handshake};
+	u->stream.tcp = tcp_connect(p->config.tcp, &tuple, &settings, u);
+	if (u->stream.tcp == NULL) {
 		p->config.ops.release(p->config.ops_arg, &tuple);
 		proxy_give_upstream(p, u);
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
@@ -192,6 +214,11 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 	p->config.ops.connected(p->config.ops_arg, target);
 	u->target = target;
 	u->state = UPSTREAM_CONNECTING;
+	if (!begin_tls(p, u)) {
+		upstream_end(p, u, true);
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
+		return;
+	}
 	u->exchange = x;
 	x->upstream = u;
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_CONNECT_TIMEOUT_MS,
@@ -222,7 +249,7 @@ begin_response(struct proxy *p, struct upstream *u)
 	struct session *s = x->session;
 	struct chain head = {0}, bytes = {0}; /* the response's strings lie in `head` */
 	enum proxy_error error = PROXY_ERROR_RESOURCES;
-	bool sound = tcp_take(p->config.tcp, u->connection, &head, head_response_len(p)) &&
+	bool sound = stream_take(p, &u->stream, &head, head_response_len(p)) &&
 		     head_write_response(p, x, &bytes, &error);
 
 	chain_free(p->config.pool, &head);
@@ -239,7 +266,7 @@ begin_response(struct proxy *p, struct upstream *u)
 	x->x.record.answered_us = p->now_us;
 	x->x.record.sent_bytes += bytes.len;
 	if (!chain_is_empty(&bytes))
-		tcp_send(p->config.tcp, s->connection, &bytes);
+		stream_send(p, &s->stream, &bytes);
 }
 
 /* @return  whether the head of the final response has been read. */
@@ -251,7 +278,7 @@ upstream_read_head(struct proxy *p, struct upstream *u)
 	const struct chain *in;
 
 	while (!x->answer_begun) {
-		in = tcp_received(u->connection);
+		in = stream_received(&u->stream);
 		if (in->len == 0)
 			return false;
 		u->got_bytes = true;
@@ -285,7 +312,7 @@ static void
 upstream_gone(struct proxy *p, struct upstream *u, bool connected)
 {
 	struct exchange *x = u->exchange;
-	enum tcp_close_reason reason = tcp_close_reason(u->connection);
+	enum tcp_close_reason reason = tcp_close_reason(u->stream.tcp);
 
 	if (u->state == UPSTREAM_IDLE) {
 		upstream_end(p, u, true);
@@ -298,7 +325,9 @@ upstream_gone(struct proxy *p, struct upstream *u, bool connected)
 							  : PROXY_ERROR_TARGET_REFUSED);
 		return;
 	}
-	if (!u->got_bytes && !x->answer_begun)
+	if (u->state == UPSTREAM_HANDSHAKE)
+		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
+	else if (!u->got_bytes && !x->answer_begun)
 		target_failed(p, u, error_of(reason));
 	else if (reason == TCP_CLOSE_MEMORY)
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
@@ -306,49 +335,106 @@ upstream_gone(struct proxy *p, struct upstream *u, bool connected)
 		session_fail(p, x->session, PROXY_ERROR_TARGET_CLOSED);
 }
 
+/* The connection is of no more use; what came before still counts. */
 static void
-upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
+upstream_broken(struct proxy *p, struct upstream *u, bool connected)
+{
+	struct exchange *x = u->exchange;
+
+	if (u->state == UPSTREAM_BUSY && !x->x.record.cut && stream_received(&u->stream)->len > 0) {
+		session_run(p, x->session);
+		if (u->state != UPSTREAM_BUSY || u->exchange != x)
+			return;
+	}
+	upstream_gone(p, u, connected);
+}
+
+/* The target takes the request. */
+static void
+upstream_ready(struct proxy *p, struct upstream *u)
+{
+	timer_wheel_cancel(&p->wheel, &u->timer);
+	u->state = UPSTREAM_BUSY;
+	send_request(p, u);
+}
+
+static void
+upstream_handshake(struct proxy_side *side, bool done)
 {
 	struct upstream *u = (struct upstream *)side;
 	struct proxy *p = u->proxy;
 
-	if ((events & TCP_EVENT_CLOSED) != 0) {
-		/* What came before the RST still counts. */
-		if (u->state == UPSTREAM_BUSY && !u->exchange->x.record.cut &&
-		    tcp_received(u->connection)->len > 0) {
-			struct exchange *x = u->exchange;
+	if (!done) {
+		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
+		return;
+	}
+	upstream_ready(p, u);
+	if (u->state == UPSTREAM_BUSY)
+		upstream_bytes(p, u, 0);
+}
 
-			session_run(p, x->session);
-			if (u->state != UPSTREAM_BUSY || u->exchange != x)
-				return;
-		}
-		upstream_gone(p, u, (events & TCP_EVENT_CONNECTED) != 0);
-		return;
-	}
+/* Nothing was asked: bytes or an end mean that it can't be used.  The event alone doesn't: the
+ * answer's last bytes may have been taken earlier in this turn, when the client's side had an event
+ * too.
+ */
+static void
+upstream_idle(struct proxy *p, struct upstream *u, uint32_t events)
+{
+	bool bytes = !chain_is_empty(stream_received(&u->stream));
+
+	if (bytes || (events & (TCP_EVENT_END | STREAM_EVENT_FAILED)) != 0)
+		upstream_end(p, u, bytes);
+}
+
+static void
+upstream_bytes(struct proxy *p, struct upstream *u, uint32_t events)
+{
+	events = stream_events(p, &u->stream, events);
 	if (u->state == UPSTREAM_IDLE) {
-		/*
-		 * Nothing was asked: bytes or an end mean that it can't be used.  The event alone
-		 * doesn't: the answer's last bytes may have been taken earlier in this turn, when
-		 * the client's side had an event too.
-		 */
-		if ((events & TCP_EVENT_END) != 0 || !chain_is_empty(tcp_received(connection)))
-			upstream_end(p, u, !chain_is_empty(tcp_received(connection)));
+		upstream_idle(p, u, events);
 		return;
 	}
-	if ((events & TCP_EVENT_CONNECTED) != 0 && u->state == UPSTREAM_CONNECTING) {
-		timer_wheel_cancel(&p->wheel, &u->timer);
-		u->state = UPSTREAM_BUSY;
-		send_request(p, u);
-		if (u->state != UPSTREAM_BUSY)
-			return;
+	if ((events & STREAM_EVENT_FAILED) != 0) {
+		upstream_broken(p, u, true);
+		return;
 	}
 	if ((events & TCP_EVENT_END) != 0) {
 		u->ended = true;
-		if (tcp_received(u->connection)->len == 0 && !u->got_bytes &&
+		if (stream_received(&u->stream)->len == 0 && !u->got_bytes &&
 		    !u->exchange->answer_begun) {
 			target_failed(p, u, PROXY_ERROR_TARGET_CLOSED);
 			return;
 		}
 	}
 	session_run(p, u->exchange->session);
+}
+
+static void
+upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
+{
+	struct upstream *u = (struct upstream *)side;
+	struct proxy *p = u->proxy;
+	bool connected = (events & TCP_EVENT_CONNECTED) != 0;
+
+	(void)connection;
+	if ((events & TCP_EVENT_CLOSED) != 0) {
+		if (u->state == UPSTREAM_BUSY)
+			stream_events(p, &u->stream, 0);
+		upstream_broken(p, u, connected);
+		return;
+	}
+	if (connected && u->state == UPSTREAM_CONNECTING) {
+		if (u->stream.tls != NULL)
+			u->state = UPSTREAM_HANDSHAKE;
+		else
+			upstream_ready(p, u);
+	}
+	if (u->state == UPSTREAM_CLOSED || u->state == UPSTREAM_CONNECTING)
+		return;
+	if (u->state == UPSTREAM_HANDSHAKE && (events & TCP_EVENT_END) != 0)
+		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
+	else if (u->state == UPSTREAM_HANDSHAKE)
+		stream_want_handshake(p, &u->stream);
+	else
+		upstream_bytes(p, u, events);
 }

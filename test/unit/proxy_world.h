@@ -76,6 +76,13 @@ world_rejected(void *arg, const struct proxy_session_info *session)
 }
 
 static void
+world_negotiated(void *arg, const struct proxy_session_info *session)
+{
+	(void)arg;
+	(void)session;
+}
+
+static void
 world_closed(void *arg, const struct proxy_session_info *session)
 {
 	(void)session;
@@ -158,6 +165,7 @@ world_done(void *arg, const struct proxy_exchange *x)
 
 static const struct proxy_service world_service = {.accepted = world_accepted,
 						   .rejected = world_rejected,
+						   .negotiated = world_negotiated,
 						   .closed = world_closed,
 						   .decide = world_decide,
 						   .again = world_again,

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proxy_private.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+
+/* TLS of a stream. */
+struct stream_tls {
+	struct tls *tls;
+	struct stream *stream;   /* NULL: over, but still in the queue of handshakes */
+	struct proxy_side *side; /* whose stream it is */
+	struct chain cipher;     /* taken from TCP, not decrypted */
+	struct chain plain;      /* decrypted, not taken */
+	struct chain unsent;     /* not encrypted, for want of buffers */
+	bool waiting;            /* in the queue of handshakes */
+	bool more;               /* TLS has not decrypted all that it could */
+	bool ended;              /* close_notify came */
+	bool shut;               /* nothing more is to be sent */
+	bool failed;
+	struct stream_tls *next; /* free, or in the queue of handshakes */
+};
+
+bool
+stream_pool_create(struct proxy *p)
+{
+	p->stream_tls = calloc(p->config.connections_max, sizeof(*p->stream_tls));
+	p->handshakes_last = &p->handshakes;
+	return p->stream_tls != NULL;
+}
+
+void
+stream_pool_free(struct proxy *p)
+{
+	for (uint32_t i = 0; p->stream_tls != NULL && i < p->stream_tls_used; i++) {
+		struct stream_tls *t = &p->stream_tls[i];
+
+		if (t->tls == NULL)
+			continue;
+		chain_free(p->config.pool, &t->cipher);
+		chain_free(p->config.pool, &t->plain);
+		chain_free(p->config.pool, &t->unsent);
+		tls_free(t->tls);
+	}
+	free(p->stream_tls);
+}
+
+bool
+stream_begin_tls(struct proxy *p, struct stream *s, struct proxy_side *side, struct tls *tls)
+{
+	struct stream_tls *t = p->free_stream_tls;
+
+	if (t != NULL)
+		p->free_stream_tls = t->next;
+	else if (p->stream_tls_used < p->config.connections_max)
+		t = &p->stream_tls[p->stream_tls_used++];
+	else
+		return false;
+	*t = (struct stream_tls){.tls = tls, .stream = s, .side = side};
+	s->tls = t;
+	return true;
+}
+
+const struct tls *
+stream_tls_of(const struct stream *s)
+{
+	return s->tls == NULL ? NULL : s->tls->tls;
+}
+
+static void
+give_tls(struct proxy *p, struct stream_tls *t)
+{
+	t->next = p->free_stream_tls;
+	p->free_stream_tls = t;
+}
+
+/* Of a stream that is over. */
+static void
+end_tls(struct proxy *p, struct stream *s)
+{
+	struct stream_tls *t = s->tls;
+
+	if (t == NULL)
+		return;
+	s->tls = NULL;
+	chain_free(p->config.pool, &t->cipher);
+	chain_free(p->config.pool, &t->plain);
+	chain_free(p->config.pool, &t->unsent);
+	tls_free(t->tls);
+	t->tls = NULL;
+	t->stream = NULL;
+	if (!t->waiting)
+		give_tls(p, t);
+}
+
+/* Handshakes. */
+
+void
+stream_want_handshake(struct proxy *p, struct stream *s)
+{
+	struct stream_tls *t = s->tls;
+
+	if (t->waiting)
+		return;
+	t->waiting = true;
+	t->next = NULL;
+	*p->handshakes_last = t;
+	p->handshakes_last = &t->next;
+}
+
+static struct stream_tls *
+next_handshake(struct proxy *p)
+{
+	struct stream_tls *t = p->handshakes;
+
+	if (t == NULL)
+		return NULL;
+	p->handshakes = t->next;
+	if (p->handshakes == NULL)
+		p->handshakes_last = &p->handshakes;
+	t->waiting = false;
+	return t;
+}
+
+static void
+send_cipher(struct proxy *p, struct stream *s, struct chain *out)
+{
+	if (!chain_is_empty(out))
+		tcp_send(p->config.tcp, s->tcp, out);
+}
+
+/* Everything TCP has, as long as TLS can keep it. */
+static void
+take_cipher(struct proxy *p, struct stream *s)
+{
+	struct stream_tls *t = s->tls;
+
+	tcp_take(p->config.tcp, s->tcp, &t->cipher, tcp_received(s->tcp)->len);
+}
+
+static void
+hold(struct proxy *p, struct stream *s)
+{
+	tcp_hold(p->config.tcp, s->tcp, s->tls->cipher.len + s->tls->plain.len);
+}
+
+bool
+stream_handshakes(struct proxy *p)
+{
+	struct stream_tls *t = next_handshake(p);
+	struct chain out = {0};
+	enum tls_result result;
+	struct stream *s;
+
+	while (t != NULL && t->stream == NULL) {
+		give_tls(p, t);
+		t = next_handshake(p);
+	}
+	if (t == NULL)
+		return false;
+	s = t->stream;
+	take_cipher(p, s);
+	result = tls_handshake(t->tls, &t->cipher, &out);
+	send_cipher(p, s, &out);
+	hold(p, s);
+	if (result == TLS_MORE || result == TLS_WANT_BUFFERS)
+		stream_want_handshake(p, s);
+	else if (result == TLS_DONE || result == TLS_FAILED)
+		t->side->on_handshake(t->side, result == TLS_DONE);
+	return true;
+}
+
+/* Bytes. */
+
+static void
+decrypt(struct proxy *p, struct stream *s)
+{
+	struct stream_tls *t = s->tls;
+	struct chain out = {0};
+
+	if (t->failed || t->ended || t->plain.len >= STREAM_PLAIN_MAX)
+		return;
+	take_cipher(p, s);
+	switch (tls_read(t->tls, &t->cipher, &t->plain, STREAM_PLAIN_MAX - t->plain.len, &out)) {
+	case TLS_MORE:
+	case TLS_WANT_BUFFERS:
+		t->more = true;
+		break;
+	case TLS_CLOSED:
+		t->more = false;
+		t->ended = true;
+		break;
+	case TLS_FAILED:
+		t->failed = true;
+		break;
+	case TLS_DONE:
+	case TLS_WANT_INPUT:
+		t->more = false;
+		break;
+	}
+	send_cipher(p, s, &out);
+	hold(p, s);
+}
+
+static void
+encrypt(struct proxy *p, struct stream *s)
+{
+	struct stream_tls *t = s->tls;
+	struct chain out = {0};
+
+	if (t->failed || chain_is_empty(&t->unsent))
+		return;
+	if (tls_write(t->tls, &t->unsent, &out, UINT32_MAX, p->now_ms) == TLS_FAILED) {
+		t->failed = true;
+		chain_free(p->config.pool, &t->unsent);
+	}
+	send_cipher(p, s, &out);
+}
+
+static void
+shut(struct proxy *p, struct stream *s)
+{
+	struct stream_tls *t = s->tls;
+	struct chain out = {0};
+
+	if (!chain_is_empty(&t->unsent))
+		return;
+	if (tls_is_finished(t->tls) && !t->failed)
+		tls_shutdown(t->tls, &out);
+	send_cipher(p, s, &out);
+	tcp_shutdown(p->config.tcp, s->tcp);
+}
+
+uint32_t
+stream_events(struct proxy *p, struct stream *s, uint32_t events)
+{
+	struct stream_tls *t = s->tls;
+
+	if (t == NULL || !tls_is_finished(t->tls))
+		return events;
+	if (!chain_is_empty(&t->unsent)) {
+		encrypt(p, s);
+		if (t->shut)
+			shut(p, s);
+	}
+	decrypt(p, s);
+	if (t->failed)
+		return events | STREAM_EVENT_FAILED;
+	/* FIN alone may be an attacker's: what it cuts is not whole. */
+	if ((events & TCP_EVENT_END) != 0 && !t->ended)
+		return (events & ~(uint32_t)TCP_EVENT_END) | STREAM_EVENT_FAILED;
+	return t->ended ? events | TCP_EVENT_END : events;
+}
+
+const struct chain *
+stream_received(const struct stream *s)
+{
+	return s->tls == NULL ? tcp_received(s->tcp) : &s->tls->plain;
+}
+
+bool
+stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
+{
+	struct stream_tls *t = s->tls;
+
+	s->taken += len;
+	if (likely(t == NULL))
+		return tcp_take(p->config.tcp, s->tcp, to, len);
+	if (to == NULL)
+		chain_consume(p->config.pool, &t->plain, len);
+	else if (!chain_move(p->config.pool, to, &t->plain, len))
+		return false;
+	if (chain_is_empty(&t->plain) && (t->more || !chain_is_empty(tcp_received(s->tcp))))
+		decrypt(p, s);
+	else
+		hold(p, s);
+	return true;
+}
+
+void
+stream_send(struct proxy *p, struct stream *s, struct chain *bytes)
+{
+	if (likely(s->tls == NULL)) {
+		tcp_send(p->config.tcp, s->tcp, bytes);
+		return;
+	}
+	if (s->tls->shut || s->tls->failed) {
+		chain_free(p->config.pool, bytes);
+		return;
+	}
+	chain_move_all(&s->tls->unsent, bytes);
+	encrypt(p, s);
+}
+
+uint32_t
+stream_queued(const struct stream *s)
+{
+	return tcp_queued(s->tcp) + (s->tls == NULL ? 0 : s->tls->unsent.len);
+}
+
+void
+stream_shutdown(struct proxy *p, struct stream *s)
+{
+	if (s->tls == NULL) {
+		tcp_shutdown(p->config.tcp, s->tcp);
+		return;
+	}
+	if (s->tls->shut)
+		return;
+	s->tls->shut = true;
+	shut(p, s);
+}
+
+bool
+stream_is_quiet(const struct stream *s)
+{
+	const struct stream_tls *t = s->tls;
+
+	if (!tcp_is_quiet(s->tcp))
+		return false;
+	return t == NULL || (!t->failed && !t->ended && !t->shut && chain_is_empty(&t->plain) &&
+			     chain_is_empty(&t->unsent) && tls_pending(t->tls) == 0);
+}
+
+void
+stream_close(struct proxy *p, struct stream *s, uint32_t linger_ms)
+{
+	if (s->tls != NULL && !chain_is_empty(&s->tls->unsent)) {
+		stream_abort(p, s);
+		return;
+	}
+	if (s->tls != NULL && tcp_close_reason(s->tcp) == TCP_CLOSE_NONE)
+		stream_shutdown(p, s);
+	end_tls(p, s);
+	tcp_close(p->config.tcp, s->tcp, linger_ms);
+}
+
+void
+stream_abort(struct proxy *p, struct stream *s)
+{
+	end_tls(p, s);
+	tcp_abort(p->config.tcp, s->tcp);
+}

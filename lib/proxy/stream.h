@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the proxy: bytes to and from a peer, over a TCP connection alone or with TLS in it.
+ *
+ * Who reads and writes a stream needn't know which: events, bytes in order, a send queue, an end.
+ * What TLS holds beside TCP (ciphertext of records that have not come whole, plaintext that nobody
+ * has taken) is bounded, counts as the connection's and closes its window.
+ *
+ * Handshakes cost thousands of times what a packet does, so a worker makes one step of one of them
+ * per turn, first come, first served; see stream_handshakes().
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chain.h"
+#include "tcp.h"
+#include "tls.h"
+
+struct proxy;
+struct proxy_side;
+struct stream_tls;
+
+#define STREAM_PLAIN_MAX 131072u /* decrypted and not taken; more than a head and a record */
+
+/* Beside TCP's events. */
+#define STREAM_EVENT_FAILED (1u << 16) /* TLS has failed; an alert may be on its way */
+
+struct stream {
+	struct tcp_connection *tcp;
+	struct stream_tls *tls; /* NULL: TCP alone */
+	uint64_t taken;         /* bytes, by stream_take() */
+};
+
+/** Speak TLS from now on, as `tls`, which becomes the stream's. @return false: no object free. */
+bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
+		      struct tls *tls);
+
+/** NULL: TCP alone. */
+const struct tls *stream_tls_of(const struct stream *stream);
+
+/** There is something to do for the handshake of this stream. */
+void stream_want_handshake(struct proxy *proxy, struct stream *stream);
+
+/**
+ * Make the next step of the next handshake; calls its side's on_handshake().
+ * @return  whether there was one.
+ */
+bool stream_handshakes(struct proxy *proxy);
+
+/** What TCP's events mean for who reads and writes bytes; decrypts what has come. */
+uint32_t stream_events(struct proxy *proxy, struct stream *stream, uint32_t events);
+
+/** Bytes in order, not taken yet. */
+const struct chain *stream_received(const struct stream *stream);
+
+/** See tcp_take(). */
+bool stream_take(struct proxy *proxy, struct stream *stream, struct chain *to, uint32_t len);
+
+/** See tcp_send(). */
+void stream_send(struct proxy *proxy, struct stream *stream, struct chain *bytes);
+uint32_t stream_queued(const struct stream *stream);
+
+/** No more bytes from here: close_notify and FIN. */
+void stream_shutdown(struct proxy *proxy, struct stream *stream);
+
+/** Established, ended by neither side, and nothing has come that was not taken. */
+bool stream_is_quiet(const struct stream *stream);
+
+/** See tcp_close() and tcp_abort(); the stream is no more. */
+void stream_close(struct proxy *proxy, struct stream *stream, uint32_t linger_ms);
+void stream_abort(struct proxy *proxy, struct stream *stream);
+
+#endif
