@@ -1,385 +1,416 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tls.h"
+#include <openssl/err.h>
 
-struct tls_server *
-tls_server_create(const struct tls_server_settings *settings, char *why, size_t why_len)
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "tls_private.h"
+
+#define RECORD_PAYLOAD_MAX 16384u
+#define SMALL_PAYLOAD      1300u  /* with what is around it, one segment */
+#define SMALL_BYTES        65536u /* that begin in small records */
+#define SILENCE_MS         1000u
+#define PAYLOAD_MIN        512u /* no shorter record for want of room, if there is more to send */
+
+#define ALERT_UNEXPECTED_MESSAGE 10
+#define ALERT_PROTOCOL_VERSION   70
+
+static struct tls *
+create(SSL *ssl, struct chain_pool *pool)
 {
-	(void)settings;
-	(void)why;
-	(void)why_len;
+	struct tls *tls = ssl != NULL ? calloc(1, sizeof(*tls)) : NULL;
+
+	if (tls == NULL) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	tls->ssl = ssl;
+	tls->pool = pool;
+	tls->alert_sent = tls->alert_received = -1;
+	tls->small_left = SMALL_BYTES;
+	SSL_set_app_data(ssl, tls);
+	tls_watch(tls);
+	if (tls_bio_attach(tls))
+		return tls;
+	SSL_free(ssl);
+	free(tls);
 	return NULL;
-}
-
-void
-tls_server_get(struct tls_server *server)
-{
-	(void)server;
-}
-
-void
-tls_server_put(struct tls_server *server)
-{
-	(void)server;
-}
-
-struct tls_client *
-tls_client_create(const struct tls_client_settings *settings, char *why, size_t why_len)
-{
-	(void)settings;
-	(void)why;
-	(void)why_len;
-	return NULL;
-}
-
-void
-tls_client_get(struct tls_client *client)
-{
-	(void)client;
-}
-
-void
-tls_client_put(struct tls_client *client)
-{
-	(void)client;
 }
 
 struct tls *
 tls_accept(struct tls_server *server, struct chain_pool *pool)
 {
-	(void)server;
-	(void)pool;
-	return NULL;
+	struct tls *tls = create(tls_server_begin(server), pool);
+
+	ERR_clear_error();
+	if (tls == NULL)
+		return NULL;
+	tls_server_get(server);
+	tls->server = server;
+	SSL_set_accept_state(tls->ssl);
+	return tls;
 }
 
 struct tls *
 tls_connect(struct tls_client *client, struct chain_pool *pool, const char *server_name,
 	    const struct tls_session *resume)
 {
-	(void)client;
-	(void)pool;
-	(void)server_name;
-	(void)resume;
+	struct tls *tls = create(tls_client_begin(client), pool);
+	SSL_SESSION *session = (SSL_SESSION *)(uintptr_t)resume;
+
+	ERR_clear_error();
+	if (tls == NULL)
+		return NULL;
+	tls_client_get(client);
+	tls->client = client;
+	tls->began = true;
+	SSL_set_connect_state(tls->ssl);
+	if ((server_name == NULL || SSL_set_tlsext_host_name(tls->ssl, server_name) == 1) &&
+	    (session == NULL || SSL_set_session(tls->ssl, session) == 1))
+		return tls;
+	ERR_clear_error();
+	tls_free(tls);
 	return NULL;
 }
 
 void
 tls_free(struct tls *tls)
 {
-	(void)tls;
+	if (tls == NULL)
+		return;
+	/* A session that wasn't closed stays good: what ended the connection may be the network. */
+	SSL_set_quiet_shutdown(tls->ssl, 1);
+	SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(tls->ssl);
+	X509_free(tls->leaf);
+	SSL_SESSION_free(tls->session);
+	tls_server_put(tls->server);
+	tls_client_put(tls->client);
+	free(tls->sni);
+	free(tls->alpn_offered);
+	free(tls);
 }
 
 void
 tls_belong(struct tls *tls, struct chain_pool *pool)
 {
-	(void)tls;
-	(void)pool;
+	tls->pool = pool;
+}
+
+static void
+begin(struct tls *tls, struct chain *in, struct chain *out)
+{
+	ERR_clear_error();
+	tls->in = in;
+	tls->out = out;
+	tls->room = 0;
+	tls->starved = false;
+}
+
+static enum tls_result
+end(struct tls *tls, enum tls_result result)
+{
+	tls->in = tls->out = NULL;
+	tls->exposed = 0;
+	return result;
+}
+
+static enum tls_result
+fail(struct tls *tls, enum tls_failure failure)
+{
+	tls->failure = (uint8_t)failure;
+	return TLS_FAILED;
+}
+
+/* Only while nothing of what we send is encrypted; libssl can't be asked for an alert. */
+static void
+write_plain_alert(struct tls *tls, uint8_t description)
+{
+	const uint8_t alert[] = {SSL3_RT_ALERT, 3, 1, 0, 2, SSL3_AL_FATAL, description};
+
+	if (tls->encrypted)
+		return;
+	tls_bio_append(tls, alert, sizeof(alert));
+	tls->alert_sent = description;
+}
+
+/* What libssl's word about a call that did nothing means. */
+static enum tls_result
+result_of(struct tls *tls, int returned)
+{
+	switch (SSL_get_error(tls->ssl, returned)) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANT_INPUT;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANT_BUFFERS;
+	case SSL_ERROR_ZERO_RETURN:
+		return TLS_CLOSED;
+	default:
+		return fail(tls, tls->flooded ? TLS_FAILURE_FLOOD : tls_failure_of_queue(tls));
+	}
+}
+
+static enum tls_result
+check_limits(struct tls *tls)
+{
+	if (tls->flooded) {
+		write_plain_alert(tls, ALERT_UNEXPECTED_MESSAGE);
+		return fail(tls, TLS_FAILURE_FLOOD);
+	}
+	if (!tls->finished && tls->handshake_bytes > TLS_HANDSHAKE_MAX) {
+		write_plain_alert(tls, ALERT_UNEXPECTED_MESSAGE);
+		return fail(tls, TLS_FAILURE_HANDSHAKE_SIZE);
+	}
+	return TLS_DONE;
+}
+
+/* @return  TLS_DONE: a record begins */
+static enum tls_result
+check_first_bytes(struct tls *tls)
+{
+	switch (tls_first_bytes(tls->in)) {
+	case TLS_FIRST_RECORD:
+		tls->began = true;
+		return TLS_DONE;
+	case TLS_FIRST_UNKNOWN:
+		return TLS_WANT_INPUT;
+	case TLS_FIRST_HTTP:
+		return fail(tls, TLS_FAILURE_PLAIN_HTTP);
+	default:
+		write_plain_alert(tls, ALERT_PROTOCOL_VERSION);
+		return fail(tls, TLS_FAILURE_NOT_TLS);
+	}
+}
+
+static enum tls_result
+step(struct tls *tls)
+{
+	enum tls_result result;
+	uint32_t before = tls->out->len;
+	int returned;
+
+	if (!tls->began) {
+		result = check_first_bytes(tls);
+		if (result != TLS_DONE)
+			return result;
+	}
+	tls->exposed = tls_whole_records(tls->in, TLS_STEP_RECORDS);
+	returned = SSL_do_handshake(tls->ssl);
+	/* A server's first flight ends encrypted in TLS 1.3. */
+	tls->encrypted |= tls->server != NULL && tls->out->len > before;
+	if (returned == 1) {
+		tls->finished = tls->encrypted = true;
+		return check_limits(tls);
+	}
+	result = result_of(tls, returned);
+	if (result == TLS_FAILED)
+		return result;
+	if (check_limits(tls) == TLS_FAILED)
+		return TLS_FAILED;
+	if (result == TLS_WANT_INPUT && tls_whole_records(tls->in, 1) > 0)
+		return TLS_MORE;
+	return result;
 }
 
 enum tls_result
 tls_handshake(struct tls *tls, struct chain *in, struct chain *out)
 {
-	(void)tls;
-	(void)in;
-	(void)out;
-	return TLS_FAILED;
+	if (tls->failure != TLS_FAILURE_NONE)
+		return TLS_FAILED;
+	if (tls->finished)
+		return TLS_DONE;
+	begin(tls, in, out);
+	return end(tls, step(tls));
+}
+
+/* A buffer of the pool that is filled by several reads. */
+struct filling {
+	void *owner;
+	uint8_t *at;
+	uint32_t room;
+};
+
+static bool
+filling_has_room(struct filling *f, struct chain_pool *pool)
+{
+	if (f->room > 0)
+		return true;
+	if (f->owner != NULL)
+		pool->ops.unref(f->owner);
+	f->owner = pool->ops.alloc(pool->ops.arg, &f->at, &f->room);
+	if (f->owner == NULL) {
+		f->room = 0;
+		pool->failures++;
+	}
+	return f->owner != NULL;
+}
+
+/* Read once. @return  TLS_DONE: something was read; else why not */
+static enum tls_result
+read_once(struct tls *tls, struct filling *f, struct chain *plain, uint32_t max)
+{
+	size_t n;
+	int returned;
+
+	/* A span is needed for what is read: once decrypted it can't be put back. */
+	if (tls->pool->free == NULL || !filling_has_room(f, tls->pool))
+		return TLS_WANT_BUFFERS;
+	returned = SSL_read_ex(tls->ssl, f->at, f->room < max ? f->room : max, &n);
+	if (returned != 1)
+		return result_of(tls, returned);
+	CHECK(chain_append_ref(tls->pool, plain, f->owner, f->at, (uint32_t)n,
+			       tls->pool->buffer_charge));
+	f->at += n;
+	f->room -= (uint32_t)n;
+	tls_watch_payload(tls, (uint32_t)n);
+	return TLS_DONE;
+}
+
+static enum tls_result
+read_some(struct tls *tls, struct chain *plain, uint32_t max)
+{
+	struct filling f = {0};
+	uint32_t before = plain->len;
+	enum tls_result result = TLS_DONE;
+
+	while (result == TLS_DONE && plain->len - before < max && !tls->flooded) {
+		if (tls->exposed == 0 && SSL_has_pending(tls->ssl) == 0 &&
+		    SSL_in_init(tls->ssl) == 0)
+			result = TLS_WANT_INPUT;
+		else
+			result = read_once(tls, &f, plain, max - (plain->len - before));
+	}
+	if (f.owner != NULL)
+		tls->pool->ops.unref(f.owner);
+	if (result == TLS_FAILED || check_limits(tls) == TLS_FAILED)
+		return TLS_FAILED;
+	if (result == TLS_DONE)
+		result = TLS_WANT_INPUT;
+	if (result == TLS_WANT_INPUT &&
+	    (SSL_has_pending(tls->ssl) != 0 || tls_whole_records(tls->in, 1) > 0))
+		return TLS_MORE;
+	return result;
 }
 
 enum tls_result
 tls_read(struct tls *tls, struct chain *in, struct chain *plain, uint32_t max, struct chain *out)
 {
-	(void)tls;
-	(void)in;
-	(void)plain;
-	(void)max;
-	(void)out;
-	return TLS_FAILED;
+	enum tls_result result;
+
+	CHECK(tls->finished);
+	if (tls->failure != TLS_FAILURE_NONE)
+		return TLS_FAILED;
+	if (tls->closed_in)
+		return TLS_CLOSED;
+	begin(tls, in, out);
+	tls->exposed = tls_whole_records(in, TLS_READ_RECORDS);
+	result = read_some(tls, plain, max);
+	tls->closed_in = result == TLS_CLOSED;
+	return end(tls, result);
 }
 
 uint32_t
 tls_pending(const struct tls *tls)
 {
-	(void)tls;
-	return 0;
+	return (uint32_t)SSL_pending(tls->ssl);
+}
+
+/* Payload of the next record, 0: it doesn't fit `room`. */
+static uint32_t
+payload_of_record(const struct tls *tls, uint32_t left, uint32_t room)
+{
+	uint32_t n = tls->small_left > 0 ? SMALL_PAYLOAD : RECORD_PAYLOAD_MAX;
+
+	if (n > left)
+		n = left;
+	if (room >= n + TLS_RECORD_OVERHEAD)
+		return n;
+	return room >= PAYLOAD_MIN + TLS_RECORD_OVERHEAD && n > PAYLOAD_MIN
+		       ? room - TLS_RECORD_OVERHEAD
+		       : 0;
+}
+
+static enum tls_result
+write_record(struct tls *tls, struct chain *plain, uint32_t n)
+{
+	uint8_t gathered[RECORD_PAYLOAD_MAX];
+	const uint8_t *from = plain->first->data;
+	size_t written;
+	int returned;
+
+	if (plain->first->len < n) {
+		chain_copy_out(plain, 0, gathered, n);
+		from = gathered;
+	}
+	returned = SSL_write_ex(tls->ssl, from, n, &written);
+	if (returned != 1) {
+		tls->written = n;
+		return result_of(tls, returned);
+	}
+	tls->written = 0;
+	tls->small_left -= tls->small_left < n ? tls->small_left : n;
+	chain_consume(tls->pool, plain, n);
+	return TLS_DONE;
 }
 
 enum tls_result
 tls_write(struct tls *tls, struct chain *plain, struct chain *out, uint32_t max, uint32_t now_ms)
 {
-	(void)tls;
-	(void)plain;
-	(void)out;
-	(void)max;
-	(void)now_ms;
-	return TLS_FAILED;
+	enum tls_result result = TLS_DONE;
+	struct chain none = {0};
+	uint32_t before = out->len;
+
+	CHECK(tls->finished);
+	if (tls->failure != TLS_FAILURE_NONE || tls->closed_out)
+		return TLS_FAILED;
+	if (now_ms - tls->last_write_ms >= SILENCE_MS)
+		tls->small_left = SMALL_BYTES;
+	begin(tls, &none, out);
+	while (result == TLS_DONE && plain->len > 0) {
+		uint32_t grown = out->len - before, n = tls->written;
+
+		if (n == 0)
+			n = payload_of_record(tls, plain->len, grown < max ? max - grown : 0);
+		result = n > 0 ? write_record(tls, plain, n) : TLS_MORE;
+		tls->last_write_ms = now_ms;
+	}
+	return end(tls, result);
 }
 
 enum tls_result
 tls_shutdown(struct tls *tls, struct chain *out)
 {
-	(void)tls;
-	(void)out;
-	return TLS_FAILED;
+	enum tls_result result = TLS_DONE;
+	struct chain none = {0};
+	int returned;
+
+	if (tls->failure != TLS_FAILURE_NONE)
+		return TLS_FAILED;
+	if (!tls->finished || tls->closed_out)
+		return TLS_DONE;
+	begin(tls, &none, out);
+	returned = SSL_shutdown(tls->ssl);
+	if (returned < 0)
+		result = result_of(tls, returned);
+	tls->closed_out = result == TLS_DONE;
+	return end(tls, result);
 }
 
 enum tls_failure
 tls_failure(const struct tls *tls)
 {
-	(void)tls;
-	return 0;
+	return tls->failure;
 }
 
 int
 tls_alert_sent(const struct tls *tls)
 {
-	(void)tls;
-	return 0;
+	return tls->alert_sent;
 }
 
 int
 tls_alert_received(const struct tls *tls)
 {
-	(void)tls;
-	return 0;
-}
-
-const char *
-tls_failure_name(enum tls_failure failure)
-{
-	(void)failure;
-	return NULL;
-}
-
-const char *
-tls_verify_status(enum tls_failure failure)
-{
-	(void)failure;
-	return NULL;
-}
-
-bool
-tls_is_finished(const struct tls *tls)
-{
-	(void)tls;
-	return 0;
-}
-
-const char *
-tls_protocol(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-const char *
-tls_protocol_nlb(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-const char *
-tls_cipher(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-const char *
-tls_key_exchange(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-bool
-tls_is_resumed(const struct tls *tls)
-{
-	(void)tls;
-	return 0;
-}
-
-const char *
-tls_sni(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-const char *
-tls_alpn(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-uint32_t
-tls_alpn_offered(const struct tls *tls, char *out, uint32_t size)
-{
-	(void)tls;
-	(void)out;
-	(void)size;
-	return 0;
-}
-
-const struct tls_credentials *
-tls_chosen(const struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-bool
-tls_peer(const struct tls *tls, struct tls_peer *peer)
-{
-	(void)tls;
-	(void)peer;
-	return 0;
-}
-
-uint32_t
-tls_peer_pem(const struct tls *tls, bool chain, char *out, uint32_t size)
-{
-	(void)tls;
-	(void)chain;
-	(void)out;
-	(void)size;
-	return 0;
-}
-
-struct tls_session *
-tls_session_take(struct tls *tls)
-{
-	(void)tls;
-	return NULL;
-}
-
-void
-tls_session_free(struct tls_session *session)
-{
-	(void)session;
-}
-
-struct tls_credentials *
-tls_credentials_load(const char *name, const char *certificate_path, const char *chain_path,
-		     const char *key_path, char *why, size_t why_len)
-{
-	(void)name;
-	(void)certificate_path;
-	(void)chain_path;
-	(void)key_path;
-	(void)why;
-	(void)why_len;
-	return NULL;
-}
-
-void
-tls_credentials_get(struct tls_credentials *credentials)
-{
-	(void)credentials;
-}
-
-void
-tls_credentials_put(struct tls_credentials *credentials)
-{
-	(void)credentials;
-}
-
-const struct tls_credentials_info *
-tls_credentials_info(const struct tls_credentials *credentials)
-{
-	(void)credentials;
-	return NULL;
-}
-
-const struct tls_policy *
-tls_policy_find(const char *name, bool pq_fallback, char *why, size_t why_len)
-{
-	(void)name;
-	(void)pq_fallback;
-	(void)why;
-	(void)why_len;
-	return NULL;
-}
-
-const struct tls_policy *
-tls_policy_at(uint32_t i)
-{
-	(void)i;
-	return NULL;
-}
-
-const struct tls_policy *
-tls_policy_of_targets(const struct tls_policy *listener)
-{
-	(void)listener;
-	return NULL;
-}
-
-struct tls_tickets *
-tls_tickets_create(const struct secret *secret, const char *identity, uint32_t period_s,
-		   uint64_t wall_s)
-{
-	(void)secret;
-	(void)identity;
-	(void)period_s;
-	(void)wall_s;
-	return NULL;
-}
-
-void
-tls_tickets_get(struct tls_tickets *tickets)
-{
-	(void)tickets;
-}
-
-void
-tls_tickets_put(struct tls_tickets *tickets)
-{
-	(void)tickets;
-}
-
-void
-tls_tickets_turn(struct tls_tickets *tickets, uint64_t wall_s)
-{
-	(void)tickets;
-	(void)wall_s;
-}
-
-struct tls_trust *
-tls_trust_load(const char *name, const char *bundle_path, const char *const *crl_paths,
-	       uint32_t crls_n, char *why, size_t why_len)
-{
-	(void)name;
-	(void)bundle_path;
-	(void)crl_paths;
-	(void)crls_n;
-	(void)why;
-	(void)why_len;
-	return NULL;
-}
-
-void
-tls_trust_get(struct tls_trust *trust)
-{
-	(void)trust;
-}
-
-void
-tls_trust_put(struct tls_trust *trust)
-{
-	(void)trust;
-}
-
-const char *
-tls_trust_name(const struct tls_trust *trust)
-{
-	(void)trust;
-	return NULL;
-}
-
-const uint8_t *
-tls_trust_sha256(const struct tls_trust *trust)
-{
-	(void)trust;
-	return NULL;
+	return tls->alert_received;
 }

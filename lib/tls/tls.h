@@ -31,7 +31,8 @@
 #include "tls_trust.h"
 
 #define TLS_RECORD_MAX      (5u + 16384u + 2048u)
-#define TLS_STEP_RECORDS    32u
+#define TLS_STEP_RECORDS    32u     /* of a handshake, per call */
+#define TLS_READ_RECORDS    256u    /* per tls_read() */
 #define TLS_HANDSHAKE_MAX   131072u /* bytes of a handshake, from the peer */
 #define TLS_CREDENTIALS_MAX 26u     /* of a server: ELB's default and 25 more */
 #define TLS_ALPN_MAX        8u
