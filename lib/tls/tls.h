@@ -13,6 +13,9 @@
  * No call does unbounded work: a handshake step takes at most TLS_STEP_RECORDS records, reading and
  * writing stop at limits that the caller gives.
  *
+ * Not there yet, and refused when a server or client is created: mutual TLS, verification of
+ * targets, trust stores.  session_ids_n is not looked at.
+ *
  * After TLS_FAILED nothing but tls_free() and the questions below make sense; `out` then ends with
  * the alert, if there is one to send.  Nothing is ever decrypted to `plain` before the handshake
  * has finished.
