@@ -179,7 +179,7 @@ begin_tls(struct proxy *p, struct upstream *u)
 
 	if (client == NULL)
 		return true;
-	tls = tls_connect(client, p->config.pool, NULL);
+	tls = tls_connect(client, p->config.pool, NULL, NULL);
 	if (tls == NULL)
 		return false;
 	if (stream_begin_tls(p, &u->stream, &u->side, tls))

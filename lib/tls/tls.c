@@ -1,422 +1,416 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tls.h"
-
 #include <openssl/err.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls_credentials_private.h"
+#include "check.h"
 #include "tls_private.h"
 
-#define RECORD_FIRST   1300u /* fits a segment */
-#define RECORD_LONG    16384u
-#define BURST_FIRST    65536u /* bytes in short records */
-#define PAUSE_MS       1000u  /* after which they are short again */
-#define NUISANCES_MAX  32u
-#define NUISANCE_BYTES 16384u /* of plaintext forgive one */
+#define RECORD_PAYLOAD_MAX 16384u
+#define SMALL_PAYLOAD      1300u  /* with what is around it, one segment */
+#define SMALL_BYTES        65536u /* that begin in small records */
+#define SILENCE_MS         1000u
+#define PAYLOAD_MIN        512u /* no shorter record for want of room, if there is more to send */
 
-/* Making and giving back. */
-
-/* Messages that bring nothing must not be had for nothing. */
-static void
-on_message(int is_written, int version, int type, const void *bytes, size_t len, SSL *ssl,
-	   void *arg)
-{
-	struct tls *t = arg;
-
-	(void)version;
-	(void)bytes;
-	(void)ssl;
-	if (is_written)
-		return;
-	if (!t->finished && type == SSL3_RT_HANDSHAKE)
-		t->handshake_bytes += len;
-	else if (type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT ||
-		 type == SSL3_RT_CHANGE_CIPHER_SPEC)
-		t->nuisances++;
-}
-
-static void
-on_info(const SSL *ssl, int where, int value)
-{
-	struct tls *t = SSL_get_app_data(ssl);
-
-	if (where == SSL_CB_WRITE_ALERT && value >> 8 == SSL3_AL_FATAL)
-		t->alert_sent = (int16_t)(value & 0xff);
-	else if (where == SSL_CB_READ_ALERT && (value & 0xff) != SSL_AD_CLOSE_NOTIFY)
-		t->alert_received = (int16_t)(value & 0xff);
-}
+#define ALERT_UNEXPECTED_MESSAGE 10
+#define ALERT_PROTOCOL_VERSION   70
 
 static struct tls *
-make(SSL_CTX *ctx, struct chain_pool *pool)
+create(SSL *ssl, struct chain_pool *pool)
 {
-	struct tls *t = calloc(1, sizeof(*t));
-	BIO *bio;
+	struct tls *tls = ssl != NULL ? calloc(1, sizeof(*tls)) : NULL;
 
-	if (t == NULL)
-		return NULL;
-	t->pool = pool;
-	t->alert_sent = t->alert_received = -1;
-	t->ssl = SSL_new(ctx);
-	bio = t->ssl == NULL ? NULL : tls_bio_new(t);
-	if (bio == NULL) {
-		SSL_free(t->ssl);
-		free(t);
+	if (tls == NULL) {
+		SSL_free(ssl);
 		return NULL;
 	}
-	SSL_set_bio(t->ssl, bio, bio);
-	SSL_set_app_data(t->ssl, t);
-	SSL_set_info_callback(t->ssl, on_info);
-	SSL_set_msg_callback(t->ssl, on_message);
-	SSL_set_msg_callback_arg(t->ssl, t);
-	return t;
+	tls->ssl = ssl;
+	tls->pool = pool;
+	tls->alert_sent = tls->alert_received = -1;
+	tls->small_left = SMALL_BYTES;
+	SSL_set_app_data(ssl, tls);
+	tls_watch(tls);
+	if (tls_bio_attach(tls))
+		return tls;
+	SSL_free(ssl);
+	free(tls);
+	return NULL;
 }
 
 struct tls *
 tls_accept(struct tls_server *server, struct chain_pool *pool)
 {
-	struct tls *t = make(server->ctx, pool);
+	struct tls *tls = create(tls_server_begin(server), pool);
 
-	if (t == NULL)
+	ERR_clear_error();
+	if (tls == NULL)
 		return NULL;
-	t->server = server;
 	tls_server_get(server);
-	SSL_set_accept_state(t->ssl);
-	return t;
+	tls->server = server;
+	SSL_set_accept_state(tls->ssl);
+	return tls;
 }
 
 struct tls *
-tls_connect(struct tls_client *client, struct chain_pool *pool, const char *server_name)
+tls_connect(struct tls_client *client, struct chain_pool *pool, const char *server_name,
+	    const struct tls_session *resume)
 {
-	struct tls *t = make(client->ctx, pool);
+	struct tls *tls = create(tls_client_begin(client), pool);
+	SSL_SESSION *session = (SSL_SESSION *)(uintptr_t)resume;
 
-	if (t == NULL)
+	ERR_clear_error();
+	if (tls == NULL)
 		return NULL;
-	t->client = client;
 	tls_client_get(client);
-	SSL_set_connect_state(t->ssl);
-	if (server_name != NULL && SSL_set_tlsext_host_name(t->ssl, server_name) != 1) {
-		tls_free(t);
-		return NULL;
-	}
-	return t;
+	tls->client = client;
+	tls->began = true;
+	SSL_set_connect_state(tls->ssl);
+	if ((server_name == NULL || SSL_set_tlsext_host_name(tls->ssl, server_name) == 1) &&
+	    (session == NULL || SSL_set_session(tls->ssl, session) == 1))
+		return tls;
+	ERR_clear_error();
+	tls_free(tls);
+	return NULL;
 }
 
 void
-tls_free(struct tls *t)
+tls_free(struct tls *tls)
 {
-	if (t == NULL)
+	if (tls == NULL)
 		return;
-	SSL_free(t->ssl);
-	tls_server_put(t->server);
-	tls_client_put(t->client);
-	free(t);
+	/* A session that wasn't closed stays good: what ended the connection may be the network. */
+	SSL_set_quiet_shutdown(tls->ssl, 1);
+	SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(tls->ssl);
+	X509_free(tls->leaf);
+	SSL_SESSION_free(tls->session);
+	tls_server_put(tls->server);
+	tls_client_put(tls->client);
+	free(tls->sni);
+	free(tls->alpn_offered);
+	free(tls);
 }
 
 void
-tls_belong(struct tls *t, struct chain_pool *pool)
+tls_belong(struct tls *tls, struct chain_pool *pool)
 {
-	t->pool = pool;
-}
-
-/* Calls of libssl. */
-
-static enum tls_result
-fail(struct tls *t, enum tls_failure failure)
-{
-	if (t->failure == TLS_FAILURE_NONE)
-		t->failure = (uint8_t)failure;
-	return TLS_FAILED;
+	tls->pool = pool;
 }
 
 static void
-begin_call(struct tls *t, struct chain *in, struct chain *out)
+begin(struct tls *tls, struct chain *in, struct chain *out)
 {
-	t->in = in;
-	t->out = out;
-	t->readable = in == NULL ? 0 : tls_bio_whole_records(in);
-	t->dry = false;
 	ERR_clear_error();
+	tls->in = in;
+	tls->out = out;
+	tls->room = 0;
+	tls->starved = false;
 }
 
-/* What a call that did not do what it should says. */
 static enum tls_result
-result_of(struct tls *t, int returned)
+end(struct tls *tls, enum tls_result result)
 {
-	switch (SSL_get_error(t->ssl, returned)) {
+	tls->in = tls->out = NULL;
+	tls->exposed = 0;
+	return result;
+}
+
+static enum tls_result
+fail(struct tls *tls, enum tls_failure failure)
+{
+	tls->failure = (uint8_t)failure;
+	return TLS_FAILED;
+}
+
+/* Only while nothing of what we send is encrypted; libssl can't be asked for an alert. */
+static void
+write_plain_alert(struct tls *tls, uint8_t description)
+{
+	const uint8_t alert[] = {SSL3_RT_ALERT, 3, 1, 0, 2, SSL3_AL_FATAL, description};
+
+	if (tls->encrypted)
+		return;
+	tls_bio_append(tls, alert, sizeof(alert));
+	tls->alert_sent = description;
+}
+
+/* What libssl's word about a call that did nothing means. */
+static enum tls_result
+result_of(struct tls *tls, int returned)
+{
+	switch (SSL_get_error(tls->ssl, returned)) {
 	case SSL_ERROR_WANT_READ:
-		/* More records may be there than a step takes. */
-		return tls_bio_whole_records(t->in) > 0 ? TLS_MORE : TLS_WANT_INPUT;
+		return TLS_WANT_INPUT;
 	case SSL_ERROR_WANT_WRITE:
 		return TLS_WANT_BUFFERS;
 	case SSL_ERROR_ZERO_RETURN:
 		return TLS_CLOSED;
 	default:
-		return fail(t, tls_failure_of_errors());
+		return fail(tls, tls->flooded ? TLS_FAILURE_FLOOD : tls_failure_of_queue(tls));
 	}
 }
 
-/* Bytes of a request, or of nothing we know, instead of a ClientHello. */
-static enum tls_failure
-first_bytes(const struct chain *in)
+static enum tls_result
+check_limits(struct tls *tls)
 {
-	static const char *const methods[] = {"GET ", "POST ", "HEAD ", "PUT ",
-					      "OPTI", "DELE",  "CONN",  "PATC"};
-	uint8_t bytes[5];
-
-	if (in->len == 0)
-		return TLS_FAILURE_NONE;
-	chain_copy_out(in, 0, bytes, in->len < sizeof(bytes) ? in->len : sizeof(bytes));
-	if (bytes[0] == SSL3_RT_HANDSHAKE)
-		return in->len > 1 && bytes[1] != SSL3_VERSION_MAJOR ? TLS_FAILURE_NOT_TLS
-								     : TLS_FAILURE_NONE;
-	if (in->len < 4 && bytes[0] >= 'A' && bytes[0] <= 'Z')
-		return TLS_FAILURE_NONE;
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (memcmp(bytes, methods[i], 4) == 0)
-			return TLS_FAILURE_PLAIN_HTTP;
+	if (tls->flooded) {
+		write_plain_alert(tls, ALERT_UNEXPECTED_MESSAGE);
+		return fail(tls, TLS_FAILURE_FLOOD);
 	}
-	return TLS_FAILURE_NOT_TLS;
-}
-
-enum tls_result
-tls_handshake(struct tls *t, struct chain *in, struct chain *out)
-{
-	enum tls_failure failure;
-	enum tls_result result;
-	int returned;
-
-	if (t->failure != TLS_FAILURE_NONE)
-		return TLS_FAILED;
-	if (t->finished)
-		return TLS_DONE;
-	failure = t->server != NULL && t->handshake_bytes == 0 ? first_bytes(in) : TLS_FAILURE_NONE;
-	if (failure != TLS_FAILURE_NONE)
-		return fail(t, failure);
-	begin_call(t, in, out);
-	returned = SSL_do_handshake(t->ssl);
-	if (returned != 1) {
-		result = result_of(t, returned);
-		/* A record that is never whole, or messages without end. */
-		if (result == TLS_WANT_INPUT && in->len > TLS_RECORD_MAX)
-			return fail(t, TLS_FAILURE_RECORD);
-		if (t->handshake_bytes > TLS_HANDSHAKE_MAX)
-			return fail(t, TLS_FAILURE_HANDSHAKE_SIZE);
-		return t->nuisances > NUISANCES_MAX ? fail(t, TLS_FAILURE_FLOOD) : result;
+	if (!tls->finished && tls->handshake_bytes > TLS_HANDSHAKE_MAX) {
+		write_plain_alert(tls, ALERT_UNEXPECTED_MESSAGE);
+		return fail(tls, TLS_FAILURE_HANDSHAKE_SIZE);
 	}
-	t->finished = true;
-	t->nuisances = 0;
 	return TLS_DONE;
 }
 
-/* Reading. */
-
-static void
-forgive(struct tls *t, uint32_t bytes)
+/* @return  TLS_DONE: a record begins */
+static enum tls_result
+check_first_bytes(struct tls *tls)
 {
-	t->nuisance_paid += bytes;
-	while (t->nuisance_paid >= NUISANCE_BYTES) {
-		t->nuisance_paid -= NUISANCE_BYTES;
-		if (t->nuisances > 0)
-			t->nuisances--;
+	switch (tls_first_bytes(tls->in)) {
+	case TLS_FIRST_RECORD:
+		tls->began = true;
+		return TLS_DONE;
+	case TLS_FIRST_UNKNOWN:
+		return TLS_WANT_INPUT;
+	case TLS_FIRST_HTTP:
+		return fail(tls, TLS_FAILURE_PLAIN_HTTP);
+	default:
+		write_plain_alert(tls, ALERT_PROTOCOL_VERSION);
+		return fail(tls, TLS_FAILURE_NOT_TLS);
 	}
 }
 
-/* Decrypt into one new buffer until it is full. @return TLS_DONE: it is, or `max` is reached. */
 static enum tls_result
-read_buffer(struct tls *t, struct chain *plain, uint32_t max)
+step(struct tls *tls)
 {
-	const struct chain_ops *ops = &t->pool->ops;
-	enum tls_result result = TLS_DONE;
-	uint32_t room, used = 0;
-	uint8_t *data;
-	void *owner = ops->alloc(ops->arg, &data, &room);
+	enum tls_result result;
+	uint32_t before = tls->out->len;
+	int returned;
 
-	if (owner == NULL)
-		return TLS_WANT_BUFFERS;
-	room = room < max ? room : max;
-	while (result == TLS_DONE && used < room) {
-		int n = SSL_read(t->ssl, data + used, (int)(room - used));
-
-		if (n <= 0)
-			result = result_of(t, n);
-		else if (!chain_append_ref(t->pool, plain, owner, data + used, (uint32_t)n,
-					   t->pool->buffer_charge))
-			result = fail(t, TLS_FAILURE_MEMORY);
-		else
-			used += (uint32_t)n;
-		if (t->nuisances > NUISANCES_MAX)
-			result = fail(t, TLS_FAILURE_FLOOD);
+	if (!tls->began) {
+		result = check_first_bytes(tls);
+		if (result != TLS_DONE)
+			return result;
 	}
-	ops->unref(owner);
-	forgive(t, used);
+	tls->exposed = tls_whole_records(tls->in, TLS_STEP_RECORDS);
+	returned = SSL_do_handshake(tls->ssl);
+	/* A server's first flight ends encrypted in TLS 1.3. */
+	tls->encrypted |= tls->server != NULL && tls->out->len > before;
+	if (returned == 1) {
+		tls->finished = tls->encrypted = true;
+		return check_limits(tls);
+	}
+	result = result_of(tls, returned);
+	if (result == TLS_FAILED)
+		return result;
+	if (check_limits(tls) == TLS_FAILED)
+		return TLS_FAILED;
+	if (result == TLS_WANT_INPUT && tls_whole_records(tls->in, 1) > 0)
+		return TLS_MORE;
 	return result;
 }
 
 enum tls_result
-tls_read(struct tls *t, struct chain *in, struct chain *plain, uint32_t max, struct chain *out)
+tls_handshake(struct tls *tls, struct chain *in, struct chain *out)
 {
-	uint32_t begin = plain->len;
+	if (tls->failure != TLS_FAILURE_NONE)
+		return TLS_FAILED;
+	if (tls->finished)
+		return TLS_DONE;
+	begin(tls, in, out);
+	return end(tls, step(tls));
+}
+
+/* A buffer of the pool that is filled by several reads. */
+struct filling {
+	void *owner;
+	uint8_t *at;
+	uint32_t room;
+};
+
+static bool
+filling_has_room(struct filling *f, struct chain_pool *pool)
+{
+	if (f->room > 0)
+		return true;
+	if (f->owner != NULL)
+		pool->ops.unref(f->owner);
+	f->owner = pool->ops.alloc(pool->ops.arg, &f->at, &f->room);
+	if (f->owner == NULL) {
+		f->room = 0;
+		pool->failures++;
+	}
+	return f->owner != NULL;
+}
+
+/* Read once. @return  TLS_DONE: something was read; else why not */
+static enum tls_result
+read_once(struct tls *tls, struct filling *f, struct chain *plain, uint32_t max)
+{
+	size_t n;
+	int returned;
+
+	/* A span is needed for what is read: once decrypted it can't be put back. */
+	if (tls->pool->free == NULL || !filling_has_room(f, tls->pool))
+		return TLS_WANT_BUFFERS;
+	returned = SSL_read_ex(tls->ssl, f->at, f->room < max ? f->room : max, &n);
+	if (returned != 1)
+		return result_of(tls, returned);
+	CHECK(chain_append_ref(tls->pool, plain, f->owner, f->at, (uint32_t)n,
+			       tls->pool->buffer_charge));
+	f->at += n;
+	f->room -= (uint32_t)n;
+	tls_watch_payload(tls, (uint32_t)n);
+	return TLS_DONE;
+}
+
+static enum tls_result
+read_some(struct tls *tls, struct chain *plain, uint32_t max)
+{
+	struct filling f = {0};
+	uint32_t before = plain->len;
+	enum tls_result result = TLS_DONE;
+
+	while (result == TLS_DONE && plain->len - before < max && !tls->flooded) {
+		if (tls->exposed == 0 && SSL_has_pending(tls->ssl) == 0 &&
+		    SSL_in_init(tls->ssl) == 0)
+			result = TLS_WANT_INPUT;
+		else
+			result = read_once(tls, &f, plain, max - (plain->len - before));
+	}
+	if (f.owner != NULL)
+		tls->pool->ops.unref(f.owner);
+	if (result == TLS_FAILED || check_limits(tls) == TLS_FAILED)
+		return TLS_FAILED;
+	if (result == TLS_DONE)
+		result = TLS_WANT_INPUT;
+	if (result == TLS_WANT_INPUT &&
+	    (SSL_has_pending(tls->ssl) != 0 || tls_whole_records(tls->in, 1) > 0))
+		return TLS_MORE;
+	return result;
+}
+
+enum tls_result
+tls_read(struct tls *tls, struct chain *in, struct chain *plain, uint32_t max, struct chain *out)
+{
 	enum tls_result result;
 
-	if (t->failure != TLS_FAILURE_NONE)
+	CHECK(tls->finished);
+	if (tls->failure != TLS_FAILURE_NONE)
 		return TLS_FAILED;
-	if (!t->finished)
-		return TLS_WANT_INPUT;
-	if ((SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
+	if (tls->closed_in)
 		return TLS_CLOSED;
-	begin_call(t, in, out);
-	if (t->readable == 0 && SSL_pending(t->ssl) == 0)
-		return in->len > TLS_RECORD_MAX ? fail(t, TLS_FAILURE_RECORD) : TLS_WANT_INPUT;
-	do {
-		if (plain->len - begin >= max)
-			return TLS_MORE;
-		result = read_buffer(t, plain, max - (plain->len - begin));
-	} while (result == TLS_DONE);
-	return result;
+	begin(tls, in, out);
+	tls->exposed = tls_whole_records(in, TLS_READ_RECORDS);
+	result = read_some(tls, plain, max);
+	tls->closed_in = result == TLS_CLOSED;
+	return end(tls, result);
 }
 
 uint32_t
-tls_pending(const struct tls *t)
+tls_pending(const struct tls *tls)
 {
-	return (uint32_t)SSL_pending(t->ssl);
+	return (uint32_t)SSL_pending(tls->ssl);
 }
 
-/* Writing. */
-
+/* Payload of the next record, 0: it doesn't fit `room`. */
 static uint32_t
-record_len(const struct tls *t, uint32_t left)
+payload_of_record(const struct tls *tls, uint32_t left, uint32_t room)
 {
-	uint32_t most = t->burst < BURST_FIRST ? RECORD_FIRST : RECORD_LONG;
+	uint32_t n = tls->small_left > 0 ? SMALL_PAYLOAD : RECORD_PAYLOAD_MAX;
 
-	/* libssl keeps a record that it could not write: the same again. */
-	if (t->write_len > 0)
-		return t->write_len;
-	return left < most ? left : most;
+	if (n > left)
+		n = left;
+	if (room >= n + TLS_RECORD_OVERHEAD)
+		return n;
+	return room >= PAYLOAD_MIN + TLS_RECORD_OVERHEAD && n > PAYLOAD_MIN
+		       ? room - TLS_RECORD_OVERHEAD
+		       : 0;
 }
 
-enum tls_result
-tls_write(struct tls *t, struct chain *plain, struct chain *out, uint32_t max, uint32_t now_ms)
+static enum tls_result
+write_record(struct tls *tls, struct chain *plain, uint32_t n)
 {
-	uint8_t record[RECORD_LONG];
-	uint32_t begin = out->len;
+	uint8_t gathered[RECORD_PAYLOAD_MAX];
+	const uint8_t *from = plain->first->data;
+	size_t written;
+	int returned;
 
-	if (t->failure != TLS_FAILURE_NONE || !t->finished || t->shut)
-		return TLS_FAILED;
-	if (now_ms - t->written_ms >= PAUSE_MS)
-		t->burst = 0;
-	t->written_ms = now_ms;
-	begin_call(t, NULL, out);
-	while (plain->len > 0) {
-		uint32_t len = record_len(t, plain->len);
-		int n;
-
-		if (len + TLS_RECORD_OVERHEAD > max - (out->len - begin))
-			return TLS_MORE;
-		chain_copy_out(plain, 0, record, len);
-		n = SSL_write(t->ssl, record, (int)len);
-		if (n <= 0 && t->dry) {
-			t->write_len = len;
-			return TLS_WANT_BUFFERS;
-		}
-		if (n <= 0)
-			return fail(t, tls_failure_of_errors());
-		t->write_len = 0;
-		t->burst += (uint32_t)n;
-		chain_consume(t->pool, plain, (uint32_t)n);
+	if (plain->first->len < n) {
+		chain_copy_out(plain, 0, gathered, n);
+		from = gathered;
 	}
+	returned = SSL_write_ex(tls->ssl, from, n, &written);
+	if (returned != 1) {
+		tls->written = n;
+		return result_of(tls, returned);
+	}
+	tls->written = 0;
+	tls->small_left -= tls->small_left < n ? tls->small_left : n;
+	chain_consume(tls->pool, plain, n);
 	return TLS_DONE;
 }
 
 enum tls_result
-tls_shutdown(struct tls *t, struct chain *out)
+tls_write(struct tls *tls, struct chain *plain, struct chain *out, uint32_t max, uint32_t now_ms)
 {
-	if (t->failure != TLS_FAILURE_NONE || !t->finished)
+	enum tls_result result = TLS_DONE;
+	struct chain none = {0};
+	uint32_t before = out->len;
+
+	CHECK(tls->finished);
+	if (tls->failure != TLS_FAILURE_NONE || tls->closed_out)
 		return TLS_FAILED;
-	if (t->shut)
-		return TLS_DONE;
-	begin_call(t, NULL, out);
-	if (SSL_shutdown(t->ssl) < 0 && t->dry)
-		return TLS_WANT_BUFFERS;
-	ERR_clear_error();
-	t->shut = true;
-	return TLS_DONE;
+	if (now_ms - tls->last_write_ms >= SILENCE_MS)
+		tls->small_left = SMALL_BYTES;
+	begin(tls, &none, out);
+	while (result == TLS_DONE && plain->len > 0) {
+		uint32_t grown = out->len - before, n = tls->written;
+
+		if (n == 0)
+			n = payload_of_record(tls, plain->len, grown < max ? max - grown : 0);
+		result = n > 0 ? write_record(tls, plain, n) : TLS_MORE;
+		tls->last_write_ms = now_ms;
+	}
+	return end(tls, result);
 }
 
-/* Questions. */
+enum tls_result
+tls_shutdown(struct tls *tls, struct chain *out)
+{
+	enum tls_result result = TLS_DONE;
+	struct chain none = {0};
+	int returned;
+
+	if (tls->failure != TLS_FAILURE_NONE)
+		return TLS_FAILED;
+	if (!tls->finished || tls->closed_out)
+		return TLS_DONE;
+	begin(tls, &none, out);
+	returned = SSL_shutdown(tls->ssl);
+	if (returned < 0)
+		result = result_of(tls, returned);
+	tls->closed_out = result == TLS_DONE;
+	return end(tls, result);
+}
 
 enum tls_failure
-tls_failure(const struct tls *t)
+tls_failure(const struct tls *tls)
 {
-	return (enum tls_failure)t->failure;
+	return tls->failure;
 }
 
 int
-tls_alert_sent(const struct tls *t)
+tls_alert_sent(const struct tls *tls)
 {
-	return t->alert_sent;
+	return tls->alert_sent;
 }
 
 int
-tls_alert_received(const struct tls *t)
+tls_alert_received(const struct tls *tls)
 {
-	return t->alert_received;
-}
-
-bool
-tls_is_finished(const struct tls *t)
-{
-	return t->finished;
-}
-
-const char *
-tls_protocol(const struct tls *t)
-{
-	return t->finished ? SSL_get_version(t->ssl) : NULL;
-}
-
-const char *
-tls_cipher(const struct tls *t)
-{
-	return t->finished ? SSL_get_cipher_name(t->ssl) : NULL;
-}
-
-bool
-tls_is_resumed(const struct tls *t)
-{
-	return SSL_session_reused(t->ssl) == 1;
-}
-
-const char *
-tls_sni(const struct tls *t)
-{
-	return t->sni[0] == '\0' ? NULL : t->sni;
-}
-
-const char *
-tls_alpn(const struct tls *t)
-{
-	static const char *const known[] = {"h2", "http/1.1", "http/1.0"};
-	const unsigned char *name;
-	unsigned int len;
-
-	SSL_get0_alpn_selected(t->ssl, &name, &len);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (len == strlen(known[i]) && memcmp(name, known[i], len) == 0)
-			return known[i];
-	}
-	return NULL;
-}
-
-const struct tls_credentials *
-tls_chosen(const struct tls *t)
-{
-	const X509 *used = t->server == NULL ? NULL : SSL_get_certificate(t->ssl);
-
-	for (uint32_t i = 0; used != NULL && i < t->server->credentials_n; i++) {
-		if (sk_X509_value(t->server->credentials[i]->chain, 0) == used)
-			return t->server->credentials[i];
-	}
-	return NULL;
+	return tls->alert_received;
 }

@@ -13,6 +13,9 @@
  * No call does unbounded work: a handshake step takes at most TLS_STEP_RECORDS records, reading and
  * writing stop at limits that the caller gives.
  *
+ * Not there yet, and refused when a server or client is created: mutual TLS, verification of
+ * targets, trust stores.  session_ids_n is not looked at.
+ *
  * After TLS_FAILED nothing but tls_free() and the questions below make sense; `out` then ends with
  * the alert, if there is one to send.  Nothing is ever decrypted to `plain` before the handshake
  * has finished.
@@ -28,9 +31,11 @@
 #include "tls_credentials.h"
 #include "tls_policy.h"
 #include "tls_tickets.h"
+#include "tls_trust.h"
 
 #define TLS_RECORD_MAX      (5u + 16384u + 2048u)
-#define TLS_STEP_RECORDS    32u
+#define TLS_STEP_RECORDS    32u     /* of a handshake, per call */
+#define TLS_READ_RECORDS    256u    /* per tls_read() */
 #define TLS_HANDSHAKE_MAX   131072u /* bytes of a handshake, from the peer */
 #define TLS_CREDENTIALS_MAX 26u     /* of a server: ELB's default and 25 more */
 #define TLS_ALPN_MAX        8u
@@ -39,6 +44,7 @@
 struct tls;
 struct tls_server;
 struct tls_client;
+struct tls_session;
 
 enum tls_result {
 	TLS_DONE,       /* handshake: finished; write: all of `plain` is in `out` */
@@ -49,7 +55,7 @@ enum tls_result {
 	TLS_FAILED,       /* see tls_failure() */
 };
 
-/* Why a connection failed: one word each for counters. */
+/* Why a connection failed: one word each for counters; tls_verify_status() for connection logs. */
 enum tls_failure {
 	TLS_FAILURE_NONE,
 	TLS_FAILURE_PLAIN_HTTP,     /* a request in the clear; `in` still holds it */
@@ -65,10 +71,23 @@ enum tls_failure {
 	TLS_FAILURE_TRUNCATED,      /* ended without close_notify: set by the caller, never here */
 	TLS_FAILURE_MEMORY,
 	TLS_FAILURE_INTERNAL,
+	/* The peer's certificate; ELB's ClientCert... codes. */
 	TLS_FAILURE_CERT_MISSING,
+	TLS_FAILURE_CERT_CHAIN_DEPTH,
+	TLS_FAILURE_CERT_SIZE,
+	TLS_FAILURE_CERT_CRL_HIT,
+	TLS_FAILURE_CERT_CRL_PROCESSING,
 	TLS_FAILURE_CERT_UNTRUSTED,
+	TLS_FAILURE_CERT_NOT_YET_VALID,
+	TLS_FAILURE_CERT_EXPIRED,
+	TLS_FAILURE_CERT_TYPE,
+	TLS_FAILURE_CERT_INVALID,
+	TLS_FAILURE_CERT_PURPOSE,
+	TLS_FAILURE_CERT_NAME, /* a target's certificate is for another name */
 };
-#define TLS_FAILURES (TLS_FAILURE_CERT_UNTRUSTED + 1)
+#define TLS_FAILURES (TLS_FAILURE_CERT_NAME + 1)
+
+enum tls_mutual_mode { TLS_MUTUAL_OFF, TLS_MUTUAL_PASSTHROUGH, TLS_MUTUAL_VERIFY };
 
 struct tls_server_settings {
 	const struct tls_policy *policy;
@@ -77,19 +96,27 @@ struct tls_server_settings {
 	const char *const *alpn;                    /* in order of preference */
 	uint32_t alpn_n;                            /* 0: ALPN is ignored */
 	bool alpn_strict; /* none in common fails the handshake; else it goes on without */
-	struct tls_tickets *tickets; /* NULL: none */
+	enum tls_mutual_mode mutual_mode;
+	struct tls_trust *trust;     /* of TLS_MUTUAL_VERIFY */
+	bool ignore_client_expiry;   /* IgnoreClientCertificateExpiry */
+	bool advertise_ca_names;     /* AdvertiseTrustStoreCaNames */
+	struct tls_tickets *tickets; /* NULL: none; never used with mutual TLS */
 	const char *identity;        /* of the listener: sessions of another aren't resumed */
+	uint32_t session_ids_n; /* sessions kept for TLS 1.2 clients without tickets; 0: none */
 };
 
 struct tls_client_settings {
 	const struct tls_policy *policy;
+	struct tls_trust *trust; /* NULL: certificates aren't verified, as ELB does with targets */
+	const char
+		*verify_name; /* with trust: the name (or address) in the certificate; NULL: any */
 	const char *const *alpn;
 	uint32_t alpn_n;
 };
 
 /**
  * Made with one reference, which the caller puts when the listener or target group is gone;
- * connections hold their own.  References of credentials and tickets are taken.
+ * connections hold their own.  References of credentials, trust and tickets are taken.
  * @return  NULL with a sentence in `why`.
  */
 struct tls_server *tls_server_create(const struct tls_server_settings *settings, char *why,
@@ -108,9 +135,10 @@ struct tls *tls_accept(struct tls_server *server, struct chain_pool *pool);
 /**
  * A connection's client side; the first tls_handshake() writes the ClientHello.
  * @param server_name  to be sent as SNI; NULL: none
+ * @param resume       a session to resume; NULL: none; stays the caller's
  */
-struct tls *tls_connect(struct tls_client *client, struct chain_pool *pool,
-			const char *server_name);
+struct tls *tls_connect(struct tls_client *client, struct chain_pool *pool, const char *server_name,
+			const struct tls_session *resume);
 
 void tls_free(struct tls *tls);
 
@@ -153,16 +181,41 @@ enum tls_result tls_shutdown(struct tls *tls, struct chain *out);
 enum tls_failure tls_failure(const struct tls *tls);
 int tls_alert_sent(const struct tls *tls);     /* of a fatal alert, RFC 8446 section 6; -1: none */
 int tls_alert_received(const struct tls *tls); /* any but close_notify; -1: none */
-const char *tls_failure_name(enum tls_failure failure); /* for counters: "cert_expired" */
+const char *tls_failure_name(enum tls_failure failure);  /* for counters: "cert_expired" */
+const char *tls_verify_status(enum tls_failure failure); /* connection log: "ClientCertExpired" */
 
 /* Facts about a finished handshake.  Strings live as long as the connection; NULL: none. */
 bool tls_is_finished(const struct tls *tls);
-const char *tls_protocol(const struct tls *tls); /* "TLSv1.3", as OpenSSL and ALB */
-const char *tls_cipher(const struct tls *tls);   /* OpenSSL's name */
+const char *tls_protocol(const struct tls *tls);     /* "TLSv1.3", as OpenSSL and ALB */
+const char *tls_protocol_nlb(const struct tls *tls); /* "tlsv13", as NLB's log */
+const char *tls_cipher(const struct tls *tls);       /* OpenSSL's name */
+const char *tls_key_exchange(const struct tls *tls); /* "x25519", "secp256r1" ... */
 bool tls_is_resumed(const struct tls *tls);
 const char *tls_sni(const struct tls *tls);  /* what the client asked for, lower case */
 const char *tls_alpn(const struct tls *tls); /* agreed on */
+/** The client's list, `"h2","http/1.1"`, cut to fit; 0 and "" when there is none. */
+uint32_t tls_alpn_offered(const struct tls *tls, char *out, uint32_t size);
 /** Of a server: what was presented; NULL before a hello. */
 const struct tls_credentials *tls_chosen(const struct tls *tls);
+
+/* The peer's leaf certificate, also of one that failed, as X-Amzn-Mtls-... and logs want it. */
+struct tls_peer {
+	char subject[1024], issuer[1024]; /* RFC 2253 */
+	char serial[64];                  /* upper-case hexadecimal */
+	char validity[64];                /* NotBefore=2026-01-02T03:04:05Z;NotAfter=... */
+};
+
+/** @return  false: the peer sent no certificate. */
+bool tls_peer(const struct tls *tls, struct tls_peer *peer);
+
+/**
+ * URL-encoded PEM (`+=/` left as they are): the leaf or the whole chain that was sent, leaf first.
+ * @return  its length without the final NUL, 0 for none; nothing is written when size isn't more.
+ */
+uint32_t tls_peer_pem(const struct tls *tls, bool chain, char *out, uint32_t size);
+
+/** Of a client, after the handshake or reads: a session to resume, once each; NULL: none. */
+struct tls_session *tls_session_take(struct tls *tls);
+void tls_session_free(struct tls_session *session);
 
 #endif

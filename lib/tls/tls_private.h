@@ -1,66 +1,94 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Inside lib/tls: a connection, what it is made of, and what its files ask of each other.
- *
- *   tls.c          a connection: handshake, reading, writing
- *   tls_bio.c      libssl's bytes from and to chains
- *   tls_context.c  servers and clients: policy, certificates by SNI, ALPN, tickets
- *   tls_failure.c  why it failed, in words
- */
+/* A connection, and what its files share. */
 #ifndef TLS_PRIVATE_H
 #define TLS_PRIVATE_H
 
 #include <openssl/ssl.h>
 
-#include <stdatomic.h>
-
 #include "tls.h"
+
+struct tls_server_certificate;
 
 struct tls {
 	SSL *ssl;
-	struct chain_pool *pool;
-	struct tls_server *server; /* one of both */
+	struct tls_server *server; /* of an accepted one; else: */
 	struct tls_client *client;
-	struct chain *in, *out; /* of the call under way */
-	uint32_t readable;      /* bytes of whole records of `in` */
-	uint64_t handshake_bytes;
-	uint32_t write_len;     /* of a record that libssl keeps until there are buffers */
-	uint32_t burst;         /* bytes written without a pause */
-	uint32_t written_ms;    /* when last */
-	uint32_t nuisances;     /* messages that bring nothing, not paid for by bytes yet */
-	uint32_t nuisance_paid; /* bytes towards the next that is forgiven */
-	uint8_t failure;        /* enum tls_failure */
-	bool dry;               /* out of buffers in the call under way */
-	bool finished, shut;
-	int16_t alert_sent, alert_received; /* -1: none */
-	char sni[TLS_NAME_MAX + 1];
-};
+	struct chain_pool *pool;
 
-struct tls_server {
-	atomic_uint references;
-	SSL_CTX *ctx;
-	const struct tls_policy *policy;
-	struct tls_credentials *credentials[TLS_CREDENTIALS_MAX];
-	EVP_PKEY *keys[TLS_CREDENTIALS_MAX]; /* its own copies */
-	uint32_t credentials_n;
-	struct tls_tickets *tickets;
-	uint8_t alpn[TLS_ALPN_MAX * 17]; /* as on the wire */
-	uint32_t alpn_len;
-	bool alpn_strict;
-};
+	/* The chains of the call under way; NULL between calls. */
+	struct chain *in, *out;
+	uint32_t exposed; /* bytes of `in` that libssl may have: whole records */
+	uint16_t room;    /* behind the last span of `out` */
 
-struct tls_client {
-	atomic_uint references;
-	SSL_CTX *ctx;
+	bool starved;  /* libssl has bytes that the pool had no buffer for */
+	bool finished; /* the handshake */
+	bool closed_in, closed_out;
+	bool began;     /* the first bytes were recognised as TLS */
+	bool encrypted; /* what we send is: since our own ChangeCipherSpec or first keys */
+	bool flooded;
+	uint8_t failure; /* enum tls_failure */
+	uint8_t verify;  /* the same, of the peer's certificate */
+	int16_t alert_sent, alert_received;
+	uint16_t patience;        /* events without payload that are still endured */
+	uint32_t payload;         /* bytes since it last grew */
+	uint32_t handshake_bytes; /* received */
+
+	uint32_t written;    /* length of a record that libssl couldn't hand over whole */
+	uint32_t small_left; /* bytes still to go in small records */
+	uint32_t last_write_ms;
+
+	const struct tls_server_certificate *chosen;
+	X509 *leaf;           /* the peer's, seen by the verifier */
+	SSL_SESSION *session; /* newest, of a client */
+	char *sni;
+	uint8_t *alpn_offered; /* wire format: length, name ... */
+	uint16_t alpn_offered_len;
 };
 
 /* tls_bio.c */
-BIO *tls_bio_new(struct tls *tls);
-/** How many bytes of whole records `in` begins with, of at most TLS_STEP_RECORDS. */
-uint32_t tls_bio_whole_records(const struct chain *in);
+
+/** One BIO for both directions of `tls`. @return  false without memory. */
+bool tls_bio_attach(struct tls *tls);
+
+enum tls_first { TLS_FIRST_RECORD, TLS_FIRST_UNKNOWN, TLS_FIRST_HTTP, TLS_FIRST_OTHER };
+
+/** What the first bytes of a connection begin. */
+enum tls_first tls_first_bytes(const struct chain *in);
+
+/** Length of the first `max` whole records, or of a header that is wrong by itself. */
+uint32_t tls_whole_records(const struct chain *in, uint32_t max);
+
+/** Append to `out` what the pool has buffers for. @return  bytes appended */
+uint32_t tls_bio_append(struct tls *tls, const uint8_t *bytes, uint32_t len);
+
+/* tls_watch.c */
+
+/** Have libssl tell about records, messages and alerts: floods are cut, alerts remembered. */
+void tls_watch(struct tls *tls);
+
+/** Payload was read: patience grows. */
+void tls_watch_payload(struct tls *tls, uint32_t len);
 
 /* tls_failure.c */
-/** What libssl's queue of errors says; empties it. */
-enum tls_failure tls_failure_of_errors(void);
+
+/** Of what libssl's error queue says; empties it. */
+enum tls_failure tls_failure_of_queue(const struct tls *tls);
+
+/** Of an X509_V_ERR_... */
+enum tls_failure tls_failure_of_verify(int error);
+
+/* tls_server.c */
+
+SSL *tls_server_begin(struct tls_server *server);
+const struct tls_credentials *tls_server_credentials(const struct tls_server_certificate *c);
+
+/* tls_client.c */
+SSL *tls_client_begin(struct tls_client *client);
+
+static inline struct tls *
+tls_of_ssl(const SSL *ssl)
+{
+	return SSL_get_app_data(ssl);
+}
 
 #endif

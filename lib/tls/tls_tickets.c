@@ -2,6 +2,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -144,7 +145,7 @@ tls_tickets_seal(const struct tls_tickets *t, uint8_t name[16], uint8_t iv[16],
 	const struct ticket_key *key =
 		&t->keys[atomic_load_explicit(&t->period, memory_order_acquire) % KEYS];
 
-	if (!secret_random(iv, 16) ||
+	if (RAND_bytes(iv, 16) != 1 ||
 	    EVP_EncryptInit_ex2(cipher, t->aes, key->cipher, iv, NULL) != 1 || !set_mac(mac, key))
 		return -1;
 	memcpy(name, key->name, sizeof(key->name));

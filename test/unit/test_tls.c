@@ -1,575 +1,334 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * A TLS server over chains against libssl's own client over memory, and against our client: every
- * policy, certificates by name, records in pieces, wrong input.
- */
-#include <openssl/err.h>
-#include <openssl/ssl.h>
+#include "tls_world.h"
 
-#include "tcp_buffers.h"
-#include "tls.h"
-#include "tls_certificates.h"
+#define DEFAULT_POLICY TLS_POLICY_DEFAULT
 
-#define SPANS 65536u
+static struct tls_credentials *all[4];
 
-static struct span spans[SPANS];
-static struct chain_pool pool;
-static struct tls_credentials *both[2]; /* RSA and ECDSA of a.example */
+static const struct tls_policy *
+policy(const char *name)
+{
+	char why[256];
+	const struct tls_policy *p = tls_policy_find(name, false, why, sizeof(why));
+
+	CHECK(p != NULL);
+	return p;
+}
 
 static struct tls_server *
-server_of(const char *policy, struct tls_credentials *const *credentials, uint32_t n)
+make_server(const struct tls_policy *p, uint32_t first, uint32_t n, struct tls_tickets *tickets)
 {
 	static const char *const alpn[] = {"h2", "http/1.1"};
+	struct tls_server_settings s = {.policy = p,
+					.credentials = all + first,
+					.credentials_n = n,
+					.alpn = alpn,
+					.alpn_n = 2,
+					.tickets = tickets,
+					.identity = "shop:443"};
 	char why[256] = "";
-	struct tls_server_settings settings = {.policy = tls_policy_find(policy, true, why, 256),
-					       .credentials = credentials,
-					       .credentials_n = n,
-					       .alpn = alpn,
-					       .alpn_n = 2};
-	struct tls_server *server;
+	struct tls_server *server = tls_server_create(&s, why, sizeof(why));
 
-	CHECK(settings.policy != NULL);
-	server = tls_server_create(&settings, why, sizeof(why));
 	EXPECT_ROW(why, server != NULL);
 	return server;
 }
 
-/* libssl's client on memory, and our server on chains. */
-struct link {
-	SSL_CTX *ctx;
-	SSL *client;
-	BIO *to_client, *from_client;
-	struct tls *server;
-	struct chain in, out, plain;
-	uint32_t piece; /* bytes of the client's that come at once */
-	enum tls_result result;
-	bool connected;
-};
-
-static void
-link_open(struct link *l, struct tls_server *server, uint32_t piece)
+static struct tls_client *
+make_client(const struct tls_policy *p)
 {
-	*l = (struct link){.piece = piece};
-	l->ctx = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_min_proto_version(l->ctx, TLS1_VERSION);
-	CHECK(SSL_CTX_set_cipher_list(l->ctx, "ALL:@SECLEVEL=0") == 1);
-	l->client = SSL_new(l->ctx);
-	l->to_client = BIO_new(BIO_s_mem());
-	l->from_client = BIO_new(BIO_s_mem());
-	SSL_set_bio(l->client, l->to_client, l->from_client);
-	SSL_set_connect_state(l->client);
-	l->server = tls_accept(server, &pool);
-	CHECK(l->server != NULL);
+	static const char *const alpn[] = {"http/1.1"};
+	struct tls_client_settings s = {.policy = p, .alpn = alpn, .alpn_n = 1};
+	char why[256] = "";
+	struct tls_client *client = tls_client_create(&s, why, sizeof(why));
+
+	EXPECT_ROW(why, client != NULL);
+	return client;
 }
 
-static void
-link_close(struct link *l)
-{
-	tls_free(l->server);
-	chain_free(&pool, &l->in);
-	chain_free(&pool, &l->out);
-	chain_free(&pool, &l->plain);
-	SSL_free(l->client);
-	SSL_CTX_free(l->ctx);
-	ERR_clear_error();
-	EXPECT(*buffers_n() == 0 && pool.charged == 0);
-}
-
-/* @return whether anything moved. */
+/* Both sides by policies; on return tls_world() has the pair. */
 static bool
-link_move(struct link *l)
+meet(struct tls_server *server, struct tls_client *client, const char *sni,
+     const struct tls_session *resume)
 {
-	uint8_t bytes[4096];
-	int n = BIO_read(l->from_client, bytes,
-			 (int)(l->piece < sizeof(bytes) ? l->piece : sizeof(bytes)));
-	bool moved = n > 0 || l->out.len > 0;
+	struct tls_world *w = tls_world();
 
-	if (n > 0)
-		CHECK(chain_append_copy(&pool, &l->in, bytes, (uint32_t)n));
-	while (l->out.len > 0) {
-		uint32_t len = l->out.len < sizeof(bytes) ? l->out.len : sizeof(bytes);
-
-		chain_copy_out(&l->out, 0, bytes, len);
-		chain_consume(&pool, &l->out, len);
-		BIO_write(l->to_client, bytes, (int)len);
-	}
-	return moved;
+	w->server = tls_accept(server, &w->pool);
+	w->client = tls_connect(client, &w->pool, sni, resume);
+	return tls_shake();
 }
 
-static bool
-link_shake(struct link *l)
-{
-	do {
-		if (SSL_do_handshake(l->client) == 1)
-			l->connected = true;
-		link_move(l);
-		l->result = tls_handshake(l->server, &l->in, &l->out);
-	} while (link_move(l) || (l->result == TLS_MORE));
-	return l->connected && l->result == TLS_DONE;
-}
-
-/* Exactly the protocols and ciphers of the policy: each is tried by a client that has no other. */
-
-static bool
-has_cipher(const char *list, const char *name)
-{
-	const char *at = list;
-	size_t len = strlen(name);
-
-	while (at != NULL && (at = strstr(at, name)) != NULL) {
-		if ((at == list || at[-1] == ':') && (at[len] == ':' || at[len] == '\0'))
-			return true;
-		at += len;
-	}
-	return false;
-}
-
-static void
-try_cipher(const struct tls_policy *policy, struct tls_server *server, const SSL_CIPHER *cipher,
-	   int version, uint8_t bit)
-{
-	const char *name = SSL_CIPHER_get_name(cipher);
-	bool v13 = version == TLS1_3_VERSION, wanted;
-	char list[128], row[192];
-	struct link l;
-
-	wanted = (policy->versions & bit) != 0 &&
-		 has_cipher(v13 ? policy->suites : policy->ciphers, name);
-	/* Those of TLS 1.2 are in no older one. */
-	if (!v13 && version < TLS1_2_VERSION &&
-	    strcmp(SSL_CIPHER_get_version(cipher), "TLSv1.2") == 0)
-		wanted = false;
-	snprintf(row, sizeof(row), "%s %s %x", policy->name, name, (unsigned)version);
-	link_open(&l, server, 4096);
-	SSL_set_tlsext_host_name(l.client, "a.example");
-	SSL_set_min_proto_version(l.client, version);
-	SSL_set_max_proto_version(l.client, version);
-	snprintf(list, sizeof(list), "%s:@SECLEVEL=0", name);
-	if (v13)
-		SSL_set_ciphersuites(l.client, name);
-	else
-		SSL_set_cipher_list(l.client, list);
-	EXPECT_ROW(row, link_shake(&l) == wanted);
-	if (wanted && l.connected)
-		EXPECT_ROW(row, strcmp(tls_cipher(l.server), name) == 0);
-	link_close(&l);
-}
-
+/* Every policy that is served meets clients of one version and one cipher each. */
 static void
 test_policies(void)
 {
 	static const struct {
-		int version;
-		uint8_t bit;
-	} versions[] = {{TLS1_VERSION, TLS_V1_0},
-			{TLS1_1_VERSION, TLS_V1_1},
-			{TLS1_2_VERSION, TLS_V1_2},
-			{TLS1_3_VERSION, TLS_V1_3}};
-	SSL_CTX *all = SSL_CTX_new(TLS_client_method());
-	const struct tls_policy *policy;
-	uint32_t tried = 0;
+		uint8_t version;
+		const char *cipher; /* NULL: TLS 1.3 */
+	} clients[] = {
+		{TLS_V1_3, NULL},
+		{TLS_V1_2, "ECDHE-ECDSA-AES128-GCM-SHA256"},
+		{TLS_V1_2, "ECDHE-RSA-AES256-GCM-SHA384"},
+		{TLS_V1_2, "ECDHE-RSA-AES128-SHA256"},
+		{TLS_V1_2, "ECDHE-ECDSA-AES256-SHA384"},
+		{TLS_V1_2, "ECDHE-RSA-AES128-SHA"},
+		{TLS_V1_2, "AES128-GCM-SHA256"},
+		{TLS_V1_2, "AES256-SHA256"},
+		{TLS_V1_2, "AES256-SHA"},
+		{TLS_V1_1, "ECDHE-RSA-AES128-SHA"},
+		{TLS_V1_0, "AES128-SHA"},
+		{TLS_V1_2, "DHE-RSA-AES128-GCM-SHA256"},
+		{TLS_V1_2, "ECDHE-RSA-CHACHA20-POLY1305"},
+	};
+	const struct tls_policy *p;
 
-	SSL_CTX_set_cipher_list(all, "ALL:COMPLEMENTOFALL:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0");
-	for (uint32_t i = 0; (policy = tls_policy_at(i)) != NULL; i++) {
-		struct tls_server *server;
-		STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(all);
+	for (uint32_t i = 0; (p = tls_policy_at(i)) != NULL; i++) {
+		for (uint32_t k = 0; k < ARRAY_N(clients); k++) {
+			struct tls_policy of_client = {.name = "client",
+						       .ciphers = clients[k].cipher,
+						       .suites = clients[k].cipher == NULL
+									 ? "TLS_AES_128_GCM_SHA256"
+									 : NULL,
+						       .versions = clients[k].version};
+			bool ecdsa = clients[k].cipher != NULL &&
+				     strstr(clients[k].cipher, "ECDSA") != NULL;
+			struct tls_server *server = make_server(p, ecdsa ? 1 : 0, 1, NULL);
+			struct tls_client *client = make_client(&of_client);
+			bool wanted = (p->versions & clients[k].version) != 0 &&
+				      (clients[k].cipher == NULL ||
+				       (p->ciphers != NULL &&
+					strstr(p->ciphers, clients[k].cipher) != NULL));
+			char row[160];
 
-		server = server_of(policy->name, both, 2);
-		for (uint32_t v = 0; v < ARRAY_N(versions); v++) {
-			for (int k = 0; k < sk_SSL_CIPHER_num(ciphers); k++) {
-				const SSL_CIPHER *c = sk_SSL_CIPHER_value(ciphers, k);
-				bool c13 = strcmp(SSL_CIPHER_get_version(c), "TLSv1.3") == 0;
+			/* A name may begin a longer one. */
+			if (wanted && clients[k].cipher != NULL) {
+				char list[1024], name[64];
 
-				/* Handshakes with RSA keys cost: policies differ, so do a part. */
-				if (c13 != (versions[v].version == TLS1_3_VERSION) ||
-				    strstr(SSL_CIPHER_get_name(c), "DHE-RSA-") ==
-					    SSL_CIPHER_get_name(c))
-					continue;
-				try_cipher(policy, server, c, versions[v].version, versions[v].bit);
-				tried++;
+				snprintf(list, sizeof(list), ":%s:", p->ciphers);
+				snprintf(name, sizeof(name), ":%s:", clients[k].cipher);
+				wanted = strstr(list, name) != NULL;
 			}
+			snprintf(row, sizeof(row), "%s, version bit %u, %s", p->name,
+				 clients[k].version,
+				 clients[k].cipher != NULL ? clients[k].cipher : "TLS 1.3");
+			EXPECT_ROW(row, meet(server, client, NULL, NULL) == wanted);
+			tls_hang_up();
+			tls_server_put(server);
+			tls_client_put(client);
 		}
-		tls_server_put(server);
 	}
-	EXPECT(tried > 500);
-	SSL_CTX_free(all);
 }
 
 static void
 test_policy_names(void)
 {
-	static const struct {
-		const char *name;
-		bool fallback, found;
-	} rows[] = {
-		{TLS_POLICY_DEFAULT, false, true},
-		{TLS_POLICY_DEFAULT_CLASSIC, false, true},
-		{"ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", false, false},
-		{"ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", true, true},
-		{"ELBSecurityPolicy-2011-08", true, false},
-		{"elbsecuritypolicy-2016-08", true, false},
-		{"", true, false},
-	};
+	char why[256];
 
-	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		char why[256] = "";
-		bool found = tls_policy_find(rows[i].name, rows[i].fallback, why, 256) != NULL;
-
-		EXPECT_ROW(rows[i].name, found == rows[i].found && (why[0] == '\0') == found);
-	}
+	EXPECT(tls_policy_find("ELBSecurityPolicy-TLS13-1-2-PQ-2025-09", false, why, sizeof(why)) ==
+		       NULL &&
+	       strstr(why, "post-quantum") != NULL);
+	EXPECT(tls_policy_find("ELBSecurityPolicy-TLS13-1-2-PQ-2025-09", true, why, sizeof(why)) !=
+	       NULL);
+	EXPECT(tls_policy_find("ELBSecurityPolicy-2014-01", false, why, sizeof(why)) == NULL &&
+	       strstr(why, "not published") != NULL);
+	EXPECT(tls_policy_find("nonsense", false, why, sizeof(why)) == NULL);
 }
 
-/* Certificates by name. */
+/* 0: RSA default, 1: ECDSA default.example, 2: RSA and 3: ECDSA for shop.example, *.shop.example.
+ */
 static void
-test_names(void)
+test_sni(void)
 {
-	static const char *const names[] = {"DNS:default.example",
-					    "DNS:www.example,DNS:*.shop.example", "DNS:*.example",
-					    "DNS:a.shop.example"};
 	static const struct {
-		const char *sni;
+		const char *why, *sni;
+		bool rsa_only;
 		uint32_t chosen;
 	} rows[] = {
-		{NULL, 0},
-		{"default.example", 0},
-		{"unknown.test", 0},
-		{"www.example", 1},
-		{"WWW.Example", 1},
-		{"other.example", 2},
-		{"b.shop.example", 1},
-		{"a.shop.example", 3},
-		{"a.b.shop.example", 0},
-		{"example", 0},
-		{"x..example", 0},
+		{"no SNI: the default", NULL, false, 0},
+		{"unknown: the default", "other.example", false, 0},
+		{"ECDSA before RSA", "shop.example", false, 3},
+		{"case doesn't matter", "SHOP.example", false, 3},
+		{"RSA for who offers nothing else", "shop.example", true, 2},
+		{"wildcard", "a.shop.example", false, 2},
+		{"wildcard: one label only", "b.a.shop.example", false, 0},
+		{"exact before wildcard", "exact.shop.example", false, 1},
 	};
-	struct tls_credentials *credentials[4];
-	struct made made[4];
-	struct tls_server *server;
-	char why[256] = "";
+	static const struct tls_policy rsa = {
+		.name = "rsa", .ciphers = "ECDHE-RSA-AES128-GCM-SHA256", .versions = TLS_V1_2};
+	struct tls_server *server = make_server(policy(DEFAULT_POLICY), 0, 4, NULL);
 
-	for (uint32_t i = 0; i < 4; i++) {
-		made[i] = make_certificate(true, names[i]);
-		credentials[i] = tls_credentials_load(names[i], made[i].certificate, NULL,
-						      made[i].key, why, sizeof(why));
-		EXPECT_ROW(why, credentials[i] != NULL);
-	}
-	server = server_of(TLS_POLICY_DEFAULT, credentials, 4);
-	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		struct link l;
-		const char *row = rows[i].sni == NULL ? "no name" : rows[i].sni;
+	for (uint32_t i = 0; i < ARRAY_N(rows); i++) {
+		struct tls_client *client =
+			make_client(rows[i].rsa_only ? &rsa : policy(DEFAULT_POLICY));
 
-		link_open(&l, server, 4096);
-		if (rows[i].sni != NULL)
-			SSL_set_tlsext_host_name(l.client, rows[i].sni);
-		EXPECT_ROW(row, link_shake(&l));
-		EXPECT_ROW(row, tls_chosen(l.server) == credentials[rows[i].chosen]);
-		EXPECT_ROW(row, (tls_sni(l.server) == NULL) == (rows[i].sni == NULL));
-		link_close(&l);
-	}
-	tls_server_put(server);
-	for (uint32_t i = 0; i < 4; i++) {
-		tls_credentials_put(credentials[i]);
-		unmake_certificate(&made[i]);
-	}
-}
-
-/* Of one name, by what the client can verify. */
-static void
-test_key_kinds(void)
-{
-	static const struct {
-		const char *signatures;
-		bool ecdsa;
-	} rows[] = {{"ECDSA+SHA256:RSA-PSS+SHA256", true},
-		    {"RSA-PSS+SHA256:ECDSA+SHA256", true},
-		    {"RSA-PSS+SHA256", false},
-		    {"ECDSA+SHA256", true}};
-	struct tls_server *server = server_of(TLS_POLICY_DEFAULT, both, 2);
-
-	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-			struct link l;
-
-			link_open(&l, server, 4096);
-			SSL_set_max_proto_version(l.client, version);
-			SSL_set1_sigalgs_list(l.client, rows[i].signatures);
-			SSL_set_tlsext_host_name(l.client, "a.example");
-			EXPECT_ROW(rows[i].signatures, link_shake(&l));
-			EXPECT_ROW(rows[i].signatures, tls_chosen(l.server) == both[rows[i].ecdsa]);
-			link_close(&l);
-		}
+		EXPECT_ROW(rows[i].why, meet(server, client, rows[i].sni, NULL));
+		EXPECT_ROW(rows[i].why, tls_chosen(tls_world()->server) == all[rows[i].chosen]);
+		tls_hang_up();
+		tls_client_put(client);
 	}
 	tls_server_put(server);
 }
 
+/* 300,000 bytes to the client, by small limits and pieces of one byte at first. */
 static void
-test_files(void)
+test_data(void)
 {
-	struct made a = make_certificate(true, "DNS:a"), b = make_certificate(true, "DNS:b");
-	const struct {
-		const char *certificate, *key, *why;
-	} rows[] = {
-		{a.certificate, b.key, "doesn't belong"},
-		{a.certificate, "/nonexistent/key.pem", "/nonexistent/key.pem: No such file"},
-		{"/nonexistent/c.pem", a.key, "/nonexistent/c.pem: No such file"},
-		{a.key, a.key, "no certificate"},
-		{a.certificate, a.certificate, "no private key"},
-		{"/dev/zero", a.key, "longer than"},
-	};
+	struct tls_world *w = tls_world();
+	struct tls_server *server = make_server(policy(DEFAULT_POLICY), 0, 1, NULL);
+	struct tls_client *client = make_client(policy(DEFAULT_POLICY));
+	struct chain plain = {0}, got = {0}, wire = {0};
+	static uint8_t sent[300000], received[300000];
+	enum tls_result r = TLS_WANT_INPUT;
 
-	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		char why[256] = "";
-		struct tls_credentials *c = tls_credentials_load("x", rows[i].certificate, NULL,
-								 rows[i].key, why, sizeof(why));
+	for (uint32_t i = 0; i < sizeof(sent); i++)
+		sent[i] = (uint8_t)(i * 7 + i / 251);
+	EXPECT(meet(server, client, "shop.example", NULL));
+	EXPECT(strcmp(tls_protocol(w->server), "TLSv1.3") == 0 &&
+	       strcmp(tls_cipher(w->server), "TLS_AES_128_GCM_SHA256") == 0);
+	EXPECT(strcmp(tls_alpn(w->server), "http/1.1") == 0 &&
+	       strcmp(tls_sni(w->server), "shop.example") == 0);
+	EXPECT(strcmp(tls_key_exchange(w->server), "x25519") == 0);
+	EXPECT(chain_append_copy(&w->pool, &plain, sent, sizeof(sent)));
+	for (uint32_t i = 0; i < 400000 && got.len < sizeof(sent) && r != TLS_FAILED; i++) {
+		uint32_t n;
 
-		EXPECT_ROW(rows[i].why, c == NULL && strstr(why, rows[i].why) != NULL);
-	}
-	unmake_certificate(&a);
-	unmake_certificate(&b);
-}
+		if (wire.len < 40000 && plain.len > 0) {
+			uint32_t before = wire.len;
 
-/* Bytes. */
-
-static void
-test_bytes(void)
-{
-	static const uint32_t pieces[] = {1, 7, 1000, 4096};
-	struct tls_server *server = server_of(TLS_POLICY_DEFAULT, both, 2);
-
-	for (size_t i = 0; i < ARRAY_N(pieces); i++) {
-		uint8_t sent[40000], got[40000];
-		uint32_t got_n = 0;
-		struct link l;
-
-		link_open(&l, server, pieces[i]);
-		CHECK(link_shake(&l));
-		EXPECT(strcmp(tls_protocol(l.server), "TLSv1.3") == 0);
-		for (uint32_t k = 0; k < sizeof(sent); k++)
-			sent[k] = stream_byte(i, k);
-		/* Up, read by at most 5,000 at a time. */
-		CHECK(SSL_write(l.client, sent, sizeof(sent)) == sizeof(sent));
-		while (link_move(&l) || l.result == TLS_MORE) {
-			uint32_t before = l.plain.len;
-
-			l.result = tls_read(l.server, &l.in, &l.plain, 5000, &l.out);
-			EXPECT(l.plain.len - before <= 5000);
+			EXPECT(tls_write(w->server, &plain, &wire, 30000, 5000) != TLS_FAILED);
+			EXPECT(wire.len - before <= 30000);
 		}
-		EXPECT(l.result == TLS_WANT_INPUT && l.plain.len == sizeof(sent));
-		chain_copy_out(&l.plain, 0, got, l.plain.len);
-		EXPECT(memcmp(sent, got, sizeof(sent)) == 0);
-		/* And down the same chain. */
-		EXPECT(tls_write(l.server, &l.plain, &l.out, 10000, 1) == TLS_MORE);
-		EXPECT(l.out.len <= 10000);
-		EXPECT(tls_write(l.server, &l.plain, &l.out, UINT32_MAX, 1) == TLS_DONE);
-		EXPECT(tls_shutdown(l.server, &l.out) == TLS_DONE);
-		while (link_move(&l)) {
-			int n;
-
-			while ((n = SSL_read(l.client, got + got_n, (int)(sizeof(got) - got_n))) >
-			       0)
-				got_n += (uint32_t)n;
-		}
-		EXPECT(got_n == sizeof(sent) && memcmp(sent, got, sizeof(sent)) == 0);
-		EXPECT((SSL_get_shutdown(l.client) & SSL_RECEIVED_SHUTDOWN) != 0);
-		SSL_shutdown(l.client);
-		do
-			l.result = tls_read(l.server, &l.in, &l.plain, 5000, &l.out);
-		while (link_move(&l));
-		l.result = tls_read(l.server, &l.in, &l.plain, 5000, &l.out);
-		EXPECT(l.result == TLS_CLOSED);
-		link_close(&l);
+		n = i < 3000 ? 1 : 4000;
+		EXPECT(chain_move(&w->pool, &w->to_client, &wire, n < wire.len ? n : wire.len));
+		n = got.len;
+		r = tls_read(w->client, &w->to_client, &got, 5000, &w->to_server);
+		EXPECT(got.len - n <= 5000);
 	}
+	EXPECT(got.len == sizeof(sent) && plain.len == 0);
+	chain_copy_out(&got, 0, received, got.len);
+	EXPECT(memcmp(sent, received, sizeof(sent)) == 0);
+	EXPECT(tls_shutdown(w->server, &w->to_client) == TLS_DONE);
+	EXPECT(tls_read(w->client, &w->to_client, &got, 5000, &w->to_server) == TLS_CLOSED);
+	chain_free(&w->pool, &got);
+	tls_hang_up();
 	tls_server_put(server);
-}
-
-/* Our own client. */
-static void
-test_client(void)
-{
-	struct tls_server *server = server_of(TLS_POLICY_DEFAULT, both, 2);
-	struct tls_client_settings settings = {
-		.policy = tls_policy_of_targets(
-			tls_policy_find(TLS_POLICY_DEFAULT, false, (char[128]){0}, 128))};
-	char why[256] = "";
-	struct tls_client *client = tls_client_create(&settings, why, sizeof(why));
-	struct tls *c = tls_connect(client, &pool, "a.example"), *s = tls_accept(server, &pool);
-	struct chain up = {0}, down = {0}, plain = {0};
-	enum tls_result a, b;
-
-	do {
-		a = tls_handshake(c, &down, &up);
-		b = tls_handshake(s, &up, &down);
-	} while (a != TLS_FAILED && b != TLS_FAILED && (a != TLS_DONE || b != TLS_DONE));
-	EXPECT(a == TLS_DONE && b == TLS_DONE);
-	EXPECT(tls_sni(s) != NULL && strcmp(tls_sni(s), "a.example") == 0);
-	CHECK(chain_append_copy(&pool, &plain, "hello", 5));
-	EXPECT(tls_write(c, &plain, &up, UINT32_MAX, 1) == TLS_DONE && plain.len == 0);
-	EXPECT(tls_read(s, &up, &plain, 100, &down) == TLS_WANT_INPUT && plain.len == 5);
-	chain_free(&pool, &plain);
-	/* Tickets of the server are no bytes. */
-	EXPECT(tls_read(c, &down, &plain, 100, &up) == TLS_WANT_INPUT && plain.len == 0);
-	chain_free(&pool, &up);
-	chain_free(&pool, &down);
-	tls_free(c);
-	tls_free(s);
 	tls_client_put(client);
-	tls_server_put(server);
-	EXPECT(*buffers_n() == 0);
 }
 
 static void
-test_resumption(void)
-{
-	struct secret secret = {.bytes = {1, 2, 3}};
-	char why[256] = "";
-
-	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-		struct tls_tickets *tickets =
-			tls_tickets_create(&secret, "shop:443", 3600, 1000000);
-		struct tls_server_settings settings = {
-			.policy = tls_policy_find(TLS_POLICY_DEFAULT, false, why, sizeof(why)),
-			.credentials = both,
-			.credentials_n = 2,
-			.tickets = tickets};
-		/* One of another worker, with the same keys. */
-		struct tls_server *servers[2] = {tls_server_create(&settings, why, sizeof(why)),
-						 tls_server_create(&settings, why, sizeof(why))};
-		SSL_SESSION *session = NULL;
-		static const struct {
-			const char *why;
-			uint32_t periods; /* that pass before */
-			bool resumed;
-		} rows[] = {{"first", 0, false},
-			    {"again", 0, true},
-			    {"next period", 1, true},
-			    {"long ago", 3, false}};
-		uint64_t wall_s = 1000000;
-
-		for (size_t i = 0; i < ARRAY_N(rows); i++) {
-			uint8_t byte;
-			struct link l;
-
-			wall_s += UINT64_C(3600) * rows[i].periods;
-			tls_tickets_turn(tickets, wall_s);
-			link_open(&l, servers[i % 2], 4096);
-			SSL_set_max_proto_version(l.client, version);
-			if (session != NULL)
-				SSL_set_session(l.client, session);
-			EXPECT_ROW(rows[i].why, link_shake(&l));
-			EXPECT_ROW(rows[i].why, tls_is_resumed(l.server) == rows[i].resumed);
-			SSL_read(l.client, &byte, 1);
-			if (i == 0)
-				session = SSL_get1_session(l.client);
-			SSL_set_shutdown(l.client, SSL_SENT_SHUTDOWN);
-			link_close(&l);
-		}
-		SSL_SESSION_free(session);
-		tls_server_put(servers[0]);
-		tls_server_put(servers[1]);
-		tls_tickets_put(tickets);
-	}
-}
-
-/* Wrong input. */
-static void
-test_garbage(void)
+test_wrong_input(void)
 {
 	static const struct {
 		const char *why, *bytes;
 		uint32_t len;
-		enum tls_failure failure; /* NONE: it waits */
+		enum tls_failure failure;
+		int alert;
 	} rows[] = {
-		{"a request", "GET / HTTP/1.1\r\n\r\n", 18, TLS_FAILURE_PLAIN_HTTP},
-		{"the begin of one", "GE", 2, TLS_FAILURE_NONE},
-		{"SSH", "SSH-2.0-x\r\n", 11, TLS_FAILURE_NOT_TLS},
-		{"SSLv2", "\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", 11, TLS_FAILURE_NOT_TLS},
-		{"zeros", "\0\0\0\0\0\0\0\0", 8, TLS_FAILURE_NOT_TLS},
-		{"half a record", "\x16\x03\x01\x01\x00\x01", 6, TLS_FAILURE_NONE},
-		{"a record too long", "\x16\x03\x01\xff\xff\x01\x00", 7, TLS_FAILURE_RECORD},
-		{"an empty hello", "\x16\x03\x01\x00\x04\x01\x00\x00\x00", 9, TLS_FAILURE_PROTOCOL},
-		{"no hello", "\x16\x03\x01\x00\x04\x02\x00\x00\x00", 9, TLS_FAILURE_PROTOCOL},
-		{"a hello too long", "\x16\x03\x01\x00\x04\x01\xff\xff\xff", 9,
-		 TLS_FAILURE_HANDSHAKE_SIZE},
+		{"a request", "GET / HTTP/1.1\r\n", 16, TLS_FAILURE_PLAIN_HTTP, -1},
+		{"an SSLv2 hello", "\x80\x2e\x01\x03\x01", 5, TLS_FAILURE_NOT_TLS, 70},
+		{"garbage", "\xff\xff\xff\xff\xff", 5, TLS_FAILURE_NOT_TLS, 70},
+		{"too long a record", "\x16\x03\x01\xff\xff", 5, TLS_FAILURE_RECORD, 22},
+		{"no hello", "\x16\x03\x01\x00\x04\x02\x00\x00\x00", 9, TLS_FAILURE_PROTOCOL, 10},
 	};
-	struct tls_server *server = server_of(TLS_POLICY_DEFAULT, both, 2);
+	struct tls_world *w = tls_world();
+	struct tls_server *server = make_server(policy(DEFAULT_POLICY), 0, 1, NULL);
 
-	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		struct tls *t = tls_accept(server, &pool);
-		struct chain in = {0}, out = {0};
-		enum tls_result result;
-
-		CHECK(chain_append_copy(&pool, &in, rows[i].bytes, rows[i].len));
-		result = tls_handshake(t, &in, &out);
+	for (uint32_t i = 0; i < ARRAY_N(rows); i++) {
+		w->server = tls_accept(server, &w->pool);
+		EXPECT(chain_append_copy(&w->pool, &w->to_server, rows[i].bytes, rows[i].len));
 		EXPECT_ROW(rows[i].why,
-			   result == (rows[i].failure == TLS_FAILURE_NONE ? TLS_WANT_INPUT
-									  : TLS_FAILED));
-		EXPECT_ROW(rows[i].why, tls_failure(t) == rows[i].failure);
-		if (tls_failure(t) != rows[i].failure)
-			printf("got %s\n", tls_failure_name(tls_failure(t)));
-		chain_free(&pool, &in);
-		chain_free(&pool, &out);
-		tls_free(t);
+			   tls_handshake(w->server, &w->to_server, &w->to_client) == TLS_FAILED);
+		EXPECT_ROW(rows[i].why, tls_failure(w->server) == rows[i].failure);
+		EXPECT_ROW(rows[i].why, tls_alert_sent(w->server) == rows[i].alert);
+		EXPECT_ROW(rows[i].why, (w->to_client.len == 7) == (rows[i].alert >= 0));
+		tls_hang_up();
 	}
 	tls_server_put(server);
-	EXPECT(*buffers_n() == 0);
 }
 
-/* After the handshake: what brings nothing has an end, and what doesn't decrypt too. */
 static void
-test_floods(void)
+test_tickets(void)
 {
-	struct tls_server *server = server_of(TLS_POLICY_DEFAULT, both, 2);
-	struct link l;
-	uint32_t updates = 0;
+	struct secret secret = {{1, 2, 3}};
+	struct tls_world *w = tls_world();
+	struct tls_tickets *t = tls_tickets_create(&secret, "shop:443", 3600, 360000);
+	/* Two servers stand for two workers. */
+	struct tls_server *one = make_server(policy(DEFAULT_POLICY), 0, 1, t);
+	struct tls_server *two = make_server(policy(DEFAULT_POLICY), 0, 1, t);
+	struct tls_client *client = make_client(policy(DEFAULT_POLICY));
+	struct tls_session *session;
+	struct chain plain = {0};
 
-	link_open(&l, server, 4096);
-	CHECK(link_shake(&l));
-	while (updates < 1000 && l.result != TLS_FAILED) {
-		SSL_key_update(l.client, SSL_KEY_UPDATE_NOT_REQUESTED);
-		SSL_do_handshake(l.client);
-		updates++;
-		link_move(&l);
-		l.result = tls_read(l.server, &l.in, &l.plain, 5000, &l.out);
+	EXPECT(meet(one, client, "shop.example", NULL) && !tls_is_resumed(w->server));
+	tls_read(w->client, &w->to_client, &plain, 100, &w->to_server);
+	session = tls_session_take(w->client);
+	EXPECT(session != NULL && tls_session_take(w->client) == NULL);
+	tls_hang_up();
+	tls_tickets_turn(t, 363600);
+	EXPECT(meet(two, client, "shop.example", session) && tls_is_resumed(w->server));
+	tls_hang_up();
+	tls_tickets_turn(t, 367200);
+	EXPECT(meet(two, client, "shop.example", session) && !tls_is_resumed(w->server));
+	tls_hang_up();
+	tls_session_free(session);
+	tls_server_put(one);
+	tls_server_put(two);
+	tls_client_put(client);
+	tls_tickets_put(t);
+}
+
+static void
+test_credentials(void)
+{
+	char why[256];
+
+	EXPECT(tls_credentials_load("x", tls_path("rsa", "pem"), NULL, tls_path("ecdsa", "key"),
+				    why, sizeof(why)) == NULL &&
+	       strstr(why, "doesn't belong") != NULL);
+	EXPECT(tls_credentials_load("x", tls_path("none", "pem"), NULL, tls_path("rsa", "key"), why,
+				    sizeof(why)) == NULL &&
+	       strstr(why, "No such file") != NULL);
+	EXPECT(tls_credentials_load("x", tls_path("rsa", "key"), NULL, tls_path("rsa", "key"), why,
+				    sizeof(why)) == NULL);
+	tls_make_certificate("short", "DNS:short.example", false, 1024);
+	EXPECT(tls_credentials_load("x", tls_path("short", "pem"), NULL, tls_path("short", "key"),
+				    why, sizeof(why)) == NULL &&
+	       strstr(why, "1024 bits") != NULL);
+	EXPECT(strcmp(tls_credentials_info(all[0])->serial, "1234") == 0);
+}
+
+static void
+remove_files(void)
+{
+	static const char *const names[] = {"rsa", "ecdsa", "shop-rsa", "shop-ecdsa", "short"};
+
+	for (uint32_t i = 0; i < ARRAY_N(names); i++) {
+		unlink(tls_path(names[i], "pem"));
+		unlink(tls_path(names[i], "key"));
 	}
-	EXPECT(updates >= 8 && updates < 100 && tls_failure(l.server) == TLS_FAILURE_FLOOD);
-	link_close(&l);
-
-	link_open(&l, server, 4096);
-	CHECK(link_shake(&l));
-	CHECK(chain_append_copy(&pool, &l.in, "\x17\x03\x03\x00\x20", 5));
-	CHECK(chain_append_copy(&pool, &l.in, "abcdefghijklmnopqrstuvwxyzabcdef", 32));
-	EXPECT(tls_read(l.server, &l.in, &l.plain, 5000, &l.out) == TLS_FAILED);
-	EXPECT(tls_failure(l.server) == TLS_FAILURE_RECORD && l.plain.len == 0);
-	EXPECT(tls_alert_sent(l.server) == SSL_AD_BAD_RECORD_MAC && l.out.len > 0);
-	link_close(&l);
-	tls_server_put(server);
+	rmdir(tls_world()->directory);
 }
 
 int
 main(void)
 {
-	struct made made[2] = {make_certificate(false, "DNS:a.example"),
-			       make_certificate(true, "DNS:a.example")};
-	char why[256] = "";
-
-	chain_pool_init(&pool, &buffer_ops, spans, SPANS, BUFFER_CHARGE);
-	for (uint32_t i = 0; i < 2; i++) {
-		both[i] = tls_credentials_load(i == 0 ? "rsa" : "ecdsa", made[i].certificate, NULL,
-					       made[i].key, why, sizeof(why));
-		unmake_certificate(&made[i]);
-		EXPECT_ROW(why, both[i] != NULL);
-	}
+	tls_world_init();
+	tls_make_certificate("rsa", "DNS:default.example", false, 2048);
+	tls_make_certificate("ecdsa", "DNS:default.example,DNS:exact.shop.example", true, 0);
+	tls_make_certificate("shop-rsa", "DNS:shop.example,DNS:*.shop.example", false, 2048);
+	tls_make_certificate("shop-ecdsa", "DNS:Shop.Example", true, 0);
+	all[0] = tls_load("rsa");
+	all[1] = tls_load("ecdsa");
+	all[2] = tls_load("shop-rsa");
+	all[3] = tls_load("shop-ecdsa");
+	test_credentials();
 	test_policy_names();
 	test_policies();
-	test_names();
-	test_key_kinds();
-	test_files();
-	test_bytes();
-	test_client();
-	test_resumption();
-	test_garbage();
-	test_floods();
-	tls_credentials_put(both[0]);
-	tls_credentials_put(both[1]);
+	test_sni();
+	test_data();
+	test_wrong_input();
+	test_tickets();
+	for (uint32_t i = 0; i < ARRAY_N(all); i++)
+		tls_credentials_put(all[i]);
+	remove_files();
 	return unit_done();
 }

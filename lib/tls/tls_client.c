@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <openssl/err.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls_context.h"
+#include "tls_private.h"
+
+struct tls_client {
+	atomic_uint references;
+	SSL_CTX *ctx;
+};
+
+/* The newest session replaces one that nobody took. @return  1: the reference is kept */
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls *tls = tls_of_ssl(ssl);
+
+	SSL_SESSION_free(tls->session);
+	tls->session = session;
+	return 1;
+}
+
+static bool
+set_alpn(SSL_CTX *ctx, const struct tls_client_settings *s)
+{
+	uint8_t list[TLS_ALPN_MAX * 32];
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < s->alpn_n; i++) {
+		size_t n = strlen(s->alpn[i]);
+
+		if (n == 0 || len + 1 + n > sizeof(list))
+			return false;
+		list[len] = (uint8_t)n;
+		memcpy(list + len + 1, s->alpn[i], n);
+		len += 1 + n;
+	}
+	return len == 0 || SSL_CTX_set_alpn_protos(ctx, list, (unsigned int)len) == 0;
+}
+
+struct tls_client *
+tls_client_create(const struct tls_client_settings *settings, char *why, size_t why_len)
+{
+	struct tls_client *client;
+
+	if (settings->trust != NULL) {
+		snprintf(why, why_len, "verification of targets isn't served yet");
+		return NULL;
+	}
+	client = calloc(1, sizeof(*client));
+	if (client == NULL) {
+		snprintf(why, why_len, "out of memory");
+		return NULL;
+	}
+	atomic_init(&client->references, 1);
+	client->ctx = tls_context_create(TLS_client_method(), settings->policy, why, why_len);
+	if (client->ctx == NULL || !set_alpn(client->ctx, settings)) {
+		if (client->ctx != NULL)
+			snprintf(why, why_len, "too many or too long ALPN names");
+		tls_client_put(client);
+		return NULL;
+	}
+	SSL_CTX_set_verify(client->ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode(client->ctx,
+				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(client->ctx, on_session);
+	return client;
+}
+
+void
+tls_client_get(struct tls_client *client)
+{
+	atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
+}
+
+void
+tls_client_put(struct tls_client *client)
+{
+	/* Acquire and release: what others did with it comes before it is freed. */
+	if (client == NULL ||
+	    atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) != 1)
+		return;
+	SSL_CTX_free(client->ctx);
+	free(client);
+}
+
+SSL *
+tls_client_begin(struct tls_client *client)
+{
+	return SSL_new(client->ctx);
+}
+
+struct tls_session *
+tls_session_take(struct tls *tls)
+{
+	SSL_SESSION *session = tls->session;
+
+	tls->session = NULL;
+	return (struct tls_session *)session;
+}
+
+void
+tls_session_free(struct tls_session *session)
+{
+	SSL_SESSION_free((SSL_SESSION *)session);
+}
