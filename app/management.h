@@ -7,7 +7,8 @@
  * read: the snapshot, target sets and next hops.  Nothing here blocks.
  *
  * management.c      the loop, signals, start and stop
- * publication.c     reload, snapshots, target sets, what drains
+ * publication.c     reload, snapshots, target sets, what drains; publication_*.c: of one kind of
+ *                   load balancer
  * host.c            packets that workers hand over: ARP, ND, unresolved next hops
  * operation.c       what can be asked from outside
  */
@@ -38,9 +39,13 @@ struct managed_target {
 	uint64_t id;
 	uint32_t reference;    /* 0: index not in use */
 	bool registered;       /* in the model */
-	bool terminate;        /* close its flows when the delay is over */
+	bool terminate;        /* end its flows when the delay is over */
+	bool terminated;       /* that was done */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
-	uint64_t ramp_end_ms;  /* of its slow start, in the workers' milliseconds; 0: none */
+	bool ending;           /* unhealthy: flows that began until ending_ms are to end */
+	uint32_t ending_ms;
+	uint32_t unhealthy_end_ms; /* of unhealthy.draining */
+	uint64_t ramp_end_ms;      /* of its slow start, in the workers' milliseconds; 0: none */
 	struct anomaly_target anomaly; /* of targets of HTTP */
 	/* Of gateway targets that left the model, what their group said: */
 	bool rebalance, reset, bypass;
@@ -213,6 +218,16 @@ void publication_release_endpoints(struct management *m);
 
 /** Remember of a target that leaves the model what its group says. */
 void publication_keep_failover(struct managed_target *mt, const struct model_target_group *tg);
+
+/* publication_unhealthy.c: network load balancers' targets */
+
+/** A target's state has changed: what is to become of its flows is noted. */
+void publication_on_unhealthy(struct management *m, const struct model_target_group *tg,
+			      struct managed_target *mt, enum target_state before,
+			      enum target_state state);
+
+/** Tell workers whose flows are to end, and end unhealthy.draining.  Call after a publication. */
+void publication_mark_unhealthy(struct management *m);
 
 /* operation_gateway.c */
 

@@ -116,6 +116,21 @@ is_eligible(const struct management *m, const struct model_target_group *tg,
 	return target_state_gets_flows((enum target_state)h->state);
 }
 
+/* With too few healthy targets all get flows: none counts as eligible, which is fail-open. */
+static void
+apply_threshold(const struct model_target_group *tg, struct maglev_target *targets, size_t n)
+{
+	uint64_t healthy = 0;
+
+	for (size_t i = 0; i < n; i++)
+		healthy += targets[i].eligible;
+	if (healthy >= tg->minimum_healthy &&
+	    100 * healthy >= (uint64_t)tg->minimum_healthy_percent * n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		targets[i].eligible = false;
+}
+
 /*
  * The targets that may be in the group's set.  With cross-zone off only those of this box's zone,
  * unless it has none.
@@ -143,6 +158,8 @@ gather_targets(const struct management *m, const struct model *model,
 			.weight = t->weight,
 			.eligible = is_eligible(m, tg, t)};
 	}
+	if (tg->protocol != ELB_HTTP && tg->protocol != ELB_GENEVE)
+		apply_threshold(tg, targets, n);
 	return n;
 }
 
@@ -421,6 +438,9 @@ publication_on_health(void *arg, uint64_t target, const struct target_health *he
 	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
 	if (tg != NULL && tg->slow_start_s > 0 && health->state == TARGET_HEALTHY)
 		begin_slow_start(m, tg, target);
+	if (tg != NULL)
+		publication_on_unhealthy(m, tg, &m->targets[ref_index(reference)], before,
+					 (enum target_state)health->state);
 	LOG_INFO("target %s:%u of %s: %s -> %s%s%s", ip_addr_format(&t->addr, text),
 		 ntohs(t->port_be), tg == NULL ? "?" : tg->name, target_state_name(before),
 		 target_state_name((enum target_state)health->state),
@@ -435,12 +455,13 @@ health_settings_of(const struct model_target_group *tg, const struct model_targe
 {
 	const struct model_health_check *hc = &tg->health_check;
 
-	return (struct health_settings){
-		.enabled = hc->enabled,
-		.interval_ms = hc->interval_s * 1000,
-		.timeout_ms = hc->timeout_s * 1000,
-		.port_be = htons(hc->port != 0 ? hc->port : t->port),
-		.thresholds = {(uint16_t)hc->healthy_threshold, (uint16_t)hc->unhealthy_threshold}};
+	return (struct health_settings){.enabled = hc->enabled,
+					.interval_ms = hc->interval_s * 1000,
+					.timeout_ms = hc->timeout_s * 1000,
+					.port_be = htons(hc->port != 0 ? hc->port : t->port),
+					.thresholds = {(uint16_t)hc->healthy_threshold,
+						       (uint16_t)hc->unhealthy_threshold,
+						       tg->unhealthy_drain_s > 0}};
 }
 
 static void
@@ -456,9 +477,15 @@ register_targets(struct management *m)
 			uint32_t reference = registry_find(&m->registries.targets, t->id);
 			struct managed_target *mt = &m->targets[ref_index(reference)];
 			struct health_settings settings = health_settings_of(tg, t);
+			struct managed_target had = *mt;
 
 			*mt = (struct managed_target){
 				.id = t->id, .reference = reference, .registered = true};
+			if (had.reference == reference && had.drain_end_ms == 0) {
+				mt->ending = had.ending;
+				mt->ending_ms = had.ending_ms;
+				mt->unhealthy_end_ms = had.unhealthy_end_ms;
+			}
 			health_register(m->health, t->id, &settings, m->now_ms, wall_s);
 			health_set_used(m->health, t->id, tg->load_balancer_id != 0, wall_s);
 		}
@@ -534,9 +561,11 @@ end_target_drain(struct management *m, uint32_t index)
 
 	if (mt->reference == 0 || mt->registered || t->generation == 0)
 		return;
-	if (mt->terminate && !t->closing && clock_ms_reached(m->now_ms, mt->drain_end_ms)) {
-		/* The one byte that changes in a published snapshot: workers act on it any time. */
-		__atomic_store_n(&t->closing, 1, __ATOMIC_RELAXED);
+	if (mt->terminate && !mt->terminated && clock_ms_reached(m->now_ms, mt->drain_end_ms)) {
+		mt->terminated = true;
+		/* They change in a published snapshot: workers act on them any time. */
+		__atomic_store_n(&t->closing_ms, m->now_ms, __ATOMIC_RELAXED);
+		__atomic_store_n(&t->closing, 1, __ATOMIC_RELEASE);
 	}
 	if (flows_of_target(m, index) != 0)
 		return;
@@ -554,6 +583,7 @@ publication_end_drains(struct management *m)
 	if (m->publication != NULL || !all_quiescent(m))
 		return;
 	publication_mark_appliances(m);
+	publication_mark_unhealthy(m);
 	publication_release_endpoints(m);
 	for (uint32_t i = 1; i < s->targets_n; i++)
 		end_target_drain(m, i);
@@ -763,6 +793,7 @@ put_in_force(struct management *m, struct publication *p)
 		publication_retire(m, target_set_free, replaced[i]);
 	free(replaced);
 	publication_mark_appliances(m);
+	publication_mark_unhealthy(m);
 	host_on_published(m, old);
 	model_free(old);
 	return true;
@@ -778,6 +809,7 @@ publication_refuse_new_flows(struct management *m)
 		return;
 	swap(m, s);
 	publication_mark_appliances(m);
+	publication_mark_unhealthy(m);
 }
 
 /* What can't change without a restart. */

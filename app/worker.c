@@ -795,6 +795,21 @@ emit_probe(void *arg, const uint8_t *ip, uint16_t len)
 	forward(w, &p);
 }
 
+/* Of the load balancer's own, about flows that end. */
+static __attribute__((noinline)) void
+send_segments(struct worker *w)
+{
+	struct nlb_segment segments[NLB_SEGMENTS];
+	uint16_t n = nlb_take_segments(w->nlb, segments);
+	uint8_t ip[NLB_SEGMENT_MAX];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t len = nlb_segment_write(&segments[i], ip);
+
+		emit_probe(w, ip, len);
+	}
+}
+
 static void
 end_probe(void *arg, const struct probe_request *request, enum probe_result result)
 {
@@ -976,6 +991,8 @@ worker_poll(struct worker *w, uint64_t tick)
 		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	if (w->nlb->segments_n > 0)
+		send_segments(w);
 	worker_gateway_sweep(w);
 	busy |= worker_tcp_turn(w);
 	flush(w);

@@ -338,7 +338,13 @@ struct model_target_group {
 	bool cross_zone;           /* load_balancing.cross_zone.enabled, or its load balancer's */
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
 	uint32_t deregistration_delay_s;
+	/* target_group_health.*.minimum_healthy_targets.*; 0: off */
+	uint32_t minimum_healthy, minimum_healthy_percent;         /* unhealthy_state_routing */
+	uint32_t dns_minimum_healthy, dns_minimum_healthy_percent; /* dns_failover */
 	bool connection_termination; /* deregistration_delay.connection_termination.enabled */
+	bool unhealthy_termination;  /* target_health_state.unhealthy.connection_termination.enabled
+				      */
+	uint32_t unhealthy_drain_s;  /* target_health_state.unhealthy.draining_interval_seconds */
 	bool stickiness;             /* stickiness.enabled */
 	enum stickiness_type stickiness_type;
 	/* Of application load balancers: */
@@ -347,8 +353,6 @@ struct model_target_group {
 	enum algorithm_type algorithm;      /* load_balancing.algorithm.type */
 	bool anomaly_mitigation;            /* load_balancing.algorithm.anomaly_mitigation */
 	uint32_t slow_start_s;              /* slow_start.duration_seconds; 0: off */
-	/* target_group_health.unhealthy_state_routing.minimum_healthy_targets.* */
-	uint32_t minimum_healthy, minimum_healthy_percent; /* the latter 0: off */
 	/* Of gateway load balancers: */
 	bool rebalance_on_unhealthy, rebalance_on_deregistration; /* target_failover.* */
 	bool reset_on_unhealthy, reset_on_deregistration;         /* send_tcp_reset.* */

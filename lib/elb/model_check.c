@@ -540,8 +540,9 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 				    hc->interval_s);
 		hc->timeout_s = hc->interval_s;
 	}
-	if (tg->protocol != ELB_HTTP && hc->protocol != ELB_TCP)
-		model_fault(c, tg, "health_check.protocol", NULL, "TCP",
+	if (hc->protocol == ELB_HTTPS || (tg->protocol == ELB_GENEVE && hc->protocol != ELB_TCP))
+		model_fault(c, tg, "health_check.protocol", NULL,
+			    tg->protocol == ELB_GENEVE ? "TCP" : "HTTP, TCP",
 			    "%s health checks are not in this version",
 			    elb_protocol_name(hc->protocol));
 }
@@ -579,16 +580,16 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
 	resolve_forwarding(c, tg);
-	if (tg->protocol != ELB_HTTP)
-		model_check_not_application_group(c, tg);
 	if (tg->protocol == ELB_GENEVE)
 		model_check_gateway_group(c, tg);
 	else if (tg->protocol == ELB_HTTP)
 		model_check_application_group(c, tg);
-	else if (tg->stickiness || tg->stickiness_type != STICKINESS_SOURCE_IP)
-		model_fault(c, tg, tg->stickiness ? "stickiness.enabled" : "stickiness.type", NULL,
-			    tg->stickiness ? "false" : "source_ip",
-			    "this version has no data path for it, only the default");
+	else
+		model_check_network_group(c, tg);
+	if (tg->protocol == ELB_GENEVE)
+		model_check_not_http_group(c, tg);
+	else
+		model_check_group_health(c, tg);
 	check_health_check(c, tg);
 	check_targets(c, tg);
 }

@@ -118,9 +118,9 @@ check_listener_action(struct checker *c, struct model_listener *l,
 	if (a->action_kind != ACTION_FORWARD)
 		model_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
 			    "network and gateway load balancers only forward");
-	if (a->stickiness_seconds != 0)
+	if (a->stickiness_seconds != 0 && lb != NULL && lb->type == LB_GATEWAY)
 		model_fault(c, l, "default_action", NULL, "forward without stickiness",
-			    "network and gateway load balancers have no such stickiness");
+			    "a gateway load balancer has no such stickiness");
 	model_check_forwards(c, l, "default_action", l, lb, a);
 }
 

@@ -36,11 +36,6 @@
 		kinds, key, MODEL_VALUE_UINT, min, max, {word}, initial, WORD, field, NULL, NULL, \
 			text                                                                      \
 	}
-#define WORD_UINT_DEFAULT(kinds, key, word, min, max, initial, text)                          \
-	{                                                                                     \
-		kinds, key, MODEL_VALUE_UINT, min, max, {word}, initial, WORD | DEFAULT_ONLY, \
-			NO_FIELD, NULL, NULL, text                                            \
-	}
 #define BOOL(kinds, key, initial, flags, field, text)                                         \
 	{                                                                                     \
 		kinds, key, MODEL_VALUE_BOOL, 0, 1, {"false", "true"}, initial, flags, field, \
@@ -150,7 +145,7 @@ const struct model_key model_keys[] = {
 	/* [listener LB:PORT] */
 	CHOICE(LIS, "protocol", NULL, 0, FIELD(model_listener, protocol), "What the listener takes.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
 	CUSTOM(LIS, "default_action", NULL, 0, model_parse_action, "forward TARGET_GROUP [weight N], ... [stickiness SECONDS], redirect [protocol=P] [port=N] [host=H] [path=P] [query=Q] status=HTTP_301, or fixed_response status=N [content_type=T] [body=B]", "What to do with new flows, or requests that match no rule; weights 0 to 999."),
-	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow is forgotten."),
+	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow ends: a network load balancer sends RST to both sides, a gateway forgets it."),
 	TEXT(LIS | ALB | NLB | CLB, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
 	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
 	CHOICE(LIS | NLB, "alpn_policy", "None", DEFAULT_ONLY, NO_FIELD, "ALPN policy of a TLS listener.", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred"),
@@ -208,7 +203,7 @@ const struct model_key model_keys[] = {
 	UINT(TG, "deregistration_delay.timeout_seconds", 0, 3600, "300", 0, FIELD(model_target_group, deregistration_delay_s), "How long a removed target drains."),
 	BOOL(TG | NLB, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
 	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards targets."),
-	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target."),
+	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target: source_ip by the client's address alone, as long as targets and their health stay."),
 	CHOICE(TG, "stickiness.type", "source_ip", 0, FIELD(model_target_group, stickiness_type), "Kind of stickiness; HTTP groups: lb_cookie (default) or app_cookie.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
 	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, lb_cookie_s), "Lifetime of weir's own cookie."),
 	UINT(TG | ALB, "stickiness.app_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, app_cookie_s), "Lifetime of stickiness by an application's cookie."),
@@ -217,12 +212,12 @@ const struct model_key model_keys[] = {
 	CHOICE(TG | ALB, "load_balancing.algorithm.anomaly_mitigation", "off", 0, FIELD(model_target_group, anomaly_mitigation), "Fewer requests for targets that fail more than others; with weighted_random.", "off", "on"),
 	BOOL(TG | ALB, "lambda.multi_value_headers.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Lists in the events of a function."),
 	UINT(TG | ALB, "slow_start.duration_seconds", 0, 900, "0", 0, FIELD(model_target_group, slow_start_s), "Time in which a new target's share grows, 30 to 900; 0: off."),
-	BOOL(TG | NLB, "target_health_state.unhealthy.connection_termination.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Close flows of a target that becomes unhealthy (ELB's default is true)."),
-	UINT(TG | NLB, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", DEFAULT_ONLY, NO_FIELD, "Time for flows of an unhealthy target."),
-	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", 0, FIELD(model_target_group, minimum_healthy), "Healthy targets below which all get requests; only the default with type network."),
-	WORD_UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, minimum_healthy_percent), "The same as a share of the registered targets; only the default with type network."),
-	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", "Healthy targets below which a zone is left."),
-	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
+	BOOL(TG | NLB, "target_health_state.unhealthy.connection_termination.enabled", "true", 0, FIELD(model_target_group, unhealthy_termination), "End the TCP flows of a target that becomes unhealthy, with RST to both sides; not of UDP and TCP_UDP groups, whose flows stay."),
+	UINT(TG | NLB, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", 0, FIELD(model_target_group, unhealthy_drain_s), "How long flows of an unhealthy target may go on before they end, with connection termination off; 0: as long as they like."),
+	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", 0, FIELD(model_target_group, minimum_healthy), "Healthy targets below which all get flows or requests."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, minimum_healthy_percent), "The same as a share of the registered targets."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", FIELD(model_target_group, dns_minimum_healthy), "Healthy targets below which the load balancer's addresses of a zone are no longer announced, as long as another zone has enough."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, dns_minimum_healthy_percent), "The same as a share of the registered targets."),
 	CHOICE(TG | GWLB, "target_failover.on_deregistration", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_deregistration), "Whether flows of a removed target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
 	CHOICE(TG | GWLB, "target_failover.on_unhealthy", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_unhealthy), "Whether flows of an unhealthy target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
 	BOOL(TG | GWLB, "send_tcp_reset.on_deregistration.enabled", "false", 0, FIELD(model_target_group, reset_on_deregistration), "RST for TCP flows of a removed target; needs 5-tuple flows and no_rebalance."),

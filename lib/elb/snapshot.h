@@ -63,6 +63,7 @@ struct snapshot_frontend {
 	uint8_t draining;    /* removed from the configuration: existing flows only */
 	uint8_t terminates;  /* connections end here: `service` serves them */
 	uint8_t forwards_n;
+	uint8_t sticky;       /* flows of a client's address have one group of forwards[] */
 	uint32_t tcp_idle_ms; /* established */
 	uint32_t udp_idle_ms;
 	uint32_t weight_sum; /* of forwards[] */
@@ -92,11 +93,12 @@ struct snapshot_target {
 	uint32_t local_first; /* full_nat and health checks: local_refs[first .. first + n) */
 	uint32_t local_n;
 	/* Changed under a published snapshot by the management core, single bytes: */
-	uint8_t closing;   /* its flows are to be closed: the delay is over */
+	uint8_t closing;   /* its flows are to be ended */
 	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
 	uint8_t resetting; /* its gateway flows' TCP senders get RST */
 	uint8_t reserved;
-	uint64_t id; /* stable identity (group, address, port) */
+	uint32_t closing_ms; /* before `closing`: only flows that began until then */
+	uint64_t id;         /* stable identity (group, address, port) */
 };
 
 /** A source address of weir's own, towards targets. */
@@ -127,6 +129,7 @@ struct snapshot_group {
 	_Atomic(struct target_set *) set; /* never NULL while the group is in use */
 	uint64_t id;
 	uint8_t in_use;
+	uint8_t sticky; /* flows of a client's address have one target: stickiness source_ip */
 };
 
 enum snapshot_flow_key { FLOW_KEY_5_TUPLE, FLOW_KEY_3_TUPLE, FLOW_KEY_2_TUPLE };

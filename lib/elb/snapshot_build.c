@@ -398,6 +398,7 @@ build_groups(struct builder *b)
 
 		g->id = tg->id;
 		g->in_use = 1;
+		g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
 		if (previous != NULL && index < previous->groups_n &&
 		    previous->groups[index].id == tg->id)
 			atomic_init(&g->set, atomic_load(&previous->groups[index].set));
@@ -476,6 +477,7 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.generation = (uint16_t)ref_generation(reference),
 					.draining = b->in->refuse_new_flows,
 					.terminates = service != NULL,
+					.sticky = l->default_action.stickiness_seconds > 0,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
 					.listener_id = l->id,

@@ -48,6 +48,9 @@ bool health_register(struct health *health, uint64_t target, const struct health
 /** Begin draining: no more checks. Unknown targets are ignored. */
 void health_deregister(struct health *health, uint64_t target, uint64_t wall_s);
 
+/** The time that an unhealthy target's flows got is over. Unknown targets are ignored. */
+void health_end_drain(struct health *health, uint64_t target, uint64_t wall_s);
+
 /** Forget the target. */
 void health_remove(struct health *health, uint64_t target);
 

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "icmp.h"
 #include "nlb_rewrite.h"
+#include "nlb_terminate.h"
 #include "snapshot_hop.h"
 #include "tcp_mss.h"
 #include "tcp_reset.h"
@@ -68,8 +69,10 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			nlb_flow_set_state(nlb, record, FLOW_STATE_CLOSING);
 		return;
 	}
-	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0)
+	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0) {
+		r->target_seq = bytes_load_be32(tcp + TCP_SEQ);
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
+	}
 	/* A RST may have been forged or out of window: the other side going on disproves it. */
 	if (r->state == FLOW_STATE_RESET && (r->flags & FLOW_FLAG_RESET_BY_TARGET) != reset_by)
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
@@ -301,7 +304,7 @@ target_without_flow(struct nlb *nlb, const struct snapshot *s, struct packet *p)
 static __attribute__((noinline)) bool
 syn_begins_anew(const struct burst *b, const struct flow_record *r)
 {
-	if (r->state == FLOW_STATE_CLOSING || r->state == FLOW_STATE_RESET)
+	if (r->state >= FLOW_STATE_CLOSING)
 		return true;
 	return r->state == FLOW_STATE_NEW && !nlb_flow_target_is_chosen(b->nlb, b->snapshot, r);
 }
@@ -330,13 +333,36 @@ serve_without_flow(const struct burst *b, struct packet *p)
 		target_without_flow(b->nlb, b->snapshot, p);
 }
 
+/* The flow terminates, or its target's flows are to end. @return false: not this one. */
+static __attribute__((noinline)) bool
+serve_ending(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
+{
+	const struct flow_record *r = &b->nlb->flows.records[record];
+	const struct snapshot_target *target = &b->snapshot->targets[ref_index(r->target)];
+	bool anew = side == FLOW_SIDE_CLIENT && p->proto == IPPROTO_TCP && is_opening(p);
+
+	if (r->state != FLOW_STATE_TERMINATING && !nlb_flow_has_to_end(target, r, b->now_ms))
+		return false;
+	if (!anew && (r->state == FLOW_STATE_ESTABLISHED || r->state == FLOW_STATE_TERMINATING) &&
+	    p->proto == IPPROTO_TCP) {
+		nlb_terminate_serve(b->nlb, b->snapshot, p, record, side, b->now_ms);
+	} else {
+		nlb_flow_close(b->nlb, b->snapshot, record);
+		serve_without_flow(b, p);
+	}
+	return true;
+}
+
 static inline __attribute__((always_inline)) void
 serve_flow(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
 {
 	const struct flow_record *r = &b->nlb->flows.records[record];
 
-	if (unlikely(b->snapshot->targets[ref_index(r->target)].closing) ||
-	    (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r))) {
+	if (unlikely(b->snapshot->targets[ref_index(r->target)].closing ||
+		     r->state == FLOW_STATE_TERMINATING) &&
+	    serve_ending(b, p, record, side))
+		return;
+	if (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r)) {
 		nlb_flow_close(b->nlb, b->snapshot, record);
 		serve_without_flow(b, p);
 	} else if (side == FLOW_SIDE_CLIENT) {

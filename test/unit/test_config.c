@@ -118,9 +118,26 @@ test_errors(void)
 		 "[target_group h]\nprotocol = TCP\nforwarding = nat\n"
 		 "preserve_client_ip.enabled = false\n",
 		 "it contradicts preserve_client_ip.enabled = false"},
-		{"not in this version",
-		 "[target_group h]\nprotocol = TCP\nstickiness.enabled = true\n",
-		 "this version has no data path for it, only the default; allowed: false"},
+		{"cookies are HTTP's",
+		 "[target_group h]\nprotocol = TCP\nstickiness.type = lb_cookie\n",
+		 "a TCP target group has no such stickiness; allowed: source_ip"},
+		{"UDP flows are not terminated",
+		 "[target_group h]\nprotocol = UDP\n"
+		 "target_health_state.unhealthy.connection_termination.enabled = true\n",
+		 "flows of a UDP target group are not terminated; allowed: false, or protocol = "
+		 "TCP"},
+		{"draining of flows that are terminated",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target_health_state.unhealthy.draining_interval_seconds = 5\n",
+		 "flows that are terminated at once have no time to drain"},
+		{"an address that is left too late",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count = 3\n"
+		 "target_group_health.dns_failover.minimum_healthy_targets.count = 2\n",
+		 "2 is below the 3 of unhealthy_state_routing"},
+		{"a path of a TCP check",
+		 "[target_group h]\nprotocol = TCP\nhealth_check.path = /up\n",
+		 "a TCP health check has no path; allowed: health_check.protocol = HTTP"},
 		{"a key of another type",
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
 		 "idle_timeout.timeout_seconds = 60\n",
@@ -144,8 +161,9 @@ test_errors(void)
 		 "[target_group h]\nprotocol = TCP\n"
 		 "target_group_health.dns_failover.minimum_healthy_targets.percentage = on\n",
 		 "`on` is not allowed; allowed: off, or 1 to 100"},
-		{"HTTP checks", "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTP\n",
-		 "HTTP health checks are not in this version"},
+		{"HTTPS checks",
+		 "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTPS\n",
+		 "HTTPS health checks are not in this version; allowed: HTTP, TCP"},
 		{"timeout above interval",
 		 "[target_group h]\nprotocol = TCP\n"
 		 "health_check.interval_seconds = 5\nhealth_check.timeout_seconds = 6\n",

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which target group and target a new flow gets: stickiness by the client's address. */
+#include "nlb_world.h"
+
+#define FRONT 0
+
+#define BASE                                                                                    \
+	"[interface front]\ndevice = a\naddress = 192.0.2.1/24\naddress = 2001:db8:1::1/64\n"   \
+	"[interface back]\ndevice = b\naddress = 198.51.100.1/24\naddress = 2001:db8:2::1/64\n" \
+	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\n"                            \
+	"[load_balancer lb6]\ntype = network\naddress = 2001:db8:1::10\n"
+
+#define TARGETS                                                                             \
+	"stickiness.enabled = true\ntarget = 198.51.100.11:80\ntarget = 198.51.100.12:80\n" \
+	"target = 198.51.100.13:80\ntarget = 198.51.100.14:80\n"
+
+static const char sticky[] =
+	BASE "[listener lb:80]\nprotocol = TCP\ndefault_action = forward web\n"
+	     "[listener lb:81]\nprotocol = TCP\ndefault_action = forward web\n"
+	     "[listener lb:53]\nprotocol = UDP\ndefault_action = forward dns\n"
+	     "[listener lb6:80]\nprotocol = TCP\ndefault_action = forward web6\n"
+	     "[target_group web]\nprotocol = TCP\n" TARGETS
+	     "[target_group dns]\nprotocol = UDP\npreserve_client_ip.enabled = false\n" TARGETS
+	     "[target_group web6]\nprotocol = TCP\nstickiness.enabled = true\n"
+	     "target = [2001:db8:2::11]:80\ntarget = [2001:db8:2::12]:80\n";
+
+/* The last byte of the target's address that a flow gets. */
+static uint8_t
+target_of(struct world *w, const char *client, uint16_t sport, const char *vip, uint16_t port)
+{
+	struct world_packet wp;
+
+	if (port == 53)
+		world_udp(&wp, client, sport, vip, port);
+	else
+		world_tcp(&wp, client, sport, vip, port, TCP_FLAG_SYN, 0);
+	EXPECT(world_send(w, &wp, FRONT) == PACKET_FORWARD);
+	return wp.p.dst.b[15];
+}
+
+static void
+test_a_client_keeps_its_target(void)
+{
+	static const struct {
+		const char *why, *client, *vip;
+		uint16_t port, other_port;
+		uint32_t targets;
+	} rows[] = {
+		{"TCP, two listeners", "192.0.2.%u", "192.0.2.10", 80, 81, 4},
+		{"UDP", "192.0.2.%u", "192.0.2.10", 53, 53, 4},
+		{"IPv6", "2001:db8:1::%x", "2001:db8:1::10", 80, 80, 2},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t seen = 0;
+		struct world w;
+
+		world_begin(&w, sticky, 4096, 1000);
+		for (unsigned c = 20; c < 100; c++) {
+			char client[IP_ADDR_TEXT_MAX];
+			uint8_t first;
+
+			snprintf(client, sizeof(client), rows[i].client, c);
+			first = target_of(&w, client, 2000, rows[i].vip, rows[i].port);
+			for (uint16_t k = 1; k < 8; k++)
+				EXPECT_ROW(rows[i].why,
+					   target_of(&w, client, (uint16_t)(2000 + k), rows[i].vip,
+						     k % 2 != 0 ? rows[i].other_port
+								: rows[i].port) == first);
+			seen |= 1u << (first - 0x11) % 16 % 8;
+		}
+		/* Clients are spread over all targets. */
+		EXPECT_ROW(rows[i].why, (uint32_t)__builtin_popcount(seen) == rows[i].targets);
+		world_end(&w);
+	}
+}
+
+/* A sick target's clients move, the others don't. */
+static void
+test_health_moves_only_its_own(void)
+{
+	uint8_t before[200];
+	uint32_t moved = 0;
+	struct world w;
+
+	world_begin(&w, sticky, 4096, 1000);
+	for (unsigned c = 20; c < 200; c++) {
+		char client[IP_ADDR_TEXT_MAX];
+
+		snprintf(client, sizeof(client), "192.0.2.%u", c);
+		before[c] = target_of(&w, client, 2000, "192.0.2.10", 80);
+	}
+	w.unhealthy[1] = true;
+	world_build_sets(&w);
+	for (unsigned c = 20; c < 200; c++) {
+		char client[IP_ADDR_TEXT_MAX];
+		uint8_t now;
+
+		snprintf(client, sizeof(client), "192.0.2.%u", c);
+		now = target_of(&w, client, 2001, "192.0.2.10", 80);
+		EXPECT(now == before[c] || before[c] == 12);
+		EXPECT(now != 12);
+		moved += now != before[c];
+	}
+	EXPECT(moved > 20);
+	world_end(&w);
+}
+
+/* Weighted groups: with stickiness of the action a client keeps its group, without not. */
+static void
+test_sticky_groups(void)
+{
+	static const char *const actions[] = {"forward a weight 3, b weight 1",
+					      "forward a weight 3, b weight 1 stickiness 60"};
+
+	for (int is_sticky = 0; is_sticky < 2; is_sticky++) {
+		uint32_t flows[2] = {0}, both = 0;
+		char config[2048];
+		struct world w;
+
+		snprintf(config, sizeof(config),
+			 BASE "[listener lb:80]\nprotocol = TCP\ndefault_action = %s\n"
+			      "[target_group a]\nprotocol = TCP\ntarget = 198.51.100.11:80\n"
+			      "[target_group b]\nprotocol = TCP\ntarget = 198.51.100.12:80\n",
+			 actions[is_sticky]);
+		world_begin(&w, config, 8192, 1000);
+		for (unsigned c = 20; c < 220; c++) {
+			uint32_t own[2] = {0};
+
+			for (uint16_t k = 0; k < 16; k++) {
+				char client[IP_ADDR_TEXT_MAX];
+
+				snprintf(client, sizeof(client), "192.0.2.%u", c);
+				own[target_of(&w, client, (uint16_t)(2000 + k), "192.0.2.10", 80) -
+				    11]++;
+			}
+			flows[0] += own[0];
+			flows[1] += own[1];
+			both += own[0] > 0 && own[1] > 0;
+		}
+		/* 200 draws at 3/4: 150, and four standard deviations of 6. */
+		EXPECT(flows[0] > 16 * 125 && flows[0] < 16 * 175);
+		EXPECT(flows[0] + flows[1] == 16 * 200);
+		EXPECT(is_sticky ? both == 0 : both > 150);
+		world_end(&w);
+	}
+}
+
+int
+main(void)
+{
+	test_a_client_keeps_its_target();
+	test_health_moves_only_its_own();
+	test_sticky_groups();
+	return unit_done();
+}
