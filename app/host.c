@@ -94,7 +94,9 @@ is_own(void *arg, uint16_t interface, const struct ip_addr *addr)
 
 	if (a == NULL)
 		return false;
-	return a->kind == SNAPSHOT_ADDRESS_VIP || a->interface == interface;
+	if (a->kind == SNAPSHOT_ADDRESS_VIP)
+		return publication_is_announced(arg, addr);
+	return a->interface == interface;
 }
 
 static const struct neighbor_ops neighbor_ops = {
@@ -244,6 +246,15 @@ had_address(const struct model *old, const struct ip_addr *addr)
 	return false;
 }
 
+void
+host_announce(struct management *m, const struct ip_addr *addr, bool on)
+{
+	uint16_t interface = interface_of(m, addr);
+
+	if (interface != UINT16_MAX)
+		neighbor_announce(m->neighbors, interface, addr, on, m->now_ms);
+}
+
 static void
 announce_addresses(struct management *m, const struct model *old)
 {
@@ -254,10 +265,9 @@ announce_addresses(struct management *m, const struct model *old)
 
 		for (uint32_t k = 0; k < lb->addresses_n; k++) {
 			const struct ip_addr *addr = &lb->addresses[k].addr;
-			uint16_t interface = interface_of(m, addr);
 
-			if (interface != UINT16_MAX && !had_address(old, addr))
-				neighbor_announce(m->neighbors, interface, addr, true, m->now_ms);
+			if (!had_address(old, addr))
+				host_announce(m, addr, true);
 		}
 	}
 	for (uint32_t i = 0; old == NULL && i < model->interfaces_n; i++) {

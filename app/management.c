@@ -269,6 +269,7 @@ on_tick(struct management *m)
 		steering_tick(m);
 		prometheus_run(m->prometheus);
 		publication_end_drains(m);
+		publication_judge_zones(m);
 		if (m->sets_starved) {
 			m->sets_starved = false;
 			m->sets_dirty = true;
@@ -550,6 +551,7 @@ management_free(struct management *m)
 	free(m->targets);
 	free(m->peaks);
 	free(m->groups);
+	free(m->addresses);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);
 	if (m->signal_fd >= 0)

@@ -51,6 +51,15 @@ struct managed_target {
 	bool rebalance, reset, bypass;
 };
 
+/** An address of a load balancer; see publication_zone.c. */
+struct managed_address {
+	struct ip_addr addr;
+	bool well;      /* its zone has enough healthy targets */
+	bool withdrawn; /* not announced */
+	bool holding;   /* it is to be announced again at hold_end_ms */
+	uint32_t hold_end_ms;
+};
+
 /** Of a target group; by group index. */
 struct managed_group {
 	uint64_t inputs; /* digest of what the set in force was built from */
@@ -96,13 +105,15 @@ struct management {
 	struct health *health;
 	struct managed_target *targets; /* [SNAPSHOT_TARGETS] */
 	struct managed_group *groups;   /* [SNAPSHOT_GROUPS] */
+	struct managed_address *addresses;
+	uint32_t addresses_n;
 	struct retired *retired;
 	struct publication *publication; /* a reload under way */
 	bool reload_again;               /* one more was asked for meanwhile */
 	struct reload_waiter *reload_waiters, *next_reload_waiters;
 	uint64_t sets_built;             /* of requests: their serial numbers */
 	struct set_build update;         /* of a set in force, because of health */
-	uint32_t update_at;              /* group of the model that is looked at next */
+	uint32_t update_at;              /* set of the model that is looked at next */
 	bool sets_dirty;                 /* a group may be */
 	bool sets_starved;               /* there was no memory for one: again later */
 	struct worker_counters counters; /* drops and answers made here */
@@ -229,6 +240,16 @@ void publication_on_unhealthy(struct management *m, const struct model_target_gr
 /** Tell workers whose flows are to end, and end unhealthy.draining.  Call after a publication. */
 void publication_mark_unhealthy(struct management *m);
 
+/* publication_zone.c: addresses of load balancers */
+
+/** A model was put in force. */
+void publication_take_addresses(struct management *m);
+
+/** Withdraw addresses of zones with too few healthy targets, and announce those that are well. */
+void publication_judge_zones(struct management *m);
+
+bool publication_is_announced(const struct management *m, const struct ip_addr *addr);
+
 /* operation_gateway.c */
 
 /** Once a second: note how much gateway load balancers carry. */
@@ -241,6 +262,9 @@ bool host_open(struct management *m, char *why, size_t why_len);
 /** Take what workers handed over. */
 void host_poll(struct management *m);
 void host_close(struct management *m);
+
+/** Announce an address of a load balancer, or no longer. */
+void host_announce(struct management *m, const struct ip_addr *addr, bool on);
 
 /** Start asking for the next hops of a new snapshot, and announce its addresses. */
 void host_on_published(struct management *m, const struct model *old_model);

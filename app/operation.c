@@ -587,6 +587,7 @@ static const struct {
 	{"metrics", op_metrics},
 	{"drops", op_drops},
 	{"endpoints", operation_endpoints},
+	{"addresses", operation_addresses},
 	{"neighbors", op_neighbors},
 	{"pools", op_pools},
 	{"capture", operation_capture},

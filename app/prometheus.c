@@ -110,6 +110,8 @@ static const struct family families[] = {
 	ROWS("weir_pool_high_water", GAUGE, "Most that was ever in use, as far as it was looked at.", "pools", "pools", "high_water", "name", "pool"),
 	ROWS("weir_pool_failures_total", COUNTER, "Times there was nothing left.", "pools", "pools", "failures", "name", "pool"),
 	ROWS("weir_pool_bytes", GAUGE, "Memory reserved.", "pools", "pools", "bytes", "name", "pool"),
+	ROWS("elb_zonal_health_status", GAUGE, "CloudWatch ZonalHealthStatus, of the zone of each address.", "addresses", "addresses", "ZonalHealthStatus", "address", "address"),
+	ROWS("weir_address_announced", GAUGE, "1: the address is announced.", "addresses", "addresses", "announced", "address", "address"),
 	ROWS("weir_drops_total", COUNTER, "Packets not forwarded, by reason.", "drops", NULL, "*", NULL, "reason"),
 	LISTENER("active_flow_count", GAUGE, "ActiveFlowCount", new_flows, FRONTEND_CLOSED),
 	LISTENER("new_flow_count_total", COUNTER, "NewFlowCount", new_flows, NOTHING),

@@ -650,6 +650,7 @@ model_free(struct model *m)
 	for (uint32_t i = 0; i < m->files_n; i++)
 		free(m->files[i]);
 	free(m->files);
+	free(m->sets);
 	if (m->index != NULL)
 		free(m->index->entries);
 	free(m->index);

@@ -374,6 +374,13 @@ struct model_endpoint {
 	bool in_line;           /* mode = in_line */
 };
 
+/** A target set: who gets new flows of a group, from an address of a zone. */
+struct model_set {
+	uint64_t id;      /* of the group, or one of its own */
+	uint32_t group;   /* index into target_groups[] */
+	const char *zone; /* "": the box's; the model's */
+};
+
 struct model_cluster {
 	MODEL_OBJECT_FIELDS;
 	char secret_file[256]; /* "": one of this box's own */
@@ -404,6 +411,8 @@ struct model {
 	uint32_t target_groups_n;
 	struct model_endpoint *endpoints;
 	uint32_t endpoints_n;
+	struct model_set *sets; /* see model_sets.h */
+	uint32_t sets_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */
 	struct model_index *index; /* objects by id; private */
 	char **files;              /* names that origins point to, and keys with a NAME */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "model_keys.h"
+#include "model_sets.h"
 #include "model_value.h"
 
 /* The line of a key that was given, or of the section. */
@@ -610,5 +611,7 @@ model_check(struct model *model, model_report report, void *arg)
 		model_check_listener(&c, &model->listeners[i]);
 	model_check_rules(&c);
 	model_check_endpoints(&c);
+	if (!model_make_sets(model))
+		model_fault(&c, &model->system, "", NULL, "", "no memory");
 	return c.clean;
 }

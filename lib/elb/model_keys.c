@@ -102,10 +102,10 @@ const struct model_key model_keys[] = {
 
 	/* [load_balancer NAME] */
 	CHOICE(LB, "type", NULL, 0, FIELD(model_load_balancer, type), "Kind of load balancer.", "application", "network", "classic", "gateway"),
-	CUSTOM(LB, "address", NULL, REPEAT, model_parse_lb_address, "ADDRESS [zone=NAME]", "A static address that clients use."),
+	CUSTOM(LB, "address", NULL, REPEAT, model_parse_lb_address, "ADDRESS [zone=NAME]", "A static address that clients use, and its zone; default the box's."),
 	TEXT(LB | ALB | NLB | CLB, "security_group", 64, "", DEFAULT_ONLY, NO_FIELD, "a security group's name", "Security group of the load balancer."),
 	BOOL(LB | ALB | NLB | GWLB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
-	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones get new flows."),
+	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones than the address's get new flows."),
 	BOOL(LB | GWLB, "icmp_mtu_exceeded.enabled", "false", 0, FIELD(model_load_balancer, icmp_mtu_exceeded), "Tell the sender of a packet too long for its appliance, with ICMP."),
 	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", 0, FIELD(model_load_balancer, idle_timeout_s), "Time without a byte after which a connection of either side is closed."),
 	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", 0, FIELD(model_load_balancer, client_keep_alive_s), "Longest life of a client connection, from its start."),

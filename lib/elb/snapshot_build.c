@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "model_sets.h"
 
 #define UDP_IDLE_MS 120000 /* fixed by ELB */
 
@@ -152,6 +153,8 @@ acquire_all(struct builder *b)
 		for (uint32_t k = 0; k < tg->targets_n; k++)
 			room &= registry_acquire(&r->targets, tg->targets[k].id) != 0;
 	}
+	for (uint32_t i = m->target_groups_n; i < m->sets_n; i++)
+		room &= registry_acquire(&r->groups, m->sets[i].id) != 0;
 	for (uint32_t i = 0; i < m->listeners_n; i++) {
 		const struct model_listener *l = &m->listeners[i];
 		const struct model_load_balancer *lb =
@@ -385,23 +388,33 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	return true;
 }
 
+/* A group of targets, or what it is for the addresses of another zone. */
+static uint32_t
+build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
+{
+	const struct snapshot *previous = b->in->previous;
+	uint32_t index = ref_index(registry_find(&b->registries->groups, id));
+	struct snapshot_group *g = &b->s->groups[index];
+
+	g->id = id;
+	g->in_use = 1;
+	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
+	if (previous != NULL && index < previous->groups_n && previous->groups[index].id == id)
+		atomic_init(&g->set, atomic_load(&previous->groups[index].set));
+	return index;
+}
+
 static bool
 build_groups(struct builder *b)
 {
 	const struct model *m = b->in->model;
-	const struct snapshot *previous = b->in->previous;
 
+	for (uint32_t i = m->target_groups_n; i < m->sets_n; i++)
+		build_group(b, &m->target_groups[m->sets[i].group], m->sets[i].id);
 	for (uint32_t i = 0; i < m->target_groups_n; i++) {
 		const struct model_target_group *tg = &m->target_groups[i];
-		uint32_t index = ref_index(registry_find(&b->registries->groups, tg->id));
-		struct snapshot_group *g = &b->s->groups[index];
+		uint32_t index = build_group(b, tg, tg->id);
 
-		g->id = tg->id;
-		g->in_use = 1;
-		g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
-		if (previous != NULL && index < previous->groups_n &&
-		    previous->groups[index].id == tg->id)
-			atomic_init(&g->set, atomic_load(&previous->groups[index].set));
 		for (uint32_t k = 0; k < tg->targets_n; k++) {
 			if (!build_target(b, tg, index, &tg->targets[k]))
 				return false;
@@ -464,8 +477,9 @@ enter_frontend(struct snapshot *s, uint32_t index, uint8_t protocol)
 
 static void
 build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
-	       struct snapshot_service *service)
+	       const char *zone, struct snapshot_service *service)
 {
+	const struct model *m = b->in->model;
 	uint64_t id = snapshot_frontend_id(l->id, vip);
 	uint32_t reference = registry_find(&b->registries->frontends, id);
 	struct snapshot_frontend *f = &b->s->frontends[ref_index(reference)];
@@ -486,9 +500,11 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 		service->references++;
 	for (uint32_t i = 0; i < l->default_action.forwards_n; i++) {
 		const struct model_forward *forward = &l->default_action.forwards[i];
-		uint32_t group = registry_find(&b->registries->groups, forward->target_group_id);
+		const struct model_target_group *tg =
+			model_target_group_by_id(m, forward->target_group_id);
 
-		f->forwards[f->forwards_n].group = ref_index(group);
+		f->forwards[f->forwards_n].group = ref_index(registry_find(
+			&b->registries->groups, tg == NULL ? 0 : model_set_id(m, tg, zone)));
 		f->forwards[f->forwards_n].weight = forward->weight;
 		f->weight_sum += forward->weight;
 		f->forwards_n++;
@@ -503,7 +519,7 @@ build_listener(struct builder *b, const struct model_listener *l,
 	struct snapshot_service *service = NULL;
 
 	if (is_gateway(lb)) {
-		build_frontend(b, l, &no_vip, NULL);
+		build_frontend(b, l, &no_vip, "", NULL);
 		return true;
 	}
 	if (lb == NULL || lb->addresses_n == 0)
@@ -515,7 +531,7 @@ build_listener(struct builder *b, const struct model_listener *l,
 			return false;
 	}
 	for (uint32_t k = 0; k < lb->addresses_n; k++)
-		build_frontend(b, l, &lb->addresses[k].addr, service);
+		build_frontend(b, l, &lb->addresses[k].addr, lb->addresses[k].zone, service);
 	return true;
 }
 

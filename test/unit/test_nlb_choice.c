@@ -146,9 +146,48 @@ test_sticky_groups(void)
 	}
 }
 
+/* Without balancing across zones an address has its zone's targets, with it all. */
+static void
+test_zones(void)
+{
+	for (int cross = 0; cross < 2; cross++) {
+		uint32_t seen[3] = {0};
+		char config[2048];
+		struct world w;
+
+		snprintf(config, sizeof(config),
+			 "[system]\nzone = zone-a\n"
+			 "[interface front]\ndevice = a\naddress = 192.0.2.1/24\n"
+			 "[interface back]\ndevice = b\naddress = 198.51.100.1/24\n"
+			 "[load_balancer lb]\ntype = network\naddress = 192.0.2.10 zone=zone-a\n"
+			 "address = 192.0.2.11 zone=zone-b\naddress = 192.0.2.12\n"
+			 "load_balancing.cross_zone.enabled = %s\n"
+			 "[listener lb:80]\nprotocol = TCP\ndefault_action = forward web\n"
+			 "[target_group web]\nprotocol = TCP\ntarget = 198.51.100.11:80\n"
+			 "target = 198.51.100.12:80 zone=zone-a\n"
+			 "target = 198.51.100.13:80 zone=zone-b\n",
+			 cross ? "true" : "false");
+		world_begin(&w, config, 4096, 1000);
+		for (unsigned v = 0; v < 3; v++) {
+			char vip[IP_ADDR_TEXT_MAX];
+
+			snprintf(vip, sizeof(vip), "192.0.2.%u", 10 + v);
+			for (uint16_t k = 0; k < 100; k++)
+				seen[v] |= 1u << (target_of(&w, "192.0.2.99", (uint16_t)(2000 + k),
+							    vip, 80) -
+						  11);
+		}
+		EXPECT(seen[0] == (cross ? 7 : 3)); /* no zone: the box's */
+		EXPECT(seen[1] == (cross ? 7 : 4));
+		EXPECT(seen[2] == seen[0]);
+		world_end(&w);
+	}
+}
+
 int
 main(void)
 {
+	test_zones();
 	test_a_client_keeps_its_target();
 	test_health_moves_only_its_own();
 	test_sticky_groups();
