@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "control.h"
 #include "log.h"
+#include "model_security.h"
 #include "operation.h"
 #include "prometheus.h"
 #include "steering.h"
@@ -92,6 +93,20 @@ reason_of(const struct worker_command *command)
 		       : TARGET_REASON_FAILED_HEALTH_CHECKS;
 }
 
+/* Whether the load balancer's security groups don't let the check out. */
+static bool
+is_kept_in(const struct management *m, uint64_t target, uint16_t port_be)
+{
+	struct ip_addr addr;
+	const struct model_target_group *tg =
+		group_of(m, registry_find(&m->registries.targets, target), &addr);
+
+	return tg != NULL &&
+	       !model_security_lets_out(m->model,
+					model_load_balancer_by_id(m->model, tg->load_balancer_id),
+					MODEL_SECURITY_TCP, &addr, ntohs(port_be));
+}
+
 void
 management_check_target(void *arg, uint64_t target, const struct health_settings *settings)
 {
@@ -99,6 +114,11 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	struct worker_command *command = NULL;
 	struct worker *w = m->dp->workers[target % m->dp->workers_n];
 
+	if (is_kept_in(m, target, settings->port_be)) {
+		health_on_verdict(m->health, target, HEALTH_OWN_CHECK, false, TARGET_REASON_TIMEOUT,
+				  management_wall_s());
+		return;
+	}
 	if (m->probes_out < PROBES_OUT_MAX)
 		command = calloc(1, sizeof(*command));
 	if (command == NULL) {

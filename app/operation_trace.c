@@ -357,6 +357,7 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 	uint32_t frontend = snapshot_find_frontend(s, &t->tuple.dst, t->tuple.dport_be, bit);
 	char a[END_TEXT_MAX], b[END_TEXT_MAX];
 	const struct target_set *set;
+	const struct route_table *sources;
 	struct nlb_choice choice;
 
 	if (f != NULL) {
@@ -383,6 +384,13 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 	if (s->frontends[frontend].draining) {
 		say(t, "there is no flow, and new ones are refused");
 		finish_drop(t, DROP_NO_LISTENER);
+		return;
+	}
+	sources = t->tuple.proto == IPPROTO_TCP ? s->frontends[frontend].tcp_sources
+						: s->frontends[frontend].udp_sources;
+	if (sources != NULL && route_lookup(sources, &t->tuple.src) == NULL) {
+		say(t, "no inbound rule of the load balancer's security groups has this source");
+		finish_drop(t, DROP_SECURITY_GROUP);
 		return;
 	}
 	if (s->frontends[frontend].terminates) {

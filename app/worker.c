@@ -246,12 +246,15 @@ is_neighbor_discovery(const struct packet *p)
 
 /* Echo requests for an address of ours are answered here. */
 static void
-answer_echo(struct worker *w, struct packet *p)
+answer_echo(struct worker *w, struct packet *p, const struct snapshot_address *own)
 {
 	uint8_t want = p->af == 4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
 
 	if (packet_l4(p)[ICMP_TYPE] != want) {
 		packet_drop(p, DROP_ICMP_UNWANTED);
+	} else if (own->icmp_sources != NULL && route_lookup(own->icmp_sources, &p->src) == NULL) {
+		w->counters.frontends[own->frontend].blocked_in_icmp++;
+		packet_drop(p, DROP_SECURITY_GROUP);
 	} else if (!icmp_limit_take(&w->icmp_limit, w->now_ms)) {
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 	} else {
@@ -288,7 +291,7 @@ classify_other(struct worker *w, struct packet *p)
 		return CLASSIFIED_DONE;
 	}
 	if (is_icmp(p) && (p->flags & PACKET_ICMP_ERROR) == 0) {
-		answer_echo(w, p);
+		answer_echo(w, p, own);
 		return CLASSIFIED_DONE;
 	}
 	if (own->kind == SNAPSHOT_ADDRESS_OWN && !own->is_local) {

@@ -20,10 +20,11 @@
 
 #include "ip_addr.h"
 
-#define MODEL_NAME_MAX     33
-#define MODEL_TEXT_MAX     512  /* of messages and short values, with the zero */
-#define MODEL_VALUE_MAX    4096 /* of any value's canonical text */
-#define MODEL_FORWARDS_MAX 5
+#define MODEL_NAME_MAX            33
+#define MODEL_TEXT_MAX            512  /* of messages and short values, with the zero */
+#define MODEL_VALUE_MAX           4096 /* of any value's canonical text */
+#define MODEL_FORWARDS_MAX        5
+#define MODEL_SECURITY_GROUPS_MAX 5 /* of a load balancer */
 
 /* ELB's limits of rules; lengths with the zero. */
 #define MODEL_PATTERN_MAX          129
@@ -103,9 +104,10 @@ enum model_kind {
 	MODEL_RULE,
 	MODEL_TARGET_GROUP,
 	MODEL_ENDPOINT,
+	MODEL_SECURITY_GROUP,
 };
 
-#define MODEL_KINDS (MODEL_ENDPOINT + 1)
+#define MODEL_KINDS (MODEL_SECURITY_GROUP + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
 #define MODEL_OBJECT_FIELDS                                                    \
@@ -185,6 +187,8 @@ struct model_load_balancer {
 	enum load_balancer_type type;
 	struct model_lb_address *addresses;
 	uint32_t addresses_n;
+	char security_groups[MODEL_SECURITY_GROUPS_MAX][MODEL_NAME_MAX]; /* security_group */
+	uint32_t security_groups_n;
 	bool icmp_mtu_exceeded; /* icmp_mtu_exceeded.enabled, of a gateway load balancer */
 	/* Of application load balancers: */
 	uint32_t idle_timeout_s;      /* idle_timeout.timeout_seconds */
@@ -381,6 +385,25 @@ struct model_set {
 	const char *zone; /* "": the box's; the model's */
 };
 
+enum model_security_protocol {
+	MODEL_SECURITY_TCP = 1 << 0,
+	MODEL_SECURITY_UDP = 1 << 1,
+	MODEL_SECURITY_ICMP = 1 << 2, /* of either family */
+};
+
+struct model_security_rule {
+	uint8_t protocols;       /* enum model_security_protocol */
+	uint16_t first, last;    /* ports of TCP and UDP; 0 to 65535: all */
+	struct ip_prefix prefix; /* inbound: of sources; outbound: of targets */
+};
+
+/** What may begin a flow; see model_security.h. */
+struct model_security_group {
+	MODEL_OBJECT_FIELDS;
+	struct model_security_rule *inbound, *outbound;
+	uint32_t inbound_n, outbound_n;
+};
+
 struct model_cluster {
 	MODEL_OBJECT_FIELDS;
 	char secret_file[256]; /* "": one of this box's own */
@@ -411,6 +434,8 @@ struct model {
 	uint32_t target_groups_n;
 	struct model_endpoint *endpoints;
 	uint32_t endpoints_n;
+	struct model_security_group *security_groups;
+	uint32_t security_groups_n;
 	struct model_set *sets; /* see model_sets.h */
 	uint32_t sets_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */

@@ -403,6 +403,7 @@ check_load_balancers(struct checker *c)
 				    "the type is missing");
 		else if (lb->type == LB_CLASSIC)
 			fault_no_data_path(c, lb);
+		model_check_security_groups(c, lb);
 		if (lb->type == LB_APPLICATION)
 			model_check_application(c, lb);
 		else

@@ -56,6 +56,9 @@ void model_check_not_http_group(struct checker *c, const struct model_target_gro
 /** What belongs to network load balancers. */
 void model_check_network_group(struct checker *c, struct model_target_group *tg);
 
+/** Security groups that a load balancer names. */
+void model_check_security_groups(struct checker *c, const struct model_load_balancer *lb);
+
 /** Of application and network load balancers: thresholds, path and status codes. */
 void model_check_group_health(struct checker *c, const struct model_target_group *tg);
 void model_check_http_health(struct checker *c, struct model_target_group *tg);

@@ -103,7 +103,7 @@ const struct model_key model_keys[] = {
 	/* [load_balancer NAME] */
 	CHOICE(LB, "type", NULL, 0, FIELD(model_load_balancer, type), "Kind of load balancer.", "application", "network", "classic", "gateway"),
 	CUSTOM(LB, "address", NULL, REPEAT, model_parse_lb_address, "ADDRESS [zone=NAME]", "A static address that clients use, and its zone; default the box's."),
-	TEXT(LB | ALB | NLB | CLB, "security_group", 64, "", DEFAULT_ONLY, NO_FIELD, "a security group's name", "Security group of the load balancer."),
+	CUSTOM(LB | ALB | NLB | CLB, "security_group", NULL, REPEAT, model_parse_security_group, "a security group's name", "A security group of the load balancer, at most five; a packet that any of them lets in may begin a flow. Only with type network in this version."),
 	BOOL(LB | ALB | NLB | GWLB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
 	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones than the address's get new flows."),
 	BOOL(LB | GWLB, "icmp_mtu_exceeded.enabled", "false", 0, FIELD(model_load_balancer, icmp_mtu_exceeded), "Tell the sender of a packet too long for its appliance, with ICMP."),
@@ -232,6 +232,10 @@ const struct model_key model_keys[] = {
 	UINT(TG, "health_check.timeout_seconds", 2, 120, "10", 0, FIELD(model_target_group, health_check.timeout_s), "Time after which a check has failed; default 5 for HTTP groups."),
 	UINT(TG, "health_check.healthy_threshold_count", 2, 10, "5", 0, FIELD(model_target_group, health_check.healthy_threshold), "Passed checks in a row that make an unhealthy target healthy; a new target needs one."),
 	UINT(TG, "health_check.unhealthy_threshold_count", 2, 10, "2", 0, FIELD(model_target_group, health_check.unhealthy_threshold), "Failed checks in a row that make a target unhealthy."),
+
+	/* [security_group NAME] */
+	CUSTOM(BIT(MODEL_SECURITY_GROUP), "inbound", NULL, REPEAT, model_parse_security_rule, "PROTOCOL PORTS PREFIX", "Clients that may begin flows: tcp, udp, icmp or all; PORT of the listener, FIRST-LAST or all; their addresses."),
+	CUSTOM(BIT(MODEL_SECURITY_GROUP), "outbound", NULL, REPEAT, model_parse_security_rule, "PROTOCOL PORTS PREFIX", "Targets that may be reached, by flows and health checks; without any: all."),
 
 	/* [endpoint NAME] */
 	TEXT(EP, "load_balancer", 32, NULL, 0, FIELD(model_endpoint, load_balancer), "a gateway load balancer's name", "The gateway load balancer that inspects what enters here."),

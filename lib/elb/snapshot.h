@@ -73,6 +73,8 @@ struct snapshot_frontend {
 	} forwards[SNAPSHOT_FORWARDS_MAX];
 	uint64_t listener_id;
 	struct snapshot_service *service; /* of listeners that terminate, else NULL */
+	/* Of a load balancer with security groups: sources that may begin flows; else NULL. */
+	struct route_table *tcp_sources, *udp_sources;
 };
 
 /** Why the target of a gateway flow is to be thought over when its next packet comes. */
@@ -97,6 +99,7 @@ struct snapshot_target {
 	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
 	uint8_t resetting; /* its gateway flows' TCP senders get RST */
 	uint8_t reserved;
+	uint8_t blocked;     /* SNAPSHOT_TCP, SNAPSHOT_UDP: what no outbound rule lets through */
 	uint32_t closing_ms; /* before `closing`: only flows that began until then */
 	uint64_t id;         /* stable identity (group, address, port) */
 };
@@ -162,7 +165,9 @@ struct snapshot_address {
 	uint8_t is_local;   /* in locals[]: may be the source of flows */
 	uint16_t interface; /* for OWN: its interface */
 	uint32_t local;     /* index into locals[] when is_local */
-	uint32_t reserved[2];
+	uint32_t frontend;  /* of a VIP: one of its frontends, for counting; 0: none */
+	uint32_t reserved;
+	struct route_table *icmp_sources; /* of a VIP: as tcp_sources of a frontend */
 };
 
 struct snapshot_interface {

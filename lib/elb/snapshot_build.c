@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "model_sets.h"
+#include "snapshot_security.h"
 
 #define UDP_IDLE_MS 120000 /* fixed by ELB */
 
@@ -20,6 +21,7 @@ struct builder {
 	/* Source addresses by interface and family (0: IPv4), as ranges of s->local_refs. */
 	uint32_t local_first[SNAPSHOT_INTERFACES][2];
 	uint32_t local_n[SNAPSHOT_INTERFACES][2];
+	bool secured; /* there was memory for security groups */
 };
 
 bool
@@ -382,6 +384,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 					 .forwarding = forwarding_of(tg),
 					 .interface = route->interface,
 					 .group = group,
+					 .blocked = snapshot_blocked(b->in->model, tg, mt),
 					 .local_first = b->local_first[route->interface][family],
 					 .local_n = b->local_n[route->interface][family],
 					 .id = mt->id};
@@ -498,6 +501,9 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.service = service};
 	if (service != NULL)
 		service->references++;
+	b->secured &= snapshot_secure_frontend(m, l, f);
+	if (vip != &no_vip)
+		snapshot_address_of(b->s, vip)->frontend = ref_index(reference);
 	for (uint32_t i = 0; i < l->default_action.forwards_n; i++) {
 		const struct model_forward *forward = &l->default_action.forwards[i];
 		const struct model_target_group *tg =
@@ -563,6 +569,8 @@ build_frontends(struct builder *b)
 			continue;
 		s->frontends[i] = *old;
 		s->frontends[i].draining = 1;
+		s->frontends[i].tcp_sources = NULL; /* that one's; no flow begins here */
+		s->frontends[i].udp_sources = NULL;
 		if (old->service != NULL)
 			old->service->references++;
 	}
@@ -651,8 +659,12 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 	snprintf(why, why_len, "no memory for a snapshot");
 	if (b == NULL || s == NULL)
 		goto fail;
-	*b = (struct builder){
-		.s = s, .registries = registries, .in = input, .why = why, .why_len = why_len};
+	*b = (struct builder){.s = s,
+			      .registries = registries,
+			      .in = input,
+			      .why = why,
+			      .why_len = why_len,
+			      .secured = true};
 	s->config_revision = input->config_revision;
 	s->generation = input->generation;
 	s->workers_n = input->workers_n;
@@ -668,6 +680,9 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 		goto fail;
 	for (uint32_t i = 0; i < input->model->endpoints_n; i++)
 		build_endpoint(b, &input->model->endpoints[i]);
+	b->secured &= snapshot_secure_addresses(input->model, s);
+	if (!b->secured)
+		goto fail;
 	keep_targets(b);
 	free(b);
 	why[0] = '\0';
@@ -690,6 +705,7 @@ snapshot_free(struct snapshot *s)
 		if (service != NULL && --service->references == 0)
 			service->free(service);
 	}
+	snapshot_free_security(s);
 	free(s->frontends);
 	free(s->targets);
 	free(s->groups);

@@ -252,6 +252,22 @@ is_opening(const struct packet *p)
 	return (packet_l4(p)[TCP_FLAGS] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
+/* A packet that no rule of the load balancer's security groups lets in. */
+static __attribute__((noinline)) bool
+is_kept_out(const struct burst *b, struct packet *p, const struct snapshot_frontend *f)
+{
+	bool tcp = p->proto == IPPROTO_TCP;
+	const struct route_table *sources = tcp ? f->tcp_sources : f->udp_sources;
+	struct frontend_counters *c = &b->nlb->counters->frontends[ref_index(p->frontend)];
+
+	if (sources == NULL || route_lookup(sources, &p->src) != NULL)
+		return false;
+	c->blocked_in_udp += !tcp;
+	c->blocked_in_tcp += tcp && is_opening(p);
+	packet_drop(p, DROP_SECURITY_GROUP);
+	return true;
+}
+
 static void
 client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 {
@@ -259,6 +275,8 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 	uint32_t record;
 
 	p->frontend = ref_make(frontend, f->generation);
+	if (unlikely(f->tcp_sources != NULL || f->udp_sources != NULL) && is_kept_out(b, p, f))
+		return;
 	if (f->terminates) {
 		p->verdict = PACKET_ENDPOINT;
 		return;

@@ -429,6 +429,9 @@ choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_f
 		target = snapshot_target(s, r->target);
 		if (target == NULL)
 			return DROP_NO_TARGET;
+		if (unlikely((target->blocked &
+			      (r->proto == IPPROTO_TCP ? SNAPSHOT_TCP : SNAPSHOT_UDP)) != 0))
+			return DROP_SECURITY_GROUP;
 		if (set->fail_open && attempt == 0)
 			nlb->counters->frontends[ref_index(r->frontend)].unhealthy_routed++;
 		if (target->forwarding == FORWARDING_FULL_NAT) {
@@ -467,6 +470,23 @@ insert_flow(struct nlb *nlb, uint32_t record, uint64_t client_hash, uint64_t tar
 	return true;
 }
 
+/* What security groups block is counted by itself. */
+static void
+count_refused(struct frontend_counters *counters, uint8_t proto, enum drop_reason reason)
+{
+	bool tcp = proto == IPPROTO_TCP;
+
+	if (reason == DROP_SECURITY_GROUP) {
+		counters->blocked_out_tcp += tcp;
+		counters->blocked_out_udp += !tcp;
+		return;
+	}
+	counters->rejected_flows++;
+	counters->rejected_tcp += tcp;
+	if (reason == DROP_PORT_ALLOCATION)
+		counters->port_alloc_errors++;
+}
+
 /* @return  FLOW_NONE, with p dropped or answered, when the flow is refused. */
 uint32_t
 nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint32_t now_ms)
@@ -497,9 +517,7 @@ nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uin
 		reason = DROP_FLOW_TABLE_FULL;
 	flow_record_give(&nlb->flows, record);
 refused:
-	counters->rejected_flows++;
-	if (reason == DROP_PORT_ALLOCATION)
-		counters->port_alloc_errors++;
+	count_refused(counters, p->proto, reason);
 	packet_drop(p, reason);
 	return FLOW_NONE;
 }

@@ -32,9 +32,13 @@ struct frontend_counters {
 	uint64_t rejected_tcp;      /* RejectedFlowCount_TCP */
 	uint64_t bypassed;          /* packets of a gateway that passed without an appliance */
 	uint64_t reserved[4];
+	/* SecurityGroupBlockedFlowCount_*: Inbound_TCP, ... */
+	uint64_t blocked_in_tcp, blocked_in_udp, blocked_in_icmp;
+	uint64_t blocked_out_tcp, blocked_out_udp;
+	uint64_t more[3];
 };
 
-_Static_assert(sizeof(struct frontend_counters) == 128, "two cache lines");
+_Static_assert(sizeof(struct frontend_counters) == 192, "three cache lines");
 
 /** Per (worker, target). */
 struct target_counters {
