@@ -278,6 +278,8 @@ on_tick(struct management *m)
 	}
 	if (clock_ms_reached(m->now_ms, m->peak_tick_ms)) {
 		gateway_sample(m);
+		metric_sample_capacity(m);
+		management_look_at_flows(m);
 		m->peak_tick_ms = m->now_ms + 1000;
 	}
 	if (clock_ms_reached(m->now_ms, m->anomaly_tick_ms)) {
@@ -572,6 +574,7 @@ management_free(struct management *m)
 	free(m->peaks);
 	free(m->groups);
 	free(m->addresses);
+	free(m->capacities);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);
 	if (m->signal_fd >= 0)

@@ -47,6 +47,10 @@ struct managed_target {
 	uint32_t unhealthy_end_ms; /* of unhealthy.draining */
 	uint64_t ramp_end_ms;      /* of its slow start, in the workers' milliseconds; 0: none */
 	struct anomaly_target anomaly; /* of targets of HTTP */
+	/* Of targets of TCP, see passive_health.c: counters at the last look, once there was one.
+	 */
+	uint64_t failed_flows, answered_flows;
+	bool passive;
 	/* Of gateway targets that left the model, what their group said: */
 	bool rebalance, reset, bypass;
 };
@@ -136,6 +140,8 @@ struct management {
 	uint32_t probes_out;        /* commands with workers */
 	struct gateway_peak *peaks; /* operation_gateway.c */
 	uint32_t peaks_n, peak_tick_ms;
+	struct capacity *capacities; /* metric_capacity.c */
+	uint32_t capacities_n;
 	uint64_t mbufs_high_water; /* as far as it was looked at */
 	uint32_t neighbors_tick_ms, slow_tick_ms, anomaly_tick_ms, drain_end_ms;
 	bool stopping, stop_now;
@@ -254,6 +260,17 @@ bool publication_is_announced(const struct management *m, const struct ip_addr *
 
 /** Once a second: note how much gateway load balancers carry. */
 void gateway_sample(struct management *m);
+
+/* metric_capacity.c */
+
+/** Once a second: note what network load balancers carry. */
+void metric_sample_capacity(struct management *m);
+void metric_put_capacity(const struct management *m, uint64_t load_balancer_id, json_t *row);
+
+/* passive_health.c */
+
+/** Once a second: targets that take no connections have failed a check. */
+void management_look_at_flows(struct management *m);
 
 /* host.c */
 

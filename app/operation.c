@@ -257,6 +257,8 @@ op_metrics(struct management *m, json_t *args, const char **code, char *message,
 	r = json_object();
 	json_put_text(r, "load_balancer", lb->name);
 	put_metrics(m, lb, &sum, r);
+	if (lb->type == LB_NETWORK)
+		metric_put_capacity(m, lb->id, r);
 	return r;
 }
 
@@ -291,6 +293,8 @@ op_load_balancers(struct management *m, json_t *args, const char **code, char *m
 		json_put_text(row, "addresses", addresses);
 		metric_add_load_balancer(m, lb->id, &sum);
 		put_metrics(m, lb, &sum, row);
+		if (lb->type == LB_NETWORK)
+			metric_put_capacity(m, lb->id, row);
 		json_array_append_new(rows, row);
 	}
 	return json_list("load_balancers", rows);

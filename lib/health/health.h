@@ -16,8 +16,8 @@
 
 #include "target_state.h"
 
-/** Who says so.  Peers and passive signals are further sources of the same funnel. */
-enum health_source { HEALTH_OWN_CHECK };
+/** Who says so: a check, or connections of clients.  Peers are a further source. */
+enum health_source { HEALTH_OWN_CHECK, HEALTH_PASSIVE };
 
 struct health_settings {
 	bool enabled;

@@ -53,6 +53,8 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			return;
 		if (from == FLOW_SIDE_TARGET)
 			nlb_frontend_counters(nlb, r)->target_resets++;
+		if (r->state == FLOW_STATE_NEW)
+			nlb_target_counters(nlb, r)->failed_flows++;
 		else
 			nlb_frontend_counters(nlb, r)->client_resets++;
 		r->flags = (uint8_t)((r->flags & ~FLOW_FLAG_RESET_BY_TARGET) | reset_by);
@@ -71,6 +73,7 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 	}
 	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0) {
 		r->target_seq = bytes_load_be32(tcp + TCP_SEQ);
+		nlb_target_counters(nlb, r)->answered_flows++;
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
 	}
 	/* A RST may have been forged or out of window: the other side going on disproves it. */

@@ -46,7 +46,12 @@ struct target_counters {
 	uint64_t closed_flows;
 	uint64_t packets;
 	uint64_t bytes;
+	uint64_t answered_flows; /* TCP: the target sent SYN and ACK */
+	uint64_t failed_flows;   /* it sent RST instead, or nothing in time */
+	uint64_t reserved[2];
 };
+
+_Static_assert(sizeof(struct target_counters) == 64, "one cache line");
 
 struct interface_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
