@@ -75,7 +75,10 @@ struct snapshot_frontend {
 	struct snapshot_service *service; /* of listeners that terminate, else NULL */
 	/* Of a load balancer with security groups: sources that may begin flows; else NULL. */
 	struct route_table *tcp_sources, *udp_sources;
+	uint64_t spare[2];
 };
+
+_Static_assert(sizeof(struct snapshot_frontend) == 128, "an index is a shift");
 
 /** Why the target of a gateway flow is to be thought over when its next packet comes. */
 enum snapshot_moving {
@@ -102,7 +105,10 @@ struct snapshot_target {
 	uint8_t blocked;     /* SNAPSHOT_TCP, SNAPSHOT_UDP: what no outbound rule lets through */
 	uint32_t closing_ms; /* before `closing`: only flows that began until then */
 	uint64_t id;         /* stable identity (group, address, port) */
+	uint64_t spare;
 };
+
+_Static_assert(sizeof(struct snapshot_target) == 64, "an index is a shift");
 
 /** A source address of weir's own, towards targets. */
 struct snapshot_local {

@@ -379,8 +379,8 @@ serve_flow(const struct burst *b, struct packet *p, uint32_t record, enum flow_s
 {
 	const struct flow_record *r = &b->nlb->flows.records[record];
 
-	if (unlikely(b->snapshot->targets[ref_index(r->target)].closing ||
-		     r->state == FLOW_STATE_TERMINATING) &&
+	if (unlikely((b->snapshot->targets[ref_index(r->target)].closing |
+		      (r->state == FLOW_STATE_TERMINATING)) != 0) &&
 	    serve_ending(b, p, record, side))
 		return;
 	if (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r)) {

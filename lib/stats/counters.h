@@ -35,10 +35,10 @@ struct frontend_counters {
 	/* SecurityGroupBlockedFlowCount_*: Inbound_TCP, ... */
 	uint64_t blocked_in_tcp, blocked_in_udp, blocked_in_icmp;
 	uint64_t blocked_out_tcp, blocked_out_udp;
-	uint64_t more[3];
+	uint64_t more[11];
 };
 
-_Static_assert(sizeof(struct frontend_counters) == 192, "three cache lines");
+_Static_assert(sizeof(struct frontend_counters) == 256, "four cache lines: an index is a shift");
 
 /** Per (worker, target). */
 struct target_counters {
