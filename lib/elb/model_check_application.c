@@ -277,6 +277,10 @@ check_rule(struct checker *c, struct model_rule *r)
 			    r->listener);
 		return;
 	}
+	if (lb != NULL && lb->type == LB_NETWORK) {
+		model_check_network_rule(c, r, l, lb);
+		return;
+	}
 	if (lb != NULL && lb->type != LB_APPLICATION) {
 		model_fault(c, r, "", NULL, "a default_action only",
 			    "load balancers of type %s have no rules",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* N:edit-target-group-attributes, N:target-group-health-checks. */
+/* N:edit-target-group-attributes, N:target-group-health-checks, N:load-balancer-listeners. */
 #include "model_checker.h"
+#include "model_network.h"
 
 #define HTTP_HEALTH_TIMEOUT_S 6
 
@@ -82,4 +83,90 @@ model_check_network_group(struct checker *c, struct model_target_group *tg)
 			    elb_protocol_name(tg->protocol));
 	check_unhealthy(c, tg);
 	check_health_check(c, tg);
+}
+
+/* Rules. */
+
+static bool
+has_family(const struct model_load_balancer *lb, int version)
+{
+	for (uint32_t i = 0; i < lb->addresses_n; i++) {
+		if (ip_addr_family(&lb->addresses[i].addr) == version)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_condition(struct checker *c, const struct model_rule *r, const struct model_condition *cond)
+{
+	static const char *const allowed = "condition.source_ip = 0.0.0.0/0 or ::/0";
+
+	if (cond->condition_kind != CONDITION_SOURCE_IP) {
+		model_fault(c, r, "", NULL, allowed,
+			    "a network load balancer's rules ask for the IP version alone");
+		return;
+	}
+	for (uint32_t i = 0; i < cond->values_n; i++) {
+		if (model_version_of(&cond->values[i]) == 0)
+			model_fault(c, r, "condition.source_ip", NULL, allowed,
+				    "a network load balancer's rules ask for the IP version alone");
+	}
+}
+
+void
+model_check_network_rule(struct checker *c, struct model_rule *r, const struct model_listener *l,
+			 const struct model_load_balancer *lb)
+{
+	if (!has_family(lb, 4) || !has_family(lb, 6))
+		model_fault(c, r, "", NULL, "addresses of both families",
+			    "[load_balancer %s] has one IP version: its listeners need no rules",
+			    lb->name);
+	if (r->conditions_n == 0)
+		model_fault(c, r, "", NULL, "condition.source_ip = 0.0.0.0/0 or ::/0",
+			    "the rule has no condition");
+	for (uint32_t i = 0; i < r->conditions_n; i++)
+		check_condition(c, r, &r->conditions[i]);
+	if (r->host_header_rewrite.regex != NULL || r->url_rewrite.regex != NULL)
+		model_fault(c, r, "", NULL, "no transform",
+			    "a network load balancer transforms no requests");
+	if (!is_given(r, "action"))
+		model_fault(c, r, "action", NULL, "forward TARGET_GROUP", "the action is missing");
+	else if (r->action.action_kind != ACTION_FORWARD)
+		model_fault(c, r, "action", NULL, "forward TARGET_GROUP",
+			    "network load balancers only forward");
+	model_check_forwards(c, r, "action", l, lb, &r->action);
+}
+
+static void
+check_family(struct checker *c, const struct model_listener *l,
+	     const struct model_load_balancer *lb, int version)
+{
+	const struct model_object *about;
+	const char *key;
+	const struct model_action *a = model_action_for(c->m, l, version, &about, &key);
+
+	for (uint32_t i = 0; i < a->forwards_n; i++) {
+		const struct model_target_group *tg =
+			model_target_group(c->m, a->forwards[i].target_group);
+
+		if (tg == NULL || tg->targets_n == 0 ||
+		    ip_addr_family(&tg->targets[0].addr) == version)
+			continue;
+		model_fault(c, about, key, NULL,
+			    "a target group of the load balancer's address family",
+			    "%s has IPv%u targets, [load_balancer %s] an IPv%d address", tg->name,
+			    ip_addr_family(&tg->targets[0].addr), lb->name, version);
+		return;
+	}
+}
+
+void
+model_check_families(struct checker *c, const struct model_listener *l,
+		     const struct model_load_balancer *lb)
+{
+	for (int version = 4; version <= 6; version += 2) {
+		if (has_family(lb, version))
+			check_family(c, l, lb, version);
+	}
 }

@@ -55,6 +55,12 @@ void model_check_not_http_group(struct checker *c, const struct model_target_gro
 
 /** What belongs to network load balancers. */
 void model_check_network_group(struct checker *c, struct model_target_group *tg);
+void model_check_network_rule(struct checker *c, struct model_rule *r,
+			      const struct model_listener *l, const struct model_load_balancer *lb);
+
+/** Whether clients of each IP version get targets of theirs. */
+void model_check_families(struct checker *c, const struct model_listener *l,
+			  const struct model_load_balancer *lb);
 
 /** Security groups that a load balancer names. */
 void model_check_security_groups(struct checker *c, const struct model_load_balancer *lb);

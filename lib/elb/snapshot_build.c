@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "model_network.h"
 #include "model_sets.h"
 #include "snapshot_security.h"
 
@@ -483,6 +484,9 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 	       const char *zone, struct snapshot_service *service)
 {
 	const struct model *m = b->in->model;
+	const struct model_action *action =
+		service != NULL ? &l->default_action
+				: model_action_for(m, l, ip_addr_family(vip), NULL, NULL);
 	uint64_t id = snapshot_frontend_id(l->id, vip);
 	uint32_t reference = registry_find(&b->registries->frontends, id);
 	struct snapshot_frontend *f = &b->s->frontends[ref_index(reference)];
@@ -494,7 +498,7 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.generation = (uint16_t)ref_generation(reference),
 					.draining = b->in->refuse_new_flows,
 					.terminates = service != NULL,
-					.sticky = l->default_action.stickiness_seconds > 0,
+					.sticky = action->stickiness_seconds > 0,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
 					.listener_id = l->id,
@@ -504,8 +508,8 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 	b->secured &= snapshot_secure_frontend(m, l, f);
 	if (vip != &no_vip)
 		snapshot_address_of(b->s, vip)->frontend = ref_index(reference);
-	for (uint32_t i = 0; i < l->default_action.forwards_n; i++) {
-		const struct model_forward *forward = &l->default_action.forwards[i];
+	for (uint32_t i = 0; i < action->forwards_n; i++) {
+		const struct model_forward *forward = &action->forwards[i];
 		const struct model_target_group *tg =
 			model_target_group_by_id(m, forward->target_group_id);
 

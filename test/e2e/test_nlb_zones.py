@@ -54,6 +54,35 @@ def answers_arp(lab, address: str) -> bool:
     return lab.client.try_run("ping", "-c", "1", "-W", "1", address).returncode == 0
 
 
+def test_both_ip_versions(lab, start_weir):
+    """One load balancer with addresses of both, and a rule by version."""
+    weir = start_weir("""
+    [load_balancer shop]
+    type = network
+    address = 198.18.1.10
+    address = 2001:db8:1::10
+
+    [listener shop:80]
+    protocol = TCP
+    default_action = forward web
+
+    [rule shop:80 10]
+    condition.source_ip = ::/0
+    action = forward web6
+
+    [target_group web]
+    protocol = TCP
+    target = 198.18.2.11:80
+
+    [target_group web6]
+    protocol = TCP
+    target = [2001:db8:2::12]:80
+    """)
+    assert lab.http("http://198.18.1.10/", 5) == ["t1"] * 5
+    assert lab.http("http://[2001:db8:1::10]/", 5) == ["t2"] * 5
+    assert weir.ask("metrics", load_balancer="shop")["NewFlowCount"] == 10
+
+
 def test_without_cross_zone(lab, start_weir, health_servers):
     weir = start_weir(CONFIG.format(cross="false", more=""))
     assert set(lab.http(f"http://{A}/", 20)) == {"t1"}

@@ -161,6 +161,37 @@ test_errors(void)
 		 "[target_group h]\nprotocol = TCP\n"
 		 "target_group_health.dns_failover.minimum_healthy_targets.percentage = on\n",
 		 "`on` is not allowed; allowed: off, or 1 to 100"},
+		{"a rule of a network load balancer by prefix",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[rule b:80 1]\ncondition.source_ip = 10.0.0.0/8\naction = forward h\n",
+		 "a network load balancer's rules ask for the IP version alone; allowed: "
+		 "condition.source_ip = 0.0.0.0/0 or ::/0"},
+		{"and by path",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[rule b:80 1]\ncondition.path_pattern = /x\naction = forward h\n",
+		 "a network load balancer's rules ask for the IP version alone"},
+		{"a rule without two versions",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[rule b:80 1]\ncondition.source_ip = ::/0\naction = forward h\n",
+		 "[load_balancer b] has one IP version: its listeners need no rules"},
+		{"a version without targets of it",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\ntarget = 198.51.100.7:80\n",
+		 "h has IPv4 targets, [load_balancer b] an IPv6 address"},
+		{"a rule's targets of the other version",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward g4\n"
+		 "[target_group g4]\nprotocol = TCP\n"
+		 "[target_group h]\nprotocol = TCP\ntarget = 198.51.100.7:80\n"
+		 "[rule b:80 1]\ncondition.source_ip = ::/0\naction = forward h\n",
+		 "[rule b:80 1] action: h has IPv4 targets, [load_balancer b] an IPv6 address"},
 		{"no such security group",
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\nsecurity_group = x\n",
 		 "no security group is named x; allowed: a configured security group"},

@@ -184,9 +184,40 @@ test_zones(void)
 	}
 }
 
+/* A load balancer of both families: a rule for one version, the default action for the other. */
+static void
+test_versions(void)
+{
+	static const char *const rules[] = {
+		"[rule both:80 5]\ncondition.source_ip = ::/0\naction = forward six\n",
+		"[rule both:80 7]\ncondition.source_ip = ::/0\naction = forward other\n"
+		"[rule both:80 5]\ncondition.source_ip = ::/0\naction = forward six\n",
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		char config[2048];
+		struct world w;
+
+		snprintf(config, sizeof(config),
+			 BASE
+			 "[load_balancer both]\ntype = network\naddress = 192.0.2.20\n"
+			 "address = 2001:db8:1::20\n"
+			 "[listener both:80]\nprotocol = TCP\ndefault_action = forward four\n"
+			 "[target_group four]\nprotocol = TCP\ntarget = 198.51.100.11:80\n"
+			 "[target_group six]\nprotocol = TCP\ntarget = [2001:db8:2::12]:80\n"
+			 "[target_group other]\nprotocol = TCP\ntarget = [2001:db8:2::13]:80\n%s",
+			 rules[i]);
+		world_begin(&w, config, 1024, 1000);
+		EXPECT(target_of(&w, "192.0.2.99", 2000, "192.0.2.20", 80) == 11);
+		EXPECT(target_of(&w, "2001:db8:1::99", 2000, "2001:db8:1::20", 80) == 0x12);
+		world_end(&w);
+	}
+}
+
 int
 main(void)
 {
+	test_versions();
 	test_zones();
 	test_a_client_keeps_its_target();
 	test_health_moves_only_its_own();

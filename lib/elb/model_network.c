@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "model_network.h"
+
+int
+model_version_of(const struct model_condition_value *value)
+{
+	static const struct ip_addr any;
+
+	if (ip_addr_is_v4(&value->prefix.addr))
+		return value->prefix.len == IP_ADDR_V4_PREFIX ? 4 : 0;
+	return value->prefix.len == 0 && ip_addr_equal(&value->prefix.addr, &any) ? 6 : 0;
+}
+
+static bool
+has_version(const struct model_rule *r, int version)
+{
+	for (uint32_t i = 0; i < r->conditions_n; i++) {
+		for (uint32_t k = 0; k < r->conditions[i].values_n; k++) {
+			if (model_version_of(&r->conditions[i].values[k]) == version)
+				return true;
+		}
+	}
+	return false;
+}
+
+const struct model_action *
+model_action_for(const struct model *m, const struct model_listener *l, int version,
+		 const struct model_object **about, const char **key)
+{
+	const struct model_rule *first = NULL;
+
+	for (uint32_t i = 0; i < m->rules_n; i++) {
+		const struct model_rule *r = &m->rules[i];
+
+		if (r->listener_id == l->id && has_version(r, version) &&
+		    (first == NULL || r->priority < first->priority))
+			first = r;
+	}
+	if (about != NULL)
+		*about = first != NULL ? (const void *)first : (const void *)l;
+	if (key != NULL)
+		*key = first != NULL ? "action" : "default_action";
+	return first != NULL ? &first->action : &l->default_action;
+}
