@@ -66,8 +66,10 @@ struct managed_address {
 
 /** Of a target group; by group index. */
 struct managed_group {
-	uint64_t inputs; /* digest of what the set in force was built from */
-	bool dirty;      /* health changed since */
+	uint64_t inputs;    /* digest of what the set in force was built from */
+	bool dirty;         /* health changed since */
+	bool named, weighs; /* by actions; with another weight than 0 */
+	bool weightless;    /* of a network load balancer: its flows end */
 };
 
 /** A target set under way. */
@@ -237,6 +239,9 @@ void publication_release_endpoints(struct management *m);
 void publication_keep_failover(struct managed_target *mt, const struct model_target_group *tg);
 
 /* publication_unhealthy.c: network load balancers' targets */
+
+/** A model was put in force: flows of groups that have only weight 0 now are to end. */
+void publication_weigh_groups(struct management *m);
 
 /** A target's state has changed: what is to become of its flows is noted. */
 void publication_on_unhealthy(struct management *m, const struct model_target_group *tg,

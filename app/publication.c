@@ -802,6 +802,7 @@ put_in_force(struct management *m, struct publication *p)
 		publication_retire(m, target_set_free, replaced[i]);
 	free(replaced);
 	publication_mark_appliances(m);
+	publication_weigh_groups(m);
 	publication_mark_unhealthy(m);
 	publication_take_addresses(m);
 	host_on_published(m, old);

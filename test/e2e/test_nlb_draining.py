@@ -3,6 +3,7 @@
 both ends, which are Linux, must learn it from weir."""
 
 import contextlib
+import re
 import subprocess
 import time
 
@@ -31,6 +32,14 @@ for s in sockets:
     except ConnectionResetError:
         reset += 1
 print(reset, alive, closed, flush=True)
+"""
+
+PATIENT = """
+import socket
+server = socket.create_server(("::", 8088), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100)
+held = []
+while True:
+    held.append(server.accept()[0])
 """
 
 CONFIG = """
@@ -98,9 +107,9 @@ def hold(lab):
             h.process.wait()
 
 
-def connections_of(target) -> int:
-    """As the target's kernel has them, to port 80."""
-    return len(target.ns.run("ss", "-Htn", "state", "established", "sport", "=", ":80").stdout.splitlines())
+def connections_of(target, port: int = 80) -> int:
+    """As the target's kernel has them."""
+    return len(target.ns.run("ss", "-Htn", "state", "established", "sport", "=", f":{port}").stdout.splitlines())
 
 
 def expect_ended(lab, weir, held, ended: int, lives: int) -> None:
@@ -193,6 +202,45 @@ def test_unhealthy_target_keeps_its_flows(lab, start_weir, health_servers):
         wait_until("unhealthy", lambda: weir.target_states("keep")["keep 198.18.2.12:80"] == "unhealthy", 15)
         time.sleep(2)
         assert all(h.result() == (0, EACH, 0) for h in held.values())
+
+
+def test_weight_zero_ends_connections(lab, start_weir):
+    """Of a group; the other one's stay."""
+    config = CONFIG.replace("forward web\n", "forward web weight 1, other weight 1\n", 1)
+    weir = start_weir(config + groups("", without=2) + """
+    [target_group other]
+    protocol = TCP
+    target = 198.18.2.12:80
+""")
+    held = Held(lab, "198.18.1.10", 80, 40)
+    try:
+        stay = connections_of(lab.targets[0])
+        assert 0 < stay < 40 and stay + connections_of(lab.targets[1]) == 40
+        text = weir.config_path.read_text()
+        weir.config_path.write_text(text.replace("other weight 1", "other weight 0"))
+        weir.reload()
+        wait_until("ended", lambda: connections_of(lab.targets[1]) == 0, 5)
+        assert connections_of(lab.targets[0]) == stay
+        assert set(lab.http("http://198.18.1.10/", 20)) == {"t1"}
+        assert held.result() == (40 - stay, stay, 0)
+    finally:
+        held.process.kill()
+        held.process.wait()
+
+
+def test_idle_connections_are_reset(lab, start_weir):
+    """At both ends and without a packet of theirs, when the listener's timeout is over."""
+    for target in lab.targets[:2]:  # nginx has no such patience
+        target.serve("patient", PYTHON, "-c", PATIENT, ready=lambda t=target: t.is_listening(8088))
+    weir = start_weir(CONFIG.replace("protocol = TCP\n", "protocol = TCP\n    tcp.idle_timeout.seconds = 60\n")
+                      + re.sub(r"(target = .*):80\n", r"\1:8088\n", groups("")))
+    with hold(lab) as held:
+        assert sum(connections_of(t, 8088) for t in lab.targets[:2]) == 3 * EACH
+        time.sleep(57)
+        assert len(weir.ask("flows")["flows"]) == 3 * EACH
+        wait_until("ended", lambda: all(connections_of(t, 8088) == 0 for t in lab.targets[:2]), 8)
+        wait_until("forgotten", lambda: not weir.ask("flows")["flows"], 8)
+        assert all(h.result() == (EACH, 0, 0) for h in held.values())
 
 
 def test_new_flows_under_fail_open_stay(lab, start_weir, health_servers):

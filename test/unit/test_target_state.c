@@ -129,8 +129,10 @@ changed(void *arg, uint64_t target, const struct target_health *health, enum tar
 }
 
 static const struct health_ops ops = {.check = check, .changed = changed};
-static const struct health_settings settings = {
-	.enabled = true, .interval_ms = 5000, .timeout_ms = 2000, .thresholds = {3, 2}};
+static const struct health_settings settings = {.enabled = true,
+						.interval_ms = 5000,
+						.timeout_ms = 2000,
+						.thresholds = {.healthy = 3, .unhealthy = 2}};
 
 /* A thousand targets are spread, each keeps its beat, and one check is out at a time. */
 static void
