@@ -438,6 +438,9 @@ choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_f
 			r->flags |= FLOW_FLAG_FULL_NAT;
 			return allocate_source(nlb, s, target, r, choice.flow_hash, target_hash);
 		}
+		/* A host takes no packet from itself: its own client gets another target. */
+		if (unlikely(ip_addr_equal(&target->addr, &r->client)))
+			continue;
 		r->local_port_be = r->client_port_be;
 		tuple = (struct nlb_tuple){&target->addr, &r->client, target->port_be,
 					   r->client_port_be, r->proto};

@@ -214,9 +214,59 @@ test_versions(void)
 	}
 }
 
+/* A target that is its own client: weir's address stands between, or another target serves it. */
+static void
+test_hairpin(void)
+{
+	static const struct {
+		const char *why, *client;
+		uint16_t port;
+		uint8_t want; /* last byte of the target's address; 0: refused */
+	} rows[] = {
+		{"full_nat", "198.51.100.11", 80, 11},
+		{"nat, the other target", "198.51.100.12", 81, 13},
+		{"nat, the other way round", "198.51.100.13", 81, 12},
+		{"nat, no other", "198.51.100.14", 82, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+
+		world_begin(&w,
+			    BASE "[listener lb:80]\nprotocol = TCP\ndefault_action = forward a\n"
+				 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward b\n"
+				 "[listener lb:82]\nprotocol = TCP\ndefault_action = forward c\n"
+				 "[target_group a]\nprotocol = TCP\ntarget = 198.51.100.11:80\n"
+				 "[target_group b]\nprotocol = TCP\ntarget_type = instance\n"
+				 "target = 198.51.100.12:80\ntarget = 198.51.100.13:80\n"
+				 "[target_group c]\nprotocol = TCP\ntarget_type = instance\n"
+				 "target = 198.51.100.14:80\n",
+			    1024, 1000);
+		for (uint16_t k = 0; k < 20; k++) {
+			struct world_packet wp, back;
+			enum packet_verdict verdict;
+
+			world_tcp(&wp, rows[i].client, (uint16_t)(2000 + k), "192.0.2.10",
+				  rows[i].port, TCP_FLAG_SYN, 0);
+			verdict = world_send(&w, &wp, 1);
+			if (rows[i].want == 0) {
+				EXPECT_ROW(rows[i].why, verdict == PACKET_DROP);
+				continue;
+			}
+			EXPECT_ROW(rows[i].why, verdict == PACKET_FORWARD);
+			EXPECT_ROW(rows[i].why, wp.p.dst.b[15] == rows[i].want);
+			EXPECT_ROW(rows[i].why, !ip_addr_equal(&wp.p.src, &wp.p.dst));
+			world_reply(&back, &wp.p, TCP_FLAG_SYN | TCP_FLAG_ACK);
+			EXPECT_ROW(rows[i].why, world_send(&w, &back, 1) == PACKET_FORWARD);
+		}
+		world_end(&w);
+	}
+}
+
 int
 main(void)
 {
+	test_hairpin();
 	test_versions();
 	test_zones();
 	test_a_client_keeps_its_target();
