@@ -331,7 +331,9 @@ want_next_hops(struct management *m)
 	for (uint32_t i = 1; i < s->targets_n; i++) {
 		const struct snapshot_target *t = &s->targets[i];
 		const struct route *route =
-			t->generation == 0 ? NULL : route_lookup(s->routes, &t->addr);
+			t->generation == 0 || snapshot_find_address(s, &t->addr) != NULL
+				? NULL
+				: route_lookup(s->routes, &t->addr);
 
 		if (route != NULL)
 			neighbor_want(m->neighbors, route->interface,

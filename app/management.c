@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "control.h"
 #include "log.h"
+#include "model_network.h"
 #include "model_security.h"
 #include "operation.h"
 #include "prometheus.h"
@@ -93,6 +94,17 @@ reason_of(const struct worker_command *command)
 		       : TARGET_REASON_FAILED_HEALTH_CHECKS;
 }
 
+/* A listener of this process: it is there as long as the configuration is. */
+static bool
+is_alb(const struct management *m, uint64_t target)
+{
+	struct ip_addr addr;
+	const struct model_target_group *tg =
+		group_of(m, registry_find(&m->registries.targets, target), &addr);
+
+	return tg != NULL && model_group_is_alb(tg);
+}
+
 /* Whether the load balancer's security groups don't let the check out. */
 static bool
 is_kept_in(const struct management *m, uint64_t target, uint16_t port_be)
@@ -114,6 +126,11 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	struct worker_command *command = NULL;
 	struct worker *w = m->dp->workers[target % m->dp->workers_n];
 
+	if (is_alb(m, target)) {
+		health_on_verdict(m->health, target, HEALTH_OWN_CHECK, true, TARGET_REASON_NONE,
+				  management_wall_s());
+		return;
+	}
 	if (is_kept_in(m, target, settings->port_be)) {
 		health_on_verdict(m->health, target, HEALTH_OWN_CHECK, false, TARGET_REASON_TIMEOUT,
 				  management_wall_s());

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "model_keys.h"
+#include "model_network.h"
 #include "model_sets.h"
 #include "model_value.h"
 
@@ -149,7 +150,7 @@ check_targets_are_elsewhere(struct checker *c, const struct owned_list *list)
 	for (uint32_t i = 0; list->n > 0 && i < c->m->target_groups_n; i++) {
 		const struct model_target_group *tg = &c->m->target_groups[i];
 
-		for (uint32_t k = 0; k < tg->targets_n; k++) {
+		for (uint32_t k = 0; k < tg->targets_n && !model_group_is_alb(tg); k++) {
 			struct owned key = {.addr = tg->targets[k].addr};
 			const struct owned *o = bsearch(&key, list->items, list->n, sizeof(key),
 							compare_owned_addr);

@@ -74,6 +74,21 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 			    "a TCP health check has no status code");
 }
 
+static void
+check_alb(struct checker *c, const struct model_target_group *tg)
+{
+	if (tg->protocol != ELB_TCP)
+		model_fault(c, tg, "protocol", NULL, "TCP",
+			    "an application load balancer is a target of TCP target groups");
+	if (tg->targets_n != 1)
+		model_fault(c, tg, "target_type", NULL, "one target",
+			    "a target group of type alb has one application load balancer");
+	else if (model_alb_at(c->m, &tg->targets[0].addr, tg->targets[0].port) == NULL)
+		model_fault(c, tg, "target", NULL,
+			    "address and port of an application load balancer's listener",
+			    "no application load balancer listens there");
+}
+
 void
 model_check_network_group(struct checker *c, struct model_target_group *tg)
 {
@@ -81,8 +96,26 @@ model_check_network_group(struct checker *c, struct model_target_group *tg)
 		model_fault(c, tg, "stickiness.type", NULL, "source_ip",
 			    "a %s target group has no such stickiness",
 			    elb_protocol_name(tg->protocol));
+	if (model_group_is_alb(tg))
+		check_alb(c, tg);
 	check_unhealthy(c, tg);
 	check_health_check(c, tg);
+}
+
+/* A target group of type alb is the only one of its listener. */
+static void
+check_only_one(struct checker *c, const void *about, const char *key,
+	       const struct model_action *action, bool is_rule)
+{
+	for (uint32_t i = 0; i < action->forwards_n; i++) {
+		const struct model_target_group *tg =
+			model_target_group(c->m, action->forwards[i].target_group);
+
+		if (tg != NULL && model_group_is_alb(tg) && (is_rule || action->forwards_n > 1))
+			model_fault(c, about, key, NULL, "default_action = forward TARGET_GROUP",
+				    "target group %s of type alb is to be its listener's only one",
+				    tg->name);
+	}
 }
 
 /* Rules. */
@@ -136,6 +169,7 @@ model_check_network_rule(struct checker *c, struct model_rule *r, const struct m
 		model_fault(c, r, "action", NULL, "forward TARGET_GROUP",
 			    "network load balancers only forward");
 	model_check_forwards(c, r, "action", l, lb, &r->action);
+	check_only_one(c, r, "action", &r->action, true);
 }
 
 static void
@@ -165,6 +199,7 @@ void
 model_check_families(struct checker *c, const struct model_listener *l,
 		     const struct model_load_balancer *lb)
 {
+	check_only_one(c, l, "default_action", &l->default_action, false);
 	for (int version = 4; version <= 6; version += 2) {
 		if (has_family(lb, version))
 			check_family(c, l, lb, version);

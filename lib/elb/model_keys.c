@@ -195,7 +195,7 @@ const struct model_key model_keys[] = {
 	/* [target_group NAME] */
 	CHOICE(TG, "protocol", NULL, 0, FIELD(model_target_group, protocol), "What targets speak.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
 	CHOICE(TG | ALB, "protocol_version", "HTTP1", DEFAULT_ONLY, NO_FIELD, "HTTP version towards targets.", "HTTP1", "HTTP2", "GRPC"),
-	CHOICE(TG, "target_type", "ip", 0, NO_FIELD, "Sets the default of preserve_client_ip.enabled.", "ip", "instance", "alb"),
+	CHOICE(TG, "target_type", "ip", 0, NO_FIELD, "ip and instance set the default of preserve_client_ip.enabled; alb: the one target is a listener of an application load balancer of this configuration, which serves the connections.", "ip", "instance", "alb"),
 	CHOICE(TG, "forwarding", NULL, 0, FIELD(model_target_group, forwarding), "How packets reach targets: nat keeps the client's address (replies must come back through weir), full_nat uses weir's own.", "", "nat", "full_nat", "dsr", "ipip", "gue", "geneve"),
 	BOOL(TG | NLB, "preserve_client_ip.enabled", NULL, 0, NO_FIELD, "Default: true for target_type instance and for UDP and TCP_UDP, else false."),
 	CUSTOM(TG, "target", NULL, REPEAT, model_parse_target, "ADDRESS:PORT [weight=N] [zone=NAME]", "A registered target; weight 0 gets no new flows."),

@@ -20,4 +20,19 @@ const struct model_action *model_action_for(const struct model *model,
 					    const struct model_listener *listener, int version,
 					    const struct model_object **about, const char **key);
 
+/** Whether the group's target is a listener of an application load balancer: target_type alb. */
+bool model_group_is_alb(const struct model_target_group *tg);
+
+/** The application load balancer's listener at an address and port. @return NULL: none. */
+const struct model_listener *model_alb_at(const struct model *model, const struct ip_addr *addr,
+					  uint16_t port);
+
+/**
+ * The application load balancer's listener that serves the connections of a network load
+ * balancer's.
+ * @return  NULL: its targets are others.
+ */
+const struct model_listener *model_alb_of(const struct model *model,
+					  const struct model_listener *listener);
+
 #endif

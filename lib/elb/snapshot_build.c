@@ -362,6 +362,16 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	int family = ip_addr_is_v4(&mt->addr) ? 0 : 1;
 	char text[IP_ADDR_TEXT_MAX];
 
+	if (model_group_is_alb(tg)) { /* nothing is sent there: see service_of_alb() */
+		b->s->targets[ref_index(reference)] =
+			(struct snapshot_target){.addr = mt->addr,
+						 .port_be = htons(mt->port),
+						 .generation = (uint16_t)ref_generation(reference),
+						 .af = ip_addr_family(&mt->addr),
+						 .group = group,
+						 .id = mt->id};
+		return true;
+	}
 	if (route == NULL)
 		return refuse(b, &mt->origin,
 			      "[target_group %s] target: no route to %s; add an interface address, "
@@ -521,10 +531,24 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 	}
 }
 
-/* A listener that terminates has one service for all its addresses. */
+/* What serves an application load balancer's listener at one of its addresses. */
+static struct snapshot_service *
+service_of_alb(const struct builder *b, const struct model_listener *alb)
+{
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(b->in->model, alb->load_balancer_id);
+	uint64_t id = snapshot_frontend_id(alb->id, &lb->addresses[0].addr);
+
+	return b->s->frontends[ref_index(registry_find(&b->registries->frontends, id))].service;
+}
+
+/*
+ * A listener that terminates has one service for all its addresses.  So has one of a network load
+ * balancer in front of `alb`: connections end there as if they had come to that one.
+ */
 static bool
 build_listener(struct builder *b, const struct model_listener *l,
-	       const struct model_load_balancer *lb)
+	       const struct model_load_balancer *lb, const struct model_listener *alb)
 {
 	struct snapshot_service *service = NULL;
 
@@ -540,6 +564,8 @@ build_listener(struct builder *b, const struct model_listener *l,
 		if (service == NULL)
 			return false;
 	}
+	if (alb != NULL)
+		service = service_of_alb(b, alb);
 	for (uint32_t k = 0; k < lb->addresses_n; k++)
 		build_frontend(b, l, &lb->addresses[k].addr, lb->addresses[k].zone, service);
 	return true;
@@ -557,12 +583,14 @@ build_frontends(struct builder *b)
 	s->frontend_mask = n - 1;
 	if (s->frontend_buckets == NULL)
 		return false;
-	for (uint32_t i = 0; i < m->listeners_n; i++) {
-		const struct model_listener *l = &m->listeners[i];
+	/* Those in front of others come last. */
+	for (uint32_t i = 0; i < 2 * m->listeners_n; i++) {
+		const struct model_listener *l = &m->listeners[i % m->listeners_n];
 		const struct model_load_balancer *lb =
 			model_load_balancer_by_id(m, l->load_balancer_id);
+		const struct model_listener *alb = model_alb_of(m, l);
 
-		if (!build_listener(b, l, lb))
+		if ((alb != NULL) == (i >= m->listeners_n) && !build_listener(b, l, lb, alb))
 			return false;
 	}
 	for (uint32_t i = 1; previous != NULL && i < previous->frontends_n; i++) {

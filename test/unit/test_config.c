@@ -192,6 +192,20 @@ test_errors(void)
 		 "[target_group h]\nprotocol = TCP\ntarget = 198.51.100.7:80\n"
 		 "[rule b:80 1]\ncondition.source_ip = ::/0\naction = forward h\n",
 		 "[rule b:80 1] action: h has IPv4 targets, [load_balancer b] an IPv6 address"},
+		{"nobody's listener as a target of type alb",
+		 "[target_group h]\nprotocol = TCP\ntarget_type = alb\ntarget = 192.0.2.10:81\n",
+		 "no application load balancer listens there"},
+		{"a group of type alb without a target",
+		 "[target_group h]\nprotocol = TCP\ntarget_type = alb\n",
+		 "a target group of type alb has one application load balancer"},
+		{"a group of type alb beside another",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "[load_balancer c]\ntype = application\naddress = 192.0.2.12\n"
+		 "[listener c:80]\nprotocol = HTTP\ndefault_action = fixed_response status=200\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h, i\n"
+		 "[target_group h]\nprotocol = TCP\ntarget_type = alb\ntarget = 192.0.2.12:80\n"
+		 "[target_group i]\nprotocol = TCP\n",
+		 "target group h of type alb is to be its listener's only one"},
 		{"no such security group",
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\nsecurity_group = x\n",
 		 "no security group is named x; allowed: a configured security group"},
