@@ -113,6 +113,7 @@ struct management {
 	struct managed_group *groups;   /* [SNAPSHOT_GROUPS] */
 	struct managed_address *addresses;
 	uint32_t addresses_n;
+	bool zones_dirty; /* health or addresses changed, or one of them waits */
 	struct retired *retired;
 	struct publication *publication; /* a reload under way */
 	bool reload_again;               /* one more was asked for meanwhile */

@@ -444,6 +444,7 @@ publication_on_health(void *arg, uint64_t target, const struct target_health *he
 	if (t == NULL)
 		return;
 	mark_dirty(m, s->groups[t->group].id);
+	m->zones_dirty = true;
 	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
 	if (tg != NULL && tg->slow_start_s > 0 && health->state == TARGET_HEALTHY)
 		begin_slow_start(m, tg, target);

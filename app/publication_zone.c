@@ -98,15 +98,21 @@ judge(struct management *m, struct managed_address *a, const char *zone, bool an
 	} else if (a->withdrawn && !a->holding) {
 		a->holding = true;
 		a->hold_end_ms = m->now_ms + HOLD_UP_MS;
+		m->zones_dirty = true;
 	} else if (a->withdrawn && clock_ms_reached(m->now_ms, a->hold_end_ms)) {
 		a->holding = false;
 		set_withdrawn(m, a, zone, false);
+	} else if (a->withdrawn) {
+		m->zones_dirty = true;
 	}
 }
 
 void
 publication_judge_zones(struct management *m)
 {
+	if (!m->zones_dirty)
+		return;
+	m->zones_dirty = false;
 	for (uint32_t i = 0; i < m->model->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->model->load_balancers[i];
 		bool any_well = false;
@@ -135,6 +141,7 @@ publication_take_addresses(struct management *m)
 	struct managed_address *addresses;
 	uint32_t n = 0;
 
+	m->zones_dirty = true;
 	for (uint32_t i = 0; i < m->model->load_balancers_n; i++)
 		n += m->model->load_balancers[i].addresses_n;
 	addresses = calloc(n + 1, sizeof(*addresses));
