@@ -255,12 +255,15 @@ is_neighbor_discovery(const struct packet *p)
 
 /* Echo requests for an address of ours are answered here. */
 static void
-answer_echo(struct worker *w, struct packet *p)
+answer_echo(struct worker *w, struct packet *p, const struct snapshot_address *own)
 {
 	uint8_t want = p->af == 4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
 
 	if (packet_l4(p)[ICMP_TYPE] != want) {
 		packet_drop(p, DROP_ICMP_UNWANTED);
+	} else if (own->icmp_sources != NULL && route_lookup(own->icmp_sources, &p->src) == NULL) {
+		w->counters.frontends[own->frontend].blocked_in_icmp++;
+		packet_drop(p, DROP_SECURITY_GROUP);
 	} else if (!icmp_limit_take(&w->icmp_limit, w->now_ms)) {
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 	} else {
@@ -297,7 +300,7 @@ classify_other(struct worker *w, struct packet *p)
 		return CLASSIFIED_DONE;
 	}
 	if (is_icmp(p) && (p->flags & PACKET_ICMP_ERROR) == 0) {
-		answer_echo(w, p);
+		answer_echo(w, p, own);
 		return CLASSIFIED_DONE;
 	}
 	if (own->kind == SNAPSHOT_ADDRESS_OWN && !own->is_local) {
@@ -804,6 +807,21 @@ emit_probe(void *arg, const uint8_t *ip, uint16_t len)
 	forward(w, &p);
 }
 
+/* Of the load balancer's own, about flows that end. */
+static __attribute__((noinline)) void
+send_segments(struct worker *w)
+{
+	struct nlb_segment segments[NLB_SEGMENTS];
+	uint16_t n = nlb_take_segments(w->nlb, segments);
+	uint8_t ip[NLB_SEGMENT_MAX];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t len = nlb_segment_write(&segments[i], ip);
+
+		emit_probe(w, ip, len);
+	}
+}
+
 static void
 end_probe(void *arg, const struct probe_request *request, enum probe_result result)
 {
@@ -985,6 +1003,8 @@ worker_poll(struct worker *w, uint64_t tick)
 		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	if (w->nlb->segments_n > 0)
+		send_segments(w);
 	worker_gateway_sweep(w);
 	busy |= worker_tcp_turn(w);
 	flush(w);

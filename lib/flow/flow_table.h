@@ -38,14 +38,15 @@ enum flow_kind {
 enum flow_state {
 	FLOW_STATE_NEW, /* the target has not answered */
 	FLOW_STATE_ESTABLISHED,
-	FLOW_STATE_CLOSING, /* both sides sent FIN */
-	FLOW_STATE_RESET,   /* one side sent RST; traffic of the other revives */
+	FLOW_STATE_CLOSING,     /* both sides sent FIN */
+	FLOW_STATE_RESET,       /* one side sent RST; traffic of the other revives */
+	FLOW_STATE_TERMINATING, /* weir ends it: both sides are to be sent RST */
 };
 
 enum flow_flags {
 	FLOW_FLAG_FULL_NAT = 1 << 0,
-	FLOW_FLAG_FIN_CLIENT = 1 << 1,
-	FLOW_FLAG_FIN_TARGET = 1 << 2,
+	FLOW_FLAG_FIN_CLIENT = 1 << 1,      /* of FLOW_STATE_TERMINATING: it is through */
+	FLOW_FLAG_FIN_TARGET = 1 << 2,      /* ditto */
 	FLOW_FLAG_RESET_BY_TARGET = 1 << 3, /* of FLOW_STATE_RESET: who sent the RST */
 	FLOW_FLAG_OFFLOADED = 1 << 4,       /* somebody else sees packets; reserved */
 };
@@ -77,7 +78,9 @@ struct flow_record {
 	uint32_t created_ms;
 	uint32_t next_free;  /* of a free record: number + 1 of the next, 0: none */
 	uint32_t client_seq; /* of the SYN, then what follows the client's FIN */
-	uint32_t client_ack, target_seq, target_ack; /* reserved */
+	uint32_t client_ack; /* reserved */
+	uint32_t target_seq; /* of the target's SYN */
+	uint32_t target_ack; /* reserved */
 	uint32_t cold_spare[10];
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nlb_flow.h"
+#include "nlb_terminate.h"
 
 #include <netinet/in.h>
 
@@ -149,10 +150,38 @@ idle_limit_ms(const struct snapshot *s, const struct flow_record *r)
 		return NLB_CLOSING_MS;
 	case FLOW_STATE_RESET:
 		return NLB_RESET_MS;
+	case FLOW_STATE_TERMINATING:
 	case FLOW_STATE_ESTABLISHED:
 		break;
 	}
 	return f == NULL ? DEFAULT_TCP_IDLE_MS : f->tcp_idle_ms;
+}
+
+static void
+close_unanswered(struct nlb *nlb, const struct snapshot *s, uint32_t record)
+{
+	const struct flow_record *r = &nlb->flows.records[record];
+
+	if (r->proto == IPPROTO_TCP)
+		nlb_target_counters(nlb, r)->failed_flows++;
+	nlb_flow_close(nlb, s, record);
+}
+
+/* An idle flow ends; both ends of an established connection are told. */
+static void
+sweep_record(struct nlb *nlb, const struct snapshot *s, uint32_t record, uint32_t now_ms)
+{
+	const struct flow_record *r = &nlb->flows.records[record];
+
+	if (r->role != FLOW_ROLE_LOCAL || r->kind != FLOW_KIND_NLB)
+		return;
+	if (unlikely(r->state == FLOW_STATE_TERMINATING))
+		nlb_terminate_again(nlb, s, record, now_ms);
+	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) && r->state == FLOW_STATE_NEW)
+		close_unanswered(nlb, s, record);
+	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) ||
+		 nlb_flow_has_to_end(&s->targets[ref_index(r->target)], r, now_ms))
+		nlb_terminate(nlb, s, record, now_ms);
 }
 
 void
@@ -167,18 +196,12 @@ nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms)
 	nlb->swept_ms = now_ms;
 	n = (uint32_t)((uint64_t)nlb->flows.used_n * elapsed_ms / SWEEP_PERIOD_MS) + 1;
 	for (; n > 0; n--) {
-		const struct flow_record *r;
-
 		if (nlb->sweep_at >= nlb->flows.used_n) {
 			nlb->sweep_at = 0;
 			break;
 		}
 		__builtin_prefetch(&nlb->flows.records[nlb->sweep_at + SWEEP_AHEAD]);
-		r = &nlb->flows.records[nlb->sweep_at];
-		if (r->role == FLOW_ROLE_LOCAL && r->kind == FLOW_KIND_NLB &&
-		    (now_ms - r->last_seen_ms >= idle_limit_ms(snapshot, r) ||
-		     snapshot->targets[ref_index(r->target)].closing))
-			nlb_flow_close(nlb, snapshot, nlb->sweep_at);
+		sweep_record(nlb, snapshot, nlb->sweep_at, now_ms);
 		nlb->sweep_at++;
 	}
 }

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "icmp.h"
 #include "nlb_rewrite.h"
+#include "nlb_terminate.h"
 #include "snapshot_hop.h"
 #include "tcp_mss.h"
 #include "tcp_reset.h"
@@ -52,6 +53,8 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			return;
 		if (from == FLOW_SIDE_TARGET)
 			nlb_frontend_counters(nlb, r)->target_resets++;
+		if (r->state == FLOW_STATE_NEW)
+			nlb_target_counters(nlb, r)->failed_flows++;
 		else
 			nlb_frontend_counters(nlb, r)->client_resets++;
 		r->flags = (uint8_t)((r->flags & ~FLOW_FLAG_RESET_BY_TARGET) | reset_by);
@@ -68,8 +71,11 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			nlb_flow_set_state(nlb, record, FLOW_STATE_CLOSING);
 		return;
 	}
-	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0)
+	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0) {
+		r->target_seq = bytes_load_be32(tcp + TCP_SEQ);
+		nlb_target_counters(nlb, r)->answered_flows++;
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
+	}
 	/* A RST may have been forged or out of window: the other side going on disproves it. */
 	if (r->state == FLOW_STATE_RESET && (r->flags & FLOW_FLAG_RESET_BY_TARGET) != reset_by)
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
@@ -249,6 +255,22 @@ is_opening(const struct packet *p)
 	return (packet_l4(p)[TCP_FLAGS] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
+/* A packet that no rule of the load balancer's security groups lets in. */
+static __attribute__((noinline)) bool
+is_kept_out(const struct burst *b, struct packet *p, const struct snapshot_frontend *f)
+{
+	bool tcp = p->proto == IPPROTO_TCP;
+	const struct route_table *sources = tcp ? f->tcp_sources : f->udp_sources;
+	struct frontend_counters *c = &b->nlb->counters->frontends[ref_index(p->frontend)];
+
+	if (sources == NULL || route_lookup(sources, &p->src) != NULL)
+		return false;
+	c->blocked_in_udp += !tcp;
+	c->blocked_in_tcp += tcp && is_opening(p);
+	packet_drop(p, DROP_SECURITY_GROUP);
+	return true;
+}
+
 static void
 client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 {
@@ -256,6 +278,8 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 	uint32_t record;
 
 	p->frontend = ref_make(frontend, f->generation);
+	if (unlikely(f->tcp_sources != NULL || f->udp_sources != NULL) && is_kept_out(b, p, f))
+		return;
 	if (f->terminates) {
 		p->verdict = PACKET_ENDPOINT;
 		return;
@@ -301,7 +325,7 @@ target_without_flow(struct nlb *nlb, const struct snapshot *s, struct packet *p)
 static __attribute__((noinline)) bool
 syn_begins_anew(const struct burst *b, const struct flow_record *r)
 {
-	if (r->state == FLOW_STATE_CLOSING || r->state == FLOW_STATE_RESET)
+	if (r->state >= FLOW_STATE_CLOSING)
 		return true;
 	return r->state == FLOW_STATE_NEW && !nlb_flow_target_is_chosen(b->nlb, b->snapshot, r);
 }
@@ -330,13 +354,36 @@ serve_without_flow(const struct burst *b, struct packet *p)
 		target_without_flow(b->nlb, b->snapshot, p);
 }
 
+/* The flow terminates, or its target's flows are to end. @return false: not this one. */
+static __attribute__((noinline)) bool
+serve_ending(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
+{
+	const struct flow_record *r = &b->nlb->flows.records[record];
+	const struct snapshot_target *target = &b->snapshot->targets[ref_index(r->target)];
+	bool anew = side == FLOW_SIDE_CLIENT && p->proto == IPPROTO_TCP && is_opening(p);
+
+	if (r->state != FLOW_STATE_TERMINATING && !nlb_flow_has_to_end(target, r, b->now_ms))
+		return false;
+	if (!anew && (r->state == FLOW_STATE_ESTABLISHED || r->state == FLOW_STATE_TERMINATING) &&
+	    p->proto == IPPROTO_TCP) {
+		nlb_terminate_serve(b->nlb, b->snapshot, p, record, side, b->now_ms);
+	} else {
+		nlb_flow_close(b->nlb, b->snapshot, record);
+		serve_without_flow(b, p);
+	}
+	return true;
+}
+
 static inline __attribute__((always_inline)) void
 serve_flow(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
 {
 	const struct flow_record *r = &b->nlb->flows.records[record];
 
-	if (unlikely(b->snapshot->targets[ref_index(r->target)].closing) ||
-	    (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r))) {
+	if (unlikely((b->snapshot->targets[ref_index(r->target)].closing |
+		      (r->state == FLOW_STATE_TERMINATING)) != 0) &&
+	    serve_ending(b, p, record, side))
+		return;
+	if (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r)) {
 		nlb_flow_close(b->nlb, b->snapshot, record);
 		serve_without_flow(b, p);
 	} else if (side == FLOW_SIDE_CLIENT) {

@@ -169,7 +169,7 @@ serve(const struct burst *b, struct nlb_plain *p, uint32_t record, uint8_t af, e
 	uint8_t proto = proto_of(p, af);
 
 	if (unlikely(!nlb_flow_is_of(r, FLOW_KIND_NLB, proto) || f->af != af || target->closing ||
-		     r->state == FLOW_STATE_RESET))
+		     r->state >= FLOW_STATE_RESET))
 		return;
 	if (from == FLOW_SIDE_CLIENT) {
 		hop = hop_of(b, p, r->next_hop_target);

@@ -2,7 +2,8 @@
 /*
  * Bursts of packets of clients, targets and routers, each with bytes overwritten by the input: what
  * is forwarded keeps its checksum's state (right stays right, wrong stays wrong), what weir builds
- * has right ones, every packet has a verdict, and flows and ports add up.
+ * has right ones, every packet has a verdict, and flows and ports add up.  Targets' flows are to
+ * end now and then: what weir sends then is well-formed, and never more than a few.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char config[] =
 	"[interface front]\ndevice = a\naddress = 192.0.2.1/24\naddress = 2001:db8:1::1/64\n"
 	"[interface back]\ndevice = b\naddress = 198.51.100.1/24\naddress = 2001:db8:2::1/64\n"
-	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\n"
+	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\nsecurity_group = sg\n"
+	"[security_group sg]\ninbound = tcp 80-81 192.0.2.0/25\ninbound = udp all 0.0.0.0/0\n"
 	"[load_balancer lb6]\ntype = network\naddress = 2001:db8:1::10\n"
 	"[listener lb:80]\nprotocol = TCP\ndefault_action = forward web\n"
 	"[listener lb:81]\nprotocol = TCP\ndefault_action = forward keep\n"
@@ -183,6 +185,29 @@ check_sums(const struct world *w)
 	CHECK(flows == g.flows && g.ports <= g.flows);
 }
 
+/* The input's byte says which target's flows are to end, if any. */
+static void
+end_flows(struct world *w, uint8_t byte)
+{
+	struct nlb_segment segments[NLB_SEGMENTS];
+	uint16_t n;
+
+	for (uint32_t i = 1; i < w->snapshot->targets_n; i++) {
+		w->snapshot->targets[i].closing = byte % 8 == 7 && byte / 8 % 4 == i % 4;
+		w->snapshot->targets[i].closing_ms = w->now_ms;
+	}
+	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	n = nlb_take_segments(w->nlb, segments);
+	CHECK(n <= NLB_SEGMENTS);
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t ip[NLB_SEGMENT_MAX];
+		uint16_t len = nlb_segment_write(&segments[i], ip);
+
+		CHECK(len == (ip[0] >> 4 == 4 ? 40 : 60));
+		CHECK(checksum_fold(world_l4_sum(ip, len)) == 0xffff);
+	}
+}
+
 /* @return  false when the parser refuses it. */
 static bool
 load(struct world *w, struct shot *shot, const struct world_packet *wp, uint16_t interface)
@@ -217,7 +242,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool begun;
 	struct input in = {data, data + size};
 	struct packet last = {0};
-	uint8_t last_ip[256] = {0};
+	uint8_t last_ip[256] = {0}, end_byte;
 
 	if (!begun) {
 		world_begin(&w, config, 64, UINT32_MAX - 10000);
@@ -249,9 +274,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			}
 			free(shots[i].mem);
 		}
-		w.now_ms += next(&in) * 100u;
-		nlb_sweep(w.nlb, w.snapshot, w.now_ms);
+		end_byte = next(&in);
+		w.now_ms += end_byte * 100u;
+		end_flows(&w, end_byte);
 	}
+	end_flows(&w, 0);
 	nlb_flush(w.nlb);
 	check_sums(&w);
 	return 0;

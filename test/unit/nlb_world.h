@@ -16,6 +16,7 @@
 #include "checksum.h"
 #include "config.h"
 #include "maglev.h"
+#include "model_sets.h"
 #include "nlb.h"
 #include "nlb_plain.h"
 #include "packet_parse.h"
@@ -78,21 +79,25 @@ world_load(const char *text)
 static inline void
 world_build_sets(struct world *w)
 {
-	for (uint32_t g = 0; g < w->model->target_groups_n; g++) {
-		const struct model_target_group *tg = &w->model->target_groups[g];
-		uint32_t index = ref_index(registry_find(&w->registries.groups, tg->id));
+	for (uint32_t g = 0; g < w->model->sets_n; g++) {
+		const struct model_set *set = &w->model->sets[g];
+		const struct model_target_group *tg = &w->model->target_groups[set->group];
+		uint32_t index = ref_index(registry_find(&w->registries.groups, set->id)), n = 0;
 		struct maglev_target targets[64];
 
-		for (uint32_t i = 0; i < tg->targets_n; i++)
-			targets[i] = (struct maglev_target){
+		for (uint32_t i = 0; i < tg->targets_n; i++) {
+			if (!tg->cross_zone &&
+			    !model_zones_equal(w->model, tg->targets[i].zone, set->zone))
+				continue;
+			targets[n++] = (struct maglev_target){
 				.id = tg->targets[i].id,
 				.reference =
 					registry_find(&w->registries.targets, tg->targets[i].id),
 				.weight = tg->targets[i].weight,
-				.eligible = g != 0 || !w->unhealthy[i]};
+				.eligible = set->group != 0 || !w->unhealthy[i]};
+		}
 		free(atomic_load(&w->snapshot->groups[index].set));
-		atomic_store(&w->snapshot->groups[index].set,
-			     maglev_build(&w->seed, targets, tg->targets_n));
+		atomic_store(&w->snapshot->groups[index].set, maglev_build(&w->seed, targets, n));
 	}
 }
 
