@@ -178,8 +178,8 @@ make_gateway(struct holdings *h, const struct dataplane_settings *s, struct work
 	    !region_map(region, bytes + sizeof(*w->fragments), w->socket_id, s->hugepages))
 		return false;
 	w->gwlb = gwlb_create(region->mem, bytes, &gwlb);
-	w->fragments = (struct gwlb_fragments *)(void *)((uint8_t *)region->mem + bytes);
-	gwlb_fragments_init(w->fragments, &seed);
+	w->fragments = (struct flow_fragments *)(void *)((uint8_t *)region->mem + bytes);
+	flow_fragments_init(w->fragments, &seed);
 	return true;
 }
 

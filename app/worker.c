@@ -19,6 +19,7 @@
 #include "steer.h"
 #include "steering.h"
 #include "wire.h"
+#include "worker_fragment.h"
 #include "worker_gateway.h"
 #include "worker_io.h"
 #include "worker_tcp.h"
@@ -261,9 +262,45 @@ answer_echo(struct worker *w, struct packet *p)
 
 enum classified { CLASSIFIED_DONE, CLASSIFIED_SERVICE };
 
+/* @return  whether the packet was another worker's and has been passed on. */
+static bool
+is_passed_on(struct worker *w, struct packet *p, enum worker_packet_kind kind)
+{
+	uint16_t owner;
+
+	p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
+	owner = steer_owner(w->snapshot, p->slot);
+	if (owner == w->index)
+		return false;
+	worker_pass_to_peer(w, owner, p->buf, kind);
+	p->verdict = PACKET_KEPT;
+	return true;
+}
+
+/* Of a flow, or of an own address where flows may be. */
+static enum classified
+classify_fragment(struct worker *w, struct packet *p, const struct snapshot_address *own, bool mine)
+{
+	if ((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) ||
+	    (own != NULL && own->kind == SNAPSHOT_ADDRESS_OWN && !own->is_local)) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return CLASSIFIED_DONE;
+	}
+	switch (worker_fragment_classify(w, p, 0, mine, &worker_fragment_strict_ops)) {
+	case WORKER_FRAGMENT_PORTS:
+		break;
+	case WORKER_FRAGMENT_GONE:
+		p->verdict = PACKET_KEPT;
+		return CLASSIFIED_DONE;
+	case WORKER_FRAGMENT_DONE:
+		return CLASSIFIED_DONE;
+	}
+	return is_passed_on(w, p, WORKER_PACKET_PORTS) ? CLASSIFIED_DONE : CLASSIFIED_SERVICE;
+}
+
 /* Neither TCP nor UDP, or a fragment. */
 static __attribute__((noinline)) enum classified
-classify_other(struct worker *w, struct packet *p)
+classify_other(struct worker *w, struct packet *p, bool mine)
 {
 	const struct snapshot_address *own;
 
@@ -281,12 +318,11 @@ classify_other(struct worker *w, struct packet *p)
 			packet_drop(p, DROP_IP_MULTICAST);
 			return CLASSIFIED_DONE;
 		}
+	}
+	if ((p->flags & PACKET_FRAGMENT) != 0)
+		return classify_fragment(w, p, own, mine);
+	if (own == NULL)
 		return CLASSIFIED_SERVICE; /* a reply to a preserved client address, or transit */
-	}
-	if ((p->flags & PACKET_FRAGMENT) != 0) {
-		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
-		return CLASSIFIED_DONE;
-	}
 	if (is_icmp(p) && (p->flags & PACKET_ICMP_ERROR) == 0) {
 		answer_echo(w, p);
 		return CLASSIFIED_DONE;
@@ -304,12 +340,12 @@ classify_other(struct worker *w, struct packet *p)
 
 /* Decide what a parsed packet is for.  Sets the verdict unless a service must. */
 static inline enum classified
-classify(struct worker *w, struct packet *p)
+classify(struct worker *w, struct packet *p, bool mine)
 {
 	/* TCP and UDP: the service finds the flow, and if there is none, the reason. */
 	if (likely((p->flags & PACKET_HAS_PORTS) != 0))
 		return CLASSIFIED_SERVICE;
-	return classify_other(w, p);
+	return classify_other(w, p, mine);
 }
 
 /* Where frames come in: what packets of one interface have in common. */
@@ -466,20 +502,6 @@ capture_sent(struct capture *capture, const struct worker *w, const struct packe
 		capture_packet(capture, w->index, p, egress_interface(w, p), w->now_us, CAPTURE_TX);
 }
 
-/* @return  whether the packet was another worker's and has been passed on. */
-static bool
-is_passed_on(struct worker *w, struct packet *p)
-{
-	uint16_t owner;
-
-	p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
-	owner = steer_owner(w->snapshot, p->slot);
-	if (owner == w->index)
-		return false;
-	worker_pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
-	return true;
-}
-
 /*
  * Handle received frames.  `mine` is set for those another worker passed on: their owner has been
  * found already.
@@ -519,12 +541,10 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			if (class != WORKER_GATEWAY_NOT)
 				continue;
 		}
-		if (unlikely(classify(w, p) == CLASSIFIED_DONE))
+		if (unlikely(classify(w, p, mine) == CLASSIFIED_DONE))
 			continue;
-		if (may_be_others && is_passed_on(w, p)) {
-			p->verdict = PACKET_KEPT;
+		if (may_be_others && is_passed_on(w, p, WORKER_PACKET_OWNER))
 			continue;
-		}
 		if (unlikely(capture != NULL))
 			capture_received(capture, w, p);
 		service[service_n++] = p;
@@ -760,7 +780,7 @@ process_released(struct worker *w)
 {
 	while (w->released_n > 0) {
 		struct rte_mbuf *bufs[BURST];
-		uint16_t n = worker_gateway_take_released(w, bufs, BURST);
+		uint16_t n = worker_fragment_take_released(w, bufs, BURST);
 
 		process(w, bufs, n, true);
 	}
@@ -977,6 +997,7 @@ worker_poll(struct worker *w, uint64_t tick)
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
 	worker_gateway_sweep(w);
+	flow_fragments_sweep(w->fragments, &worker_fragment_ops, w, w->now_ms);
 	busy |= worker_tcp_turn(w);
 	flush(w);
 	wake_management(w);
@@ -1053,5 +1074,5 @@ worker_drain(struct worker *w)
 			drain_ring(w, w->dp->between[peer][w->index]);
 	}
 	drain_ring(w, w->from_management);
-	worker_gateway_drain(w);
+	worker_fragment_drain(w);
 }

@@ -6,6 +6,7 @@
 #include "bytes.h"
 #include "check.h"
 #include "icmp.h"
+#include "nlb_fragment.h"
 #include "nlb_rewrite.h"
 #include "snapshot_hop.h"
 #include "tcp_mss.h"
@@ -228,7 +229,7 @@ reset_sender(struct nlb *nlb, struct packet *p)
 void
 nlb_miss(struct nlb *nlb, struct packet *p, enum flow_miss_why why)
 {
-	if (flow_miss(why, false) == FLOW_MISS_RESET)
+	if (flow_miss(why, false) == FLOW_MISS_RESET && (p->flags & PACKET_FRAGMENT) == 0)
 		reset_sender(nlb, p);
 	else
 		packet_drop(p, DROP_NOT_A_FLOW);
@@ -386,12 +387,59 @@ serve_candidate(const struct burst *b, struct packet *p, uint32_t entry)
 		serve_flow(b, p, record, side);
 }
 
+/* It has its flow's ports, and no L4 header. */
+static void
+serve_later_fragment(const struct burst *b, struct packet *p)
+{
+	const struct snapshot *s = b->snapshot;
+	struct nlb_tuple tuple = {&p->src, &p->dst, p->sport_be, p->dport_be, p->proto};
+	enum flow_side side;
+	uint32_t record = nlb_flow_find(b->nlb, s, p->hash, &tuple, &side);
+	struct flow_record *r;
+	struct nlb_way way;
+
+	if (record == FLOW_NONE) {
+		packet_drop(p, nlb_fragment_refused(s, p));
+		return;
+	}
+	r = &b->nlb->flows.records[record];
+	if (r->kind != FLOW_KIND_NLB) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return;
+	}
+	way = nlb_way_of(s, r, side);
+	p->next_hop = snapshot_next_hop(s, b->hops, way.next_hop, way.rewrite.dst);
+	if (!may_forward(b, p, way.own))
+		return;
+	r->last_seen_ms = b->now_ms;
+	r->packets++;
+	count_forwarded(b->nlb, r, p->len);
+	nlb_fragment_rewrite(p, &way.rewrite);
+	p->verdict = PACKET_FORWARD;
+}
+
+static __attribute__((noinline)) void
+serve_fragment(const struct burst *b, struct packet *p)
+{
+	if ((p->flags & PACKET_PORTS_GIVEN) == 0) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return;
+	}
+	if ((p->flags & PACKET_FRAGMENT_LATER) != 0) {
+		serve_later_fragment(b, p);
+		return;
+	}
+	look_up_again(b, p);
+	if (p->verdict == PACKET_ENDPOINT)
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+}
+
 static __attribute__((noinline)) void
 serve_other(const struct burst *b, struct packet *p)
 {
 	if ((p->flags & PACKET_FRAGMENT) != 0)
-		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
-	else if ((p->flags & PACKET_ICMP_ERROR) != 0)
+		return; /* in its turn */
+	if ((p->flags & PACKET_ICMP_ERROR) != 0)
 		nlb_translate_icmp(b->nlb, b->snapshot, b->hops, p);
 	else
 		packet_drop(p, DROP_NOT_A_FLOW);
@@ -433,5 +481,7 @@ nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_ho
 	for (uint32_t i = 0; i < n; i++) {
 		if (likely((packets[i]->flags & PACKET_HAS_PORTS) != 0))
 			serve_candidate(&b, packets[i], entries[i]);
+		else if ((packets[i]->flags & PACKET_FRAGMENT) != 0)
+			serve_fragment(&b, packets[i]);
 	}
 }

