@@ -191,7 +191,9 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	struct nlb_settings nlb = {.max_flows = s->max_flows / s->workers_n,
 				   .worker = index,
 				   .secret = s->secret,
-				   .replies = h->dp.replies};
+				   .replies = h->dp.replies,
+				   .emit = worker_emit,
+				   .emit_arg = w};
 	struct worker_counters *c;
 	int socket = (int)rte_lcore_to_socket_id(lcore);
 

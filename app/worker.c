@@ -796,9 +796,9 @@ command_done(struct worker *w, struct worker_command *command)
 		w->wake_pending = true;
 }
 
-/* A probe's segment: an IP packet that leaves like any other. */
-static void
-emit_probe(void *arg, const uint8_t *ip, uint16_t len)
+/* A segment of a probe, or of a load balancer's own: an IP packet that leaves like any other. */
+void
+worker_emit(void *arg, const uint8_t *ip, uint16_t len)
 {
 	struct worker *w = arg;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->dp->pool);
@@ -827,7 +827,7 @@ end_probe(void *arg, const struct probe_request *request, enum probe_result resu
 	command_done(w, command);
 }
 
-const struct prober_ops worker_prober_ops = {.emit = emit_probe, .done = end_probe};
+const struct prober_ops worker_prober_ops = {.emit = worker_emit, .done = end_probe};
 
 static uint32_t
 random32(struct worker *w)

@@ -109,6 +109,9 @@ worker_own_slot(struct worker *w)
 	return w->own_slots[w->own_slot_turn];
 }
 
+/** Send a copy of an IP packet, routed by its destination; the argument is the worker. */
+void worker_emit(void *arg, const uint8_t *ip, uint16_t len);
+
 /** For prober_create(), with the worker as argument. */
 extern const struct prober_ops worker_prober_ops;
 

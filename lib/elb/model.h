@@ -339,6 +339,7 @@ struct model_target_group {
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
 	uint32_t deregistration_delay_s;
 	bool connection_termination; /* deregistration_delay.connection_termination.enabled */
+	bool proxy_v2;               /* proxy_protocol_v2.enabled */
 	bool stickiness;             /* stickiness.enabled */
 	enum stickiness_type stickiness_type;
 	/* Of application load balancers: */

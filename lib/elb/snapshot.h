@@ -95,8 +95,8 @@ struct snapshot_target {
 	uint8_t closing;   /* its flows are to be closed: the delay is over */
 	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
 	uint8_t resetting; /* its gateway flows' TCP senders get RST */
-	uint8_t reserved;
-	uint64_t id; /* stable identity (group, address, port) */
+	uint8_t proxy_v2;  /* new flows get a PROXY header */
+	uint64_t id;       /* stable identity (group, address, port) */
 };
 
 /** A source address of weir's own, towards targets. */

@@ -377,6 +377,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 					 .generation = (uint16_t)ref_generation(reference),
 					 .af = ip_addr_family(&mt->addr),
 					 .forwarding = forwarding_of(tg),
+					 .proxy_v2 = tg->proxy_v2,
 					 .interface = route->interface,
 					 .group = group,
 					 .local_first = b->local_first[route->interface][family],

@@ -35,6 +35,8 @@
 	X(PROTOCOL_UNSUPPORTED, "protocol_unsupported", "IP protocol that no service takes")       \
 	X(ICMP_UNWANTED, "icmp_unwanted", "ICMP other than echo to us or an error about a flow")   \
 	X(ICMP_RATE_LIMITED, "icmp_rate_limited", "ICMP answer over the rate limit")               \
+	X(HANDSHAKE_OTHER, "handshake_other",                                                      \
+	  "segment that completes no handshake of a flow that gets a PROXY header")                \
 	X(FLOW_TABLE_FULL, "flow_table_full", "new flow refused: the flow table is full")          \
 	X(NO_TARGET, "no_target", "new flow refused: the target group is empty")                   \
 	X(PORT_ALLOCATION, "port_allocation", "new flow refused: no free source port")             \

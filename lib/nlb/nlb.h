@@ -38,6 +38,9 @@
 #define NLB_CLOSING_MS 30000 /* after FIN from both sides */
 #define NLB_RESET_MS   10000 /* after a RST that nobody contradicted */
 
+/** Send an IP packet of weir's own, by its destination's route; the bytes are the callee's to copy. */
+typedef void (*nlb_emit)(void *arg, const uint8_t *ip, uint16_t len);
+
 struct nlb_settings {
 	uint32_t max_flows;
 	uint16_t worker;
@@ -48,7 +51,11 @@ struct nlb_settings {
 	 * is not known; or NULL.
 	 */
 	_Atomic(const struct rss_replies *) *replies;
+	nlb_emit emit; /* from within nlb_burst() and nlb_sweep(); NULL: nowhere */
+	void *emit_arg;
 };
+
+struct nlb_proxy;
 
 struct nlb {
 	struct flow_table flows;
@@ -65,6 +72,7 @@ struct nlb {
 	uint32_t ports;                               /* source ports in use */
 	uint32_t changes;                             /* of the index, counted */
 	struct icmp_limit icmp_limit;
+	struct nlb_proxy *proxy; /* headers that are not acknowledged yet */
 };
 
 /** Bytes of zeroed memory, aligned to 64, for nlb_create(). */
@@ -88,7 +96,10 @@ void nlb_free(struct nlb *nlb);
 void nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_hop_table *hops,
 	       struct packet **packets, uint16_t n, uint32_t now_ms);
 
-/** Look at some records, all of them about once a second, and close the idle ones. */
+/**
+ * Send PROXY headers again that are due; look at some records, all of them about once a second, and
+ * close the idle ones.
+ */
 void nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms);
 
 /**

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "icmp.h"
 #include "nlb_fragment.h"
+#include "nlb_proxy2.h"
 #include "nlb_rewrite.h"
 #include "snapshot_hop.h"
 #include "tcp_mss.h"
@@ -175,6 +176,31 @@ is_plain_segment(const struct flow_record *r, uint8_t flags)
 	       r->state != FLOW_STATE_RESET;
 }
 
+/*
+ * Give the target its PROXY header, and shift what is behind it.
+ * @return  whether the packet may go on.
+ */
+static __attribute__((noinline)) bool
+serve_proxied(const struct burst *b, struct packet *p, uint32_t record, enum flow_side from)
+{
+	const struct flow_record *r = &b->nlb->flows.records[record];
+	uint16_t mtu = b->hops->entries[ref_index(p->next_hop)].mtu;
+	uint16_t growth = nlb_proxy_growth(r, from);
+	enum drop_reason reason;
+
+	/* What the client may send is less than the next hop takes. */
+	if (unlikely(growth != 0 && mtu != 0 && p->len + growth > mtu)) {
+		answer_too_big(b, p, &b->snapshot->frontends[ref_index(r->frontend)].vip,
+			       (uint16_t)(mtu - growth));
+		return false;
+	}
+	reason = nlb_proxy_serve(b->nlb, b->snapshot, p, record, from, b->now_ms);
+	if (reason == DROP_NONE)
+		return true;
+	packet_drop(p, reason);
+	return false;
+}
+
 /* One function a side: `from` is constant where this is called. */
 static inline __attribute__((always_inline)) void
 serve(const struct burst *b, struct packet *p, uint32_t record, enum flow_side from)
@@ -196,6 +222,8 @@ serve(const struct burst *b, struct packet *p, uint32_t record, enum flow_side f
 		p->next_hop = snapshot_next_hop(s, b->hops, &r->next_hop_client, &r->client);
 	}
 	if (unlikely(!may_forward(b, p, from == FLOW_SIDE_CLIENT ? &f->vip : NULL)))
+		return;
+	if (unlikely((r->flags & FLOW_FLAG_PROXY) != 0) && !serve_proxied(b, p, record, from))
 		return;
 	if (p->proto == IPPROTO_TCP) {
 		if (unlikely(!is_plain_segment(r, packet_l4(p)[TCP_FLAGS])))
@@ -403,7 +431,7 @@ serve_later_fragment(const struct burst *b, struct packet *p)
 		return;
 	}
 	r = &b->nlb->flows.records[record];
-	if (r->kind != FLOW_KIND_NLB) {
+	if (r->kind != FLOW_KIND_NLB || nlb_proxy_growth(r, side) != 0) {
 		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
 		return;
 	}
