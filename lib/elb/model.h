@@ -239,8 +239,9 @@ struct model_listener {
 	uint16_t port;
 	enum elb_protocol protocol;
 	struct model_action default_action;
-	uint32_t tcp_idle_timeout_s; /* tcp.idle_timeout.seconds */
-	bool reset_on_idle;          /* send_tcp_reset.on_idle_timeout.enabled */
+	uint32_t tcp_idle_timeout_s;                         /* tcp.idle_timeout.seconds */
+	uint32_t new_flows_per_second, new_flows_per_source; /* weir.new_flows_per_second* */
+	bool reset_on_idle; /* send_tcp_reset.on_idle_timeout.enabled */
 	/* Of application load balancers; names and values of header fields are read by key. */
 	bool server_header; /* routing.http.response.server.enabled */
 };

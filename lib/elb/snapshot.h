@@ -65,6 +65,8 @@ struct snapshot_frontend {
 	uint8_t forwards_n;
 	uint32_t tcp_idle_ms; /* established */
 	uint32_t udp_idle_ms;
+	/* A worker's share of the flows that may begin in a second; 0: no limit. */
+	uint32_t new_flows, new_flows_per_source;
 	uint32_t weight_sum; /* of forwards[] */
 	struct {
 		uint32_t group; /* index into groups[] */

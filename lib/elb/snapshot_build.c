@@ -462,6 +462,13 @@ enter_frontend(struct snapshot *s, uint32_t index, uint8_t protocol)
 	s->frontend_buckets[h & s->frontend_mask] = index;
 }
 
+/* Of a rate for the whole box; a rate never becomes none. */
+static uint32_t
+share_of_worker(const struct builder *b, uint32_t per_second)
+{
+	return (per_second + b->in->workers_n - 1) / b->in->workers_n;
+}
+
 static void
 build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
 	       struct snapshot_service *service)
@@ -479,6 +486,9 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.terminates = service != NULL,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
+					.new_flows = share_of_worker(b, l->new_flows_per_second),
+					.new_flows_per_source =
+						share_of_worker(b, l->new_flows_per_source),
 					.listener_id = l->id,
 					.service = service};
 	if (service != NULL)

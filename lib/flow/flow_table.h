@@ -81,9 +81,9 @@ struct flow_record {
 	uint32_t client_seq; /* of the SYN, then what follows the client's FIN */
 	uint32_t client_ack, target_seq, target_ack; /* reserved */
 	/* Of a flow with a PROXY header, from the target's SYN on. */
-	uint32_t proxy_seq;    /* where the header goes: of the client's first byte */
-	uint32_t proxy_ack;    /* of the target's first byte */
-	uint32_t proxy_tsval;  /* the client's last timestamps, while the header is pending */
+	uint32_t proxy_seq;   /* where the header goes: of the client's first byte */
+	uint32_t proxy_ack;   /* of the target's first byte */
+	uint32_t proxy_tsval; /* the client's last timestamps, while the header is pending */
 	uint32_t proxy_tsecr;
 	uint32_t proxy_timer;  /* of this process: number + 1, 0: none */
 	uint16_t proxy_mss;    /* the target's; 0: its SYN has not come */

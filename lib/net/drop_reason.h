@@ -38,6 +38,9 @@
 	X(HANDSHAKE_OTHER, "handshake_other",                                                      \
 	  "segment that completes no handshake of a flow that gets a PROXY header")                \
 	X(FLOW_TABLE_FULL, "flow_table_full", "new flow refused: the flow table is full")          \
+	X(FLOW_RATE, "flow_rate", "new flow refused: its listener has had enough this second")     \
+	X(SOURCE_RATE, "source_rate",                                                              \
+	  "new flow refused: its client has begun enough on this listener this second")            \
 	X(NO_TARGET, "no_target", "new flow refused: the target group is empty")                   \
 	X(PORT_ALLOCATION, "port_allocation", "new flow refused: no free source port")             \
 	X(NO_ROUTE, "no_route", "no route to the next address")                                    \

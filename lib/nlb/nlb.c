@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "nlb_proxy2.h"
+#include "nlb_rate.h"
 
 #define DEFAULT_TCP_IDLE_MS 350000 /* of a flow whose listener is gone */
 #define DEFAULT_UDP_IDLE_MS 120000
@@ -18,6 +19,7 @@ nlb_bytes(const struct nlb_settings *settings)
 {
 	return ((sizeof(struct nlb) + 63) & ~(size_t)63) +
 	       ((sizeof(struct nlb_proxy) + 63) & ~(size_t)63) +
+	       ((sizeof(struct nlb_rate) + 63) & ~(size_t)63) +
 	       SOURCE_PORT_HINTS * sizeof(struct source_port_hint) +
 	       flow_table_bytes(settings->max_flows);
 }
@@ -36,6 +38,9 @@ nlb_create(void *mem, size_t bytes, const struct nlb_settings *settings)
 	nlb->proxy = (struct nlb_proxy *)(void *)at;
 	nlb_proxy_init(nlb->proxy, settings);
 	at += (sizeof(struct nlb_proxy) + 63) & ~(size_t)63;
+	nlb->rate = (struct nlb_rate *)(void *)at;
+	nlb->rate->seed = nlb->seed;
+	at += (sizeof(struct nlb_rate) + 63) & ~(size_t)63;
 	nlb->hints = (struct source_port_hint *)(void *)at;
 	at += SOURCE_PORT_HINTS * sizeof(struct source_port_hint);
 	flow_table_init(&nlb->flows, at, settings->max_flows, &flow_seed);

@@ -38,7 +38,8 @@
 #define NLB_CLOSING_MS 30000 /* after FIN from both sides */
 #define NLB_RESET_MS   10000 /* after a RST that nobody contradicted */
 
-/** Send an IP packet of weir's own, by its destination's route; the bytes are the callee's to copy. */
+/** Send an IP packet of weir's own, by its destination's route; the bytes are the callee's to copy.
+ */
 typedef void (*nlb_emit)(void *arg, const uint8_t *ip, uint16_t len);
 
 struct nlb_settings {
@@ -56,6 +57,7 @@ struct nlb_settings {
 };
 
 struct nlb_proxy;
+struct nlb_rate;
 
 struct nlb {
 	struct flow_table flows;
@@ -73,6 +75,7 @@ struct nlb {
 	uint32_t changes;                             /* of the index, counted */
 	struct icmp_limit icmp_limit;
 	struct nlb_proxy *proxy; /* headers that are not acknowledged yet */
+	struct nlb_rate *rate;   /* of new flows */
 };
 
 /** Bytes of zeroed memory, aligned to 64, for nlb_create(). */

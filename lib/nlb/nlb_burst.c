@@ -8,6 +8,7 @@
 #include "icmp.h"
 #include "nlb_fragment.h"
 #include "nlb_proxy2.h"
+#include "nlb_rate.h"
 #include "nlb_rewrite.h"
 #include "snapshot_hop.h"
 #include "tcp_mss.h"
@@ -278,6 +279,21 @@ is_opening(const struct packet *p)
 	return (packet_l4(p)[TCP_FLAGS] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
+/* @return  false: the packet is dropped. */
+static bool
+is_within_rate(const struct burst *b, struct packet *p, const struct snapshot_frontend *f,
+	       uint32_t frontend)
+{
+	enum nlb_rate_verdict verdict =
+		nlb_rate_take(b->nlb->rate, f, frontend, &p->src, b->now_ms);
+
+	if (verdict == NLB_RATE_GOOD)
+		return true;
+	b->nlb->counters->frontends[frontend].rejected_flows++;
+	packet_drop(p, verdict == NLB_RATE_LISTENER ? DROP_FLOW_RATE : DROP_SOURCE_RATE);
+	return false;
+}
+
 static void
 client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 {
@@ -302,6 +318,9 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 		packet_drop(p, DROP_NO_LISTENER);
 		return;
 	}
+	if ((f->new_flows != 0 || f->new_flows_per_source != 0) &&
+	    !is_within_rate(b, p, f, frontend))
+		return;
 	record = nlb_flow_create(b->nlb, b->snapshot, p, b->now_ms);
 	if (record != FLOW_NONE)
 		serve(b, p, record, FLOW_SIDE_CLIENT);

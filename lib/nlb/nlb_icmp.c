@@ -10,8 +10,8 @@
 #include "wire.h"
 
 /*
- * The client sent what is quoted without the PROXY header: its numbers are lower, and a datagram that
- * fits is shorter.
+ * The client sent what is quoted without the PROXY header: its numbers are lower, and a datagram
+ * that fits is shorter.
  */
 static void
 forget_proxy_header(const struct flow_record *r, struct packet *p, const struct packet_quote *q)

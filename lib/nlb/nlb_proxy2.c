@@ -153,12 +153,12 @@ static void
 emit_header(struct nlb_proxy *x, const struct snapshot *s, const struct flow_record *r)
 {
 	const struct snapshot_target *target = &s->targets[ref_index(r->target)];
-	struct rewrite way = {
-		.src = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? &s->locals[ref_index(r->local)].addr
-							    : &r->client,
-		.dst = &target->addr,
-		.sport_be = r->local_port_be,
-		.dport_be = target->port_be};
+	struct rewrite way = {.src = (r->flags & FLOW_FLAG_FULL_NAT) != 0
+					     ? &s->locals[ref_index(r->local)].addr
+					     : &r->client,
+			      .dst = &target->addr,
+			      .sport_be = r->local_port_be,
+			      .dport_be = target->port_be};
 	uint8_t header[PROXY_PROTOCOL_MAX];
 	uint16_t len = write_header(s, r, header), most = piece_len(r);
 
@@ -280,8 +280,7 @@ prepend(struct packet *p, const uint8_t *bytes, uint16_t n, uint16_t l4_header_l
 {
 	uint16_t headers = (uint16_t)(p->l4_off + l4_header_len);
 
-	if (p->headroom < n + PACKET_LINK_MAX || p->contiguous < headers ||
-	    p->len + n > UINT16_MAX)
+	if (p->headroom < n + PACKET_LINK_MAX || p->contiguous < headers || p->len + n > UINT16_MAX)
 		return false;
 	memmove(p->l3 - n, p->l3, headers);
 	p->l3 -= n;
@@ -377,8 +376,8 @@ completes_handshake(const struct flow_record *r, const uint8_t *tcp)
 }
 
 /*
- * The first segment behind the SYNs: with nothing in it, it takes the header along.  (It is not sent
- * behind the header: a target with SYN cookies that lost the header would not know it.)
+ * The first segment behind the SYNs: with nothing in it, it takes the header along.  (It is not
+ * sent behind the header: a target with SYN cookies that lost the header would not know it.)
  */
 static enum drop_reason
 first_segment(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint32_t record,
@@ -469,9 +468,8 @@ shift_sack(const struct flow_record *r, uint8_t *option)
 		uint32_t left = clients_number(r, bytes_load_be32(at));
 		uint32_t right = clients_number(r, bytes_load_be32(at + 4));
 
-		if (left == right ||
-		    ((r->flags & FLOW_FLAG_PROXY_PENDING) != 0 &&
-		     (int32_t)(right - r->proxy_seq) <= 0))
+		if (left == right || ((r->flags & FLOW_FLAG_PROXY_PENDING) != 0 &&
+				      (int32_t)(right - r->proxy_seq) <= 0))
 			continue;
 		bytes_store_be32(to, left);
 		bytes_store_be32(to + 4, right);

@@ -2,11 +2,11 @@
 /*
  * Inside lib/nlb: PROXY protocol v2 towards targets, without ending the connection.
  *
- * TCP.  The header lies between the client's SYN and its first byte, so for the rest of the flow the
- * target counts more bytes from the client than the client does: numbers of the client's segments
- * grow by the header's length, acknowledgements and SACK blocks of the target's shrink by it.  The
- * header leaves on the ACK that completes the handshake, in that segment if it is empty, else in
- * one of weir's own in front; server-first protocols need no more.  Until the target has
+ * TCP.  The header lies between the client's SYN and its first byte, so for the rest of the flow
+ * the target counts more bytes from the client than the client does: numbers of the client's
+ * segments grow by the header's length, acknowledgements and SACK blocks of the target's shrink by
+ * it.  The header leaves on the ACK that completes the handshake, in that segment if it is empty,
+ * else in one of weir's own in front; server-first protocols need no more.  Until the target has
  * acknowledged the header it is *pending*: sent again by a timer of the worker's wheel (no other
  * flow has one), acknowledgements within it are held at the client's first byte, and SACK blocks
  * below that are left out.  Payload of SYNs and options that promise any are taken away: it would

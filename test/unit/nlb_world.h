@@ -166,9 +166,11 @@ world_begin(struct world *w, const char *text, uint32_t max_flows, uint32_t now_
 	next_hop_table_init(&w->hops, w->hops_mem, 256);
 	w->counters.frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*w->counters.frontends));
 	w->counters.targets = calloc(SNAPSHOT_TARGETS, sizeof(*w->counters.targets));
-	w->settings = (struct nlb_settings){
-		.max_flows = max_flows, .secret = &w->secret, .counters = &w->counters,
-		.emit = world_emit, .emit_arg = w};
+	w->settings = (struct nlb_settings){.max_flows = max_flows,
+					    .secret = &w->secret,
+					    .counters = &w->counters,
+					    .emit = world_emit,
+					    .emit_arg = w};
 	w->nlb_bytes = nlb_bytes(&w->settings);
 	w->nlb_mem = world_zeroed(w->nlb_bytes);
 	w->nlb = nlb_create(w->nlb_mem, w->nlb_bytes, &w->settings);

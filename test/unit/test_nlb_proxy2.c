@@ -161,7 +161,8 @@ open_lane(struct lane *l, const struct row *row, const char *options, uint16_t o
 	l->client = row->client;
 	l->vip = row->vip;
 	l->port = row->port;
-	l->header = strchr(row->client, ':') == NULL ? PROXY_PROTOCOL_V4_LEN : PROXY_PROTOCOL_V6_LEN;
+	l->header =
+		strchr(row->client, ':') == NULL ? PROXY_PROTOCOL_V4_LEN : PROXY_PROTOCOL_V6_LEN;
 	EXPECT(from_client(l, SYN, C, 0, MSS("\x05\xb4"), 4, "") == PACKET_FORWARD);
 	EXPECT(got_seq(l) == C);
 	ip_addr_format(&p->dst, l->target);
@@ -182,8 +183,8 @@ test_stream(void)
 		uint16_t len;
 
 		open_lane(&l, &rows[i], MSS("\x05\xb4"), 4);
-		EXPECT_ROW(why, from_client(&l, ACK, C + 1, S + 1, TIMESTAMP, 12, "") ==
-					PACKET_FORWARD);
+		EXPECT_ROW(why,
+			   from_client(&l, ACK, C + 1, S + 1, TIMESTAMP, 12, "") == PACKET_FORWARD);
 		data = got_data(&l.wp.p, &len);
 		EXPECT_ROW(why, is_header(&l, data, len) && got_seq(&l) == C + 1);
 		EXPECT_ROW(why, l.w.emitted_n == 0);
@@ -205,8 +206,8 @@ test_stream(void)
 		EXPECT_ROW(why, from_target(&l, ACK, S + 1, C + 6 + l.header, "", 0, "answer") ==
 					PACKET_FORWARD);
 		EXPECT_ROW(why, got_ack(&l) == C + 6 && got_seq(&l) == S + 1);
-		EXPECT_ROW(why, from_client(&l, FIN | ACK, C + 6, S + 7, "", 0, "") ==
-					PACKET_FORWARD);
+		EXPECT_ROW(why,
+			   from_client(&l, FIN | ACK, C + 6, S + 7, "", 0, "") == PACKET_FORWARD);
 		EXPECT_ROW(why, got_seq(&l) == C + 6 + l.header);
 		EXPECT_ROW(why, l.w.nlb->flows.records[0].client_seq == C + 7 + l.header);
 		EXPECT_ROW(why, l.w.nlb->proxy->wheel.timers_n == 0);
@@ -214,7 +215,8 @@ test_stream(void)
 	}
 }
 
-/* A segment with data completes the handshake: the header goes in front, in a segment of its own. */
+/* A segment with data completes the handshake: the header goes in front, in a segment of its own.
+ */
 static void
 test_data_first(void)
 {
@@ -282,8 +284,9 @@ test_sent_again(void)
 	EXPECT(l.w.emitted_n == 1);
 	EXPECT(is_header(&l, l.w.emitted[0] + 52, (uint16_t)(l.w.emitted_len[0] - 52)));
 	/* The client's latest timestamp and window go along. */
-	EXPECT(from_client(&l, ACK, C + 1, S + 1, "\x01\x01\x08\x0a\x00\x00\x00\x08\x00\x00\x00\x09",
-			   12, "x") == PACKET_FORWARD);
+	EXPECT(from_client(&l, ACK, C + 1, S + 1,
+			   "\x01\x01\x08\x0a\x00\x00\x00\x08\x00\x00\x00\x09", 12,
+			   "x") == PACKET_FORWARD);
 	for (uint32_t ms = 0; ms < 650; ms += 10, l.w.now_ms += 10)
 		nlb_sweep(l.w.nlb, l.w.snapshot, l.w.now_ms);
 	EXPECT(l.w.emitted_n == 2 && l.w.emitted[1][20 + 20 + 7] == 8);
@@ -308,7 +311,8 @@ test_sack(void)
 {
 	static const struct {
 		const char *why;
-		int32_t ack, blocks[6]; /* as the target counts, from the header on; blocks in pairs */
+		int32_t ack,
+			blocks[6]; /* as the target counts, from the header on; blocks in pairs */
 		int32_t want_ack, want[6]; /* as the client counts, from its first byte on */
 	} sacks[] = {
 		{"behind the header", 0, {40, 45}, 0, {0, 5}},
@@ -328,14 +332,13 @@ test_sack(void)
 		EXPECT(from_client(&l, ACK, C + 1, S + 1, "", 0, "") == PACKET_FORWARD);
 		for (; n < 6 && sacks[i].blocks[n] != 0; n++)
 			bytes_store_be32(options + 4 + n * 4, C + 1 + (uint32_t)sacks[i].blocks[n]);
-		for (; want_n < 6 && (want_n % 2 == 0 ? sacks[i].want[want_n + 1]
-						      : sacks[i].want[want_n]) != 0;)
+		for (; want_n < 6 &&
+		       (want_n % 2 == 0 ? sacks[i].want[want_n + 1] : sacks[i].want[want_n]) != 0;)
 			want_n++;
 		options[3] = (uint8_t)(2 + n * 4);
-		EXPECT_ROW(sacks[i].why,
-			   from_target(&l, ACK, S + 1, C + 1 + (uint32_t)sacks[i].ack,
-				       (char *)options, (uint16_t)(4 + n * 4), "") ==
-				   PACKET_FORWARD);
+		EXPECT_ROW(sacks[i].why, from_target(&l, ACK, S + 1, C + 1 + (uint32_t)sacks[i].ack,
+						     (char *)options, (uint16_t)(4 + n * 4),
+						     "") == PACKET_FORWARD);
 		EXPECT_ROW(sacks[i].why, got_ack(&l) == C + 1 + (uint32_t)sacks[i].want_ack);
 		option = tcp_option_find(packet_l4(&l.wp.p), TCP_OPTION_SACK,
 					 (uint8_t)(2 + want_n * 4));
@@ -355,10 +358,11 @@ test_syn_is_stripped(void)
 	uint16_t len;
 
 	open_lane(&l, &rows[0], "", 0);
-	EXPECT(from_client(&l, SYN, C, 0,
-			   "\x22\x0a\x01\x02\x03\x04\x05\x06\x07\x08\xfe\x04\xf9\x89\x02\x04\x05\xb4"
-			   "\x01\x01",
-			   20, "early") == PACKET_FORWARD);
+	EXPECT(from_client(
+		       &l, SYN, C, 0,
+		       "\x22\x0a\x01\x02\x03\x04\x05\x06\x07\x08\xfe\x04\xf9\x89\x02\x04\x05\xb4"
+		       "\x01\x01",
+		       20, "early") == PACKET_FORWARD);
 	got_data(&l.wp.p, &len);
 	EXPECT(len == 0 && got_seq(&l) == C);
 	EXPECT(tcp_option_find(packet_l4(&l.wp.p), 34, 10) == NULL);
@@ -390,8 +394,8 @@ test_strangers(void)
 		EXPECT_ROW(wrong[i].why, from_client(&l, wrong[i].flags, wrong[i].seq, wrong[i].ack,
 						     "", 0, "data") == PACKET_DROP);
 		EXPECT_ROW(wrong[i].why, l.wp.p.drop == DROP_HANDSHAKE_OTHER);
-		EXPECT_ROW(wrong[i].why, l.w.nlb->flows.records[0].flags == FLOW_FLAG_FULL_NAT +
-										    FLOW_FLAG_PROXY);
+		EXPECT_ROW(wrong[i].why,
+			   l.w.nlb->flows.records[0].flags == FLOW_FLAG_FULL_NAT + FLOW_FLAG_PROXY);
 		EXPECT_ROW(wrong[i].why,
 			   from_client(&l, ACK, C + 1, S + 1, "", 0, "") == PACKET_FORWARD);
 		world_end(&l.w);
@@ -483,10 +487,9 @@ test_datagrams(void)
 			else
 				bytes_store16(l.wp.frame + 14 + (v4 ? 20 : 40) + UDP_CHECKSUM, 0);
 			if (n != 1 || !v4)
-				bytes_store16(
-					l.wp.frame + 14 + (v4 ? 20 : 40) + UDP_CHECKSUM,
-					(uint16_t)~checksum_fold(world_l4_sum(
-						l.wp.frame + 14, (uint16_t)(l.wp.len - 14))));
+				bytes_store16(l.wp.frame + 14 + (v4 ? 20 : 40) + UDP_CHECKSUM,
+					      (uint16_t)~checksum_fold(world_l4_sum(
+						      l.wp.frame + 14, (uint16_t)(l.wp.len - 14))));
 			EXPECT_ROW(udp[i].why, world_send(&l.w, &l.wp, FRONT) == PACKET_FORWARD);
 			datagram = packet_l4(&l.wp.p);
 			EXPECT_ROW(udp[i].why, (n == 1 && v4) || world_checksums(&l.wp.p));
