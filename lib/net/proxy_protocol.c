@@ -73,8 +73,9 @@ proxy_protocol_write(uint8_t out[PROXY_PROTOCOL_MAX], const struct proxy_protoco
 	out[13] = (what->af == 4 ? FAMILY_INET : FAMILY_INET6) |
 		  (what->proto == IPPROTO_TCP ? STREAM : DATAGRAM);
 	bytes_store_be16(out + 14, (uint16_t)(len - FIXED_LEN));
-	memcpy(at, ip_addr_wire(&what->src), addr_len);
-	memcpy(at + addr_len, ip_addr_wire(&what->dst), addr_len);
+	/* Of IPv6 all 16 bytes, also of an address that stands for one of IPv4. */
+	memcpy(at, what->src.b + 16 - addr_len, addr_len);
+	memcpy(at + addr_len, what->dst.b + 16 - addr_len, addr_len);
 	at += 2 * addr_len;
 	bytes_store16(at, what->sport_be);
 	bytes_store16(at + 2, what->dport_be);
