@@ -503,7 +503,7 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 
 	(void)args, (void)code, (void)message, (void)message_len;
 	for (uint16_t w = 0; w < m->dp->workers_n; w++) {
-		const struct gwlb_fragments *f = m->dp->workers[w]->fragments;
+		const struct flow_fragments *f = m->dp->workers[w]->fragments;
 		struct nlb_gauges g;
 
 		fragments += __atomic_load_n(&f->held_n, __ATOMIC_RELAXED);
@@ -534,7 +534,7 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 		 0);
 	add_pool(rows, "endpoints", SNAPSHOT_ENDPOINTS - 1, m->registries.endpoints.in_use_n, 0, 0,
 		 0);
-	add_pool(rows, "fragments", (uint64_t)GWLB_FRAGMENTS_HELD * m->dp->workers_n, fragments,
+	add_pool(rows, "fragments", (uint64_t)FLOW_FRAGMENTS_HELD * m->dp->workers_n, fragments,
 		 fragments_high, MANAGEMENT_SUM(m, drops[DROP_FRAGMENT_TABLE_FULL]), 0);
 	add_pool(rows, "probes", PROBER_PROBES, m->probes_out, 0, 0, 0);
 	metric_http_pools(m, &http);

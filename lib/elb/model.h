@@ -243,8 +243,9 @@ struct model_listener {
 	uint16_t port;
 	enum elb_protocol protocol;
 	struct model_action default_action;
-	uint32_t tcp_idle_timeout_s; /* tcp.idle_timeout.seconds */
-	bool reset_on_idle;          /* send_tcp_reset.on_idle_timeout.enabled */
+	uint32_t tcp_idle_timeout_s;                         /* tcp.idle_timeout.seconds */
+	uint32_t new_flows_per_second, new_flows_per_source; /* weir.new_flows_per_second* */
+	bool reset_on_idle; /* send_tcp_reset.on_idle_timeout.enabled */
 	/* Of application load balancers; names and values of header fields are read by key. */
 	bool server_header; /* routing.http.response.server.enabled */
 };
@@ -349,6 +350,7 @@ struct model_target_group {
 	bool unhealthy_termination;  /* target_health_state.unhealthy.connection_termination.enabled
 				      */
 	uint32_t unhealthy_drain_s;  /* target_health_state.unhealthy.draining_interval_seconds */
+	bool proxy_v2;               /* proxy_protocol_v2.enabled */
 	bool stickiness;             /* stickiness.enabled */
 	enum stickiness_type stickiness_type;
 	/* Of application load balancers: */

@@ -66,6 +66,8 @@ struct snapshot_frontend {
 	uint8_t sticky;       /* flows of a client's address have one group of forwards[] */
 	uint32_t tcp_idle_ms; /* established */
 	uint32_t udp_idle_ms;
+	/* A worker's share of the flows that may begin in a second; 0: no limit. */
+	uint32_t new_flows, new_flows_per_source;
 	uint32_t weight_sum; /* of forwards[] */
 	struct {
 		uint32_t group; /* index into groups[] */
@@ -75,7 +77,7 @@ struct snapshot_frontend {
 	struct snapshot_service *service; /* of listeners that terminate, else NULL */
 	/* Of a load balancer with security groups: sources that may begin flows; else NULL. */
 	struct route_table *tcp_sources, *udp_sources;
-	uint64_t spare[2];
+	uint64_t spare;
 };
 
 _Static_assert(sizeof(struct snapshot_frontend) == 128, "an index is a shift");
@@ -98,10 +100,10 @@ struct snapshot_target {
 	uint32_t local_first; /* full_nat and health checks: local_refs[first .. first + n) */
 	uint32_t local_n;
 	/* Changed under a published snapshot by the management core, single bytes: */
-	uint8_t closing;   /* its flows are to be ended */
-	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
-	uint8_t resetting; /* its gateway flows' TCP senders get RST */
-	uint8_t reserved;
+	uint8_t closing;     /* its flows are to be ended */
+	uint8_t moving;      /* enum snapshot_moving, of gateway flows */
+	uint8_t resetting;   /* its gateway flows' TCP senders get RST */
+	uint8_t proxy_v2;    /* new flows get a PROXY header */
 	uint8_t blocked;     /* SNAPSHOT_TCP, SNAPSHOT_UDP: what no outbound rule lets through */
 	uint32_t closing_ms; /* before `closing`: only flows that began until then */
 	uint64_t id;         /* stable identity (group, address, port) */

@@ -393,6 +393,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 					 .generation = (uint16_t)ref_generation(reference),
 					 .af = ip_addr_family(&mt->addr),
 					 .forwarding = forwarding_of(tg),
+					 .proxy_v2 = tg->proxy_v2,
 					 .interface = route->interface,
 					 .group = group,
 					 .blocked = snapshot_blocked(b->in->model, tg, mt),
@@ -489,6 +490,13 @@ enter_frontend(struct snapshot *s, uint32_t index, uint8_t protocol)
 	s->frontend_buckets[h & s->frontend_mask] = index;
 }
 
+/* Of a rate for the whole box; a rate never becomes none. */
+static uint32_t
+share_of_worker(const struct builder *b, uint32_t per_second)
+{
+	return (per_second + b->in->workers_n - 1) / b->in->workers_n;
+}
+
 static void
 build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
 	       const char *zone, struct snapshot_service *service)
@@ -511,6 +519,9 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.sticky = action->stickiness_seconds > 0,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
+					.new_flows = share_of_worker(b, l->new_flows_per_second),
+					.new_flows_per_source =
+						share_of_worker(b, l->new_flows_per_source),
 					.listener_id = l->id,
 					.service = service};
 	if (service != NULL)

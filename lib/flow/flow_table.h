@@ -49,6 +49,8 @@ enum flow_flags {
 	FLOW_FLAG_FIN_TARGET = 1 << 2,      /* ditto */
 	FLOW_FLAG_RESET_BY_TARGET = 1 << 3, /* of FLOW_STATE_RESET: who sent the RST */
 	FLOW_FLAG_OFFLOADED = 1 << 4,       /* somebody else sees packets; reserved */
+	FLOW_FLAG_PROXY = 1 << 5,           /* the target gets PROXY headers */
+	FLOW_FLAG_PROXY_PENDING = 1 << 6,   /* it has not acknowledged the flow's: not portable */
 };
 
 enum flow_side { FLOW_SIDE_CLIENT, FLOW_SIDE_TARGET };
@@ -71,7 +73,7 @@ struct flow_record {
 	uint8_t flags;            /* FLOW_FLAG_* */
 	uint32_t next_hop_target; /* cached references; 0: resolve again */
 	uint32_t next_hop_client;
-	int32_t seq_shift; /* reserved for PROXY headers */
+	int32_t seq_shift; /* length of the PROXY header, once it was sent */
 	uint32_t packets;
 	uint32_t spare;
 	/* Cold line. */
@@ -81,7 +83,18 @@ struct flow_record {
 	uint32_t client_ack; /* reserved */
 	uint32_t target_seq; /* of the target's SYN */
 	uint32_t target_ack; /* reserved */
-	uint32_t cold_spare[10];
+	/* Of a flow with a PROXY header, from the target's SYN on. */
+	uint32_t proxy_seq;   /* where the header goes: of the client's first byte */
+	uint32_t proxy_ack;   /* of the target's first byte */
+	uint32_t proxy_tsval; /* the client's last timestamps, while the header is pending */
+	uint32_t proxy_tsecr;
+	uint32_t proxy_timer;  /* of this process: number + 1, 0: none */
+	uint16_t proxy_mss;    /* the target's; 0: its SYN has not come */
+	uint16_t proxy_window; /* the client's, as it says */
+	uint8_t proxy_has_timestamps;
+	uint8_t proxy_tries; /* how often the header was sent again */
+	uint8_t proxy_spare[2];
+	uint32_t cold_spare[3];
 };
 
 _Static_assert(sizeof(struct flow_record) == 128, "two cache lines");

@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 
 #include "check.h"
+#include "nlb_proxy2.h"
+#include "nlb_rate.h"
 
 #define DEFAULT_TCP_IDLE_MS 350000 /* of a flow whose listener is gone */
 #define DEFAULT_UDP_IDLE_MS 120000
@@ -17,6 +19,8 @@ size_t
 nlb_bytes(const struct nlb_settings *settings)
 {
 	return ((sizeof(struct nlb) + 63) & ~(size_t)63) +
+	       ((sizeof(struct nlb_proxy) + 63) & ~(size_t)63) +
+	       ((sizeof(struct nlb_rate) + 63) & ~(size_t)63) +
 	       SOURCE_PORT_HINTS * sizeof(struct source_port_hint) +
 	       flow_table_bytes(settings->max_flows);
 }
@@ -32,6 +36,12 @@ nlb_create(void *mem, size_t bytes, const struct nlb_settings *settings)
 	if (!secret_random(&flow_seed, sizeof(flow_seed)) ||
 	    !secret_random(&nlb->seed, sizeof(nlb->seed)))
 		return NULL;
+	nlb->proxy = (struct nlb_proxy *)(void *)at;
+	nlb_proxy_init(nlb->proxy, settings);
+	at += (sizeof(struct nlb_proxy) + 63) & ~(size_t)63;
+	nlb->rate = (struct nlb_rate *)(void *)at;
+	nlb->rate->seed = nlb->seed;
+	at += (sizeof(struct nlb_rate) + 63) & ~(size_t)63;
 	nlb->hints = (struct source_port_hint *)(void *)at;
 	at += SOURCE_PORT_HINTS * sizeof(struct source_port_hint);
 	flow_table_init(&nlb->flows, at, settings->max_flows, &flow_seed);
@@ -96,6 +106,8 @@ nlb_flush(struct nlb *nlb)
 			nlb_target_counters(nlb, r)->closed_flows++;
 		}
 		nlb->ports -= holds_port(r);
+		if (r->kind == FLOW_KIND_NLB)
+			nlb_proxy_settle(nlb, r);
 		flow_record_give(t, i);
 	}
 }
@@ -131,6 +143,7 @@ nlb_rebuild(struct nlb *nlb, const struct snapshot *snapshot)
 		r->next_hop_client = 0;
 		nlb->ports += holds_port(r);
 	}
+	nlb_proxy_rebuild(nlb);
 	return whole;
 }
 
@@ -194,6 +207,7 @@ nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms)
 	if (elapsed_ms > SWEEP_PERIOD_MS / 8)
 		elapsed_ms = SWEEP_PERIOD_MS / 8; /* after a pause: no long turn */
 	nlb->swept_ms = now_ms;
+	nlb_proxy_turn(nlb, snapshot, now_ms);
 	n = (uint32_t)((uint64_t)nlb->flows.used_n * elapsed_ms / SWEEP_PERIOD_MS) + 1;
 	for (; n > 0; n--) {
 		if (nlb->sweep_at >= nlb->flows.used_n) {

@@ -50,6 +50,9 @@ struct nlb_segment {
 
 #define NLB_SEGMENTS    32 /* at most made between two nlb_take_segments() */
 #define NLB_SEGMENT_MAX 60 /* bytes of one, as an IP packet */
+/** Send an IP packet of weir's own, by its destination's route; the bytes are the callee's to copy.
+ */
+typedef void (*nlb_emit)(void *arg, const uint8_t *ip, uint16_t len);
 
 struct nlb_settings {
 	uint32_t max_flows;
@@ -61,7 +64,12 @@ struct nlb_settings {
 	 * is not known; or NULL.
 	 */
 	_Atomic(const struct rss_replies *) *replies;
+	nlb_emit emit; /* from within nlb_burst() and nlb_sweep(); NULL: nowhere */
+	void *emit_arg;
 };
+
+struct nlb_proxy;
+struct nlb_rate;
 
 struct nlb {
 	struct flow_table flows;
@@ -80,6 +88,8 @@ struct nlb {
 	struct icmp_limit icmp_limit;
 	struct nlb_segment segments[NLB_SEGMENTS]; /* to be sent */
 	uint16_t segments_n;
+	struct nlb_proxy *proxy; /* headers that are not acknowledged yet */
+	struct nlb_rate *rate;   /* of new flows */
 };
 
 /** Bytes of zeroed memory, aligned to 64, for nlb_create(). */
@@ -104,8 +114,10 @@ void nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct ne
 	       struct packet **packets, uint16_t n, uint32_t now_ms);
 
 /**
- * Look at some records, all of them about once a second: close the idle ones, and end those whose
- * target is gone or unhealthy.  Segments to send are with nlb_take_segments().
+ * Send PROXY headers again that are due; look at some records, all of them about once a second:
+close
+ * the idle ones, and end those whose target is gone or unhealthy.  Segments to send are with
+ * nlb_take_segments().
  */
 void nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms);
 

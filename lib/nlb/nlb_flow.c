@@ -8,6 +8,7 @@
 #include "flow_gateway.h"
 #include "geneve.h"
 #include "maglev.h"
+#include "nlb_proxy2.h"
 #include "wire.h"
 
 #define RESET_BELIEVED_MS 1000
@@ -63,6 +64,7 @@ nlb_flow_close(struct nlb *nlb, const struct snapshot *s, uint32_t record)
 
 	nlb->changes++;
 	flow_journal_note(&nlb->journal, FLOW_CLOSED, record, r->version);
+	nlb_proxy_settle(nlb, r);
 	flow_index_remove(&nlb->flows, nlb_flow_hash(nlb, s, r, FLOW_SIDE_CLIENT), record,
 			  FLOW_SIDE_CLIENT);
 	flow_index_remove(&nlb->flows, nlb_flow_hash(nlb, s, r, FLOW_SIDE_TARGET), record,
@@ -434,6 +436,8 @@ choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_f
 			return DROP_SECURITY_GROUP;
 		if (set->fail_open && attempt == 0)
 			nlb->counters->frontends[ref_index(r->frontend)].unhealthy_routed++;
+		if (target->proxy_v2 != 0)
+			r->flags |= FLOW_FLAG_PROXY;
 		if (target->forwarding == FORWARDING_FULL_NAT) {
 			r->flags |= FLOW_FLAG_FULL_NAT;
 			return allocate_source(nlb, s, target, r, choice.flow_hash, target_hash);

@@ -27,6 +27,9 @@
 #define WORLD_ROOM       128
 #define WORLD_INTERFACES 8
 
+#define WORLD_EMITTED     8
+#define WORLD_EMITTED_LEN 256
+
 struct world {
 	struct model *model;
 	struct snapshot_registries registries;
@@ -43,6 +46,9 @@ struct world {
 	uint32_t generation;
 	uint16_t workers_n;
 	bool unhealthy[64]; /* by position in the first target group */
+	uint8_t emitted[WORLD_EMITTED][WORLD_EMITTED_LEN]; /* the last ones: packets of its own */
+	uint16_t emitted_len[WORLD_EMITTED];
+	uint32_t emitted_n;
 };
 
 /* A packet in its buffer. */
@@ -141,6 +147,17 @@ world_publish(struct world *w, const char *text)
 }
 
 static inline void
+world_emit(void *arg, const uint8_t *ip, uint16_t len)
+{
+	struct world *w = arg;
+	uint32_t at = w->emitted_n++ % WORLD_EMITTED;
+
+	EXPECT(len <= WORLD_EMITTED_LEN);
+	memcpy(w->emitted[at], ip, len);
+	w->emitted_len[at] = len;
+}
+
+static inline void
 world_begin(struct world *w, const char *text, uint32_t max_flows, uint32_t now_ms)
 {
 	memset(w, 0, sizeof(*w));
@@ -154,8 +171,11 @@ world_begin(struct world *w, const char *text, uint32_t max_flows, uint32_t now_
 	next_hop_table_init(&w->hops, w->hops_mem, 256);
 	w->counters.frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*w->counters.frontends));
 	w->counters.targets = calloc(SNAPSHOT_TARGETS, sizeof(*w->counters.targets));
-	w->settings = (struct nlb_settings){
-		.max_flows = max_flows, .secret = &w->secret, .counters = &w->counters};
+	w->settings = (struct nlb_settings){.max_flows = max_flows,
+					    .secret = &w->secret,
+					    .counters = &w->counters,
+					    .emit = world_emit,
+					    .emit_arg = w};
 	w->nlb_bytes = nlb_bytes(&w->settings);
 	w->nlb_mem = world_zeroed(w->nlb_bytes);
 	w->nlb = nlb_create(w->nlb_mem, w->nlb_bytes, &w->settings);

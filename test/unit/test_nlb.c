@@ -894,7 +894,7 @@ test_unanswered_syn_moves_on(void)
 	world_end(&w);
 }
 
-/* Fragments, later and first; ICMP that no flow wants. */
+/* Fragments whose ports nobody has found; ICMP that no flow wants. */
 static void
 test_unwanted(void)
 {
