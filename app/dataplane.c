@@ -178,8 +178,8 @@ make_gateway(struct holdings *h, const struct dataplane_settings *s, struct work
 	    !region_map(region, bytes + sizeof(*w->fragments), w->socket_id, s->hugepages))
 		return false;
 	w->gwlb = gwlb_create(region->mem, bytes, &gwlb);
-	w->fragments = (struct gwlb_fragments *)(void *)((uint8_t *)region->mem + bytes);
-	gwlb_fragments_init(w->fragments, &seed);
+	w->fragments = (struct flow_fragments *)(void *)((uint8_t *)region->mem + bytes);
+	flow_fragments_init(w->fragments, &seed);
 	return true;
 }
 
@@ -191,7 +191,9 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	struct nlb_settings nlb = {.max_flows = s->max_flows / s->workers_n,
 				   .worker = index,
 				   .secret = s->secret,
-				   .replies = h->dp.replies};
+				   .replies = h->dp.replies,
+				   .emit = worker_emit,
+				   .emit_arg = w};
 	struct worker_counters *c;
 	int socket = (int)rte_lcore_to_socket_id(lcore);
 

@@ -94,7 +94,9 @@ is_own(void *arg, uint16_t interface, const struct ip_addr *addr)
 
 	if (a == NULL)
 		return false;
-	return a->kind == SNAPSHOT_ADDRESS_VIP || a->interface == interface;
+	if (a->kind == SNAPSHOT_ADDRESS_VIP)
+		return publication_is_announced(arg, addr);
+	return a->interface == interface;
 }
 
 static const struct neighbor_ops neighbor_ops = {
@@ -244,6 +246,15 @@ had_address(const struct model *old, const struct ip_addr *addr)
 	return false;
 }
 
+void
+host_announce(struct management *m, const struct ip_addr *addr, bool on)
+{
+	uint16_t interface = interface_of(m, addr);
+
+	if (interface != UINT16_MAX)
+		neighbor_announce(m->neighbors, interface, addr, on, m->now_ms);
+}
+
 static void
 announce_addresses(struct management *m, const struct model *old)
 {
@@ -254,10 +265,9 @@ announce_addresses(struct management *m, const struct model *old)
 
 		for (uint32_t k = 0; k < lb->addresses_n; k++) {
 			const struct ip_addr *addr = &lb->addresses[k].addr;
-			uint16_t interface = interface_of(m, addr);
 
-			if (interface != UINT16_MAX && !had_address(old, addr))
-				neighbor_announce(m->neighbors, interface, addr, true, m->now_ms);
+			if (!had_address(old, addr))
+				host_announce(m, addr, true);
 		}
 	}
 	for (uint32_t i = 0; old == NULL && i < model->interfaces_n; i++) {
@@ -321,7 +331,9 @@ want_next_hops(struct management *m)
 	for (uint32_t i = 1; i < s->targets_n; i++) {
 		const struct snapshot_target *t = &s->targets[i];
 		const struct route *route =
-			t->generation == 0 ? NULL : route_lookup(s->routes, &t->addr);
+			t->generation == 0 || snapshot_find_address(s, &t->addr) != NULL
+				? NULL
+				: route_lookup(s->routes, &t->addr);
 
 		if (route != NULL)
 			neighbor_want(m->neighbors, route->interface,

@@ -21,6 +21,8 @@
 #include "clock.h"
 #include "control.h"
 #include "log.h"
+#include "model_network.h"
+#include "model_security.h"
 #include "operation.h"
 #include "prometheus.h"
 #include "steering.h"
@@ -92,6 +94,31 @@ reason_of(const struct worker_command *command)
 		       : TARGET_REASON_FAILED_HEALTH_CHECKS;
 }
 
+/* A listener of this process: it is there as long as the configuration is. */
+static bool
+is_alb(const struct management *m, uint64_t target)
+{
+	struct ip_addr addr;
+	const struct model_target_group *tg =
+		group_of(m, registry_find(&m->registries.targets, target), &addr);
+
+	return tg != NULL && model_group_is_alb(tg);
+}
+
+/* Whether the load balancer's security groups don't let the check out. */
+static bool
+is_kept_in(const struct management *m, uint64_t target, uint16_t port_be)
+{
+	struct ip_addr addr;
+	const struct model_target_group *tg =
+		group_of(m, registry_find(&m->registries.targets, target), &addr);
+
+	return tg != NULL &&
+	       !model_security_lets_out(m->model,
+					model_load_balancer_by_id(m->model, tg->load_balancer_id),
+					MODEL_SECURITY_TCP, &addr, ntohs(port_be));
+}
+
 void
 management_check_target(void *arg, uint64_t target, const struct health_settings *settings)
 {
@@ -99,6 +126,16 @@ management_check_target(void *arg, uint64_t target, const struct health_settings
 	struct worker_command *command = NULL;
 	struct worker *w = m->dp->workers[target % m->dp->workers_n];
 
+	if (is_alb(m, target)) {
+		health_on_verdict(m->health, target, HEALTH_OWN_CHECK, true, TARGET_REASON_NONE,
+				  management_wall_s());
+		return;
+	}
+	if (is_kept_in(m, target, settings->port_be)) {
+		health_on_verdict(m->health, target, HEALTH_OWN_CHECK, false, TARGET_REASON_TIMEOUT,
+				  management_wall_s());
+		return;
+	}
 	if (m->probes_out < PROBES_OUT_MAX)
 		command = calloc(1, sizeof(*command));
 	if (command == NULL) {
@@ -258,6 +295,8 @@ on_tick(struct management *m)
 	}
 	if (clock_ms_reached(m->now_ms, m->peak_tick_ms)) {
 		gateway_sample(m);
+		metric_sample_capacity(m);
+		management_look_at_flows(m);
 		m->peak_tick_ms = m->now_ms + 1000;
 	}
 	if (clock_ms_reached(m->now_ms, m->anomaly_tick_ms)) {
@@ -269,6 +308,7 @@ on_tick(struct management *m)
 		steering_tick(m);
 		prometheus_run(m->prometheus);
 		publication_end_drains(m);
+		publication_judge_zones(m);
 		if (m->sets_starved) {
 			m->sets_starved = false;
 			m->sets_dirty = true;
@@ -550,6 +590,8 @@ management_free(struct management *m)
 	free(m->targets);
 	free(m->peaks);
 	free(m->groups);
+	free(m->addresses);
+	free(m->capacities);
 	if (m->epoll_fd >= 0)
 		close(m->epoll_fd);
 	if (m->signal_fd >= 0)

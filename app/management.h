@@ -7,7 +7,8 @@
  * read: the snapshot, target sets and next hops.  Nothing here blocks.
  *
  * management.c      the loop, signals, start and stop
- * publication.c     reload, snapshots, target sets, what drains
+ * publication.c     reload, snapshots, target sets, what drains; publication_*.c: of one kind of
+ *                   load balancer
  * host.c            packets that workers hand over: ARP, ND, unresolved next hops
  * operation.c       what can be asked from outside
  */
@@ -38,18 +39,37 @@ struct managed_target {
 	uint64_t id;
 	uint32_t reference;    /* 0: index not in use */
 	bool registered;       /* in the model */
-	bool terminate;        /* close its flows when the delay is over */
+	bool terminate;        /* end its flows when the delay is over */
+	bool terminated;       /* that was done */
 	uint32_t drain_end_ms; /* end of the deregistration delay */
-	uint64_t ramp_end_ms;  /* of its slow start, in the workers' milliseconds; 0: none */
+	bool ending;           /* unhealthy: flows that began until ending_ms are to end */
+	uint32_t ending_ms;
+	uint32_t unhealthy_end_ms; /* of unhealthy.draining */
+	uint64_t ramp_end_ms;      /* of its slow start, in the workers' milliseconds; 0: none */
 	struct anomaly_target anomaly; /* of targets of HTTP */
+	/* Of targets of TCP, see passive_health.c: counters at the last look, once there was one.
+	 */
+	uint64_t failed_flows, answered_flows;
+	bool passive;
 	/* Of gateway targets that left the model, what their group said: */
 	bool rebalance, reset, bypass;
 };
 
+/** An address of a load balancer; see publication_zone.c. */
+struct managed_address {
+	struct ip_addr addr;
+	bool well;      /* its zone has enough healthy targets */
+	bool withdrawn; /* not announced */
+	bool holding;   /* it is to be announced again at hold_end_ms */
+	uint32_t hold_end_ms;
+};
+
 /** Of a target group; by group index. */
 struct managed_group {
-	uint64_t inputs; /* digest of what the set in force was built from */
-	bool dirty;      /* health changed since */
+	uint64_t inputs;    /* digest of what the set in force was built from */
+	bool dirty;         /* health changed since */
+	bool named, weighs; /* by actions; with another weight than 0 */
+	bool weightless;    /* of a network load balancer: its flows end */
 };
 
 /** A target set under way. */
@@ -91,13 +111,16 @@ struct management {
 	struct health *health;
 	struct managed_target *targets; /* [SNAPSHOT_TARGETS] */
 	struct managed_group *groups;   /* [SNAPSHOT_GROUPS] */
+	struct managed_address *addresses;
+	uint32_t addresses_n;
+	bool zones_dirty; /* health or addresses changed, or one of them waits */
 	struct retired *retired;
 	struct publication *publication; /* a reload under way */
 	bool reload_again;               /* one more was asked for meanwhile */
 	struct reload_waiter *reload_waiters, *next_reload_waiters;
 	uint64_t sets_built;             /* of requests: their serial numbers */
 	struct set_build update;         /* of a set in force, because of health */
-	uint32_t update_at;              /* group of the model that is looked at next */
+	uint32_t update_at;              /* set of the model that is looked at next */
 	bool sets_dirty;                 /* a group may be */
 	bool sets_starved;               /* there was no memory for one: again later */
 	struct worker_counters counters; /* drops and answers made here */
@@ -120,6 +143,8 @@ struct management {
 	uint32_t probes_out;        /* commands with workers */
 	struct gateway_peak *peaks; /* operation_gateway.c */
 	uint32_t peaks_n, peak_tick_ms;
+	struct capacity *capacities; /* metric_capacity.c */
+	uint32_t capacities_n;
 	uint64_t mbufs_high_water; /* as far as it was looked at */
 	uint32_t neighbors_tick_ms, slow_tick_ms, anomaly_tick_ms, drain_end_ms;
 	bool stopping, stop_now;
@@ -214,10 +239,44 @@ void publication_release_endpoints(struct management *m);
 /** Remember of a target that leaves the model what its group says. */
 void publication_keep_failover(struct managed_target *mt, const struct model_target_group *tg);
 
+/* publication_unhealthy.c: network load balancers' targets */
+
+/** A model was put in force: flows of groups that have only weight 0 now are to end. */
+void publication_weigh_groups(struct management *m);
+
+/** A target's state has changed: what is to become of its flows is noted. */
+void publication_on_unhealthy(struct management *m, const struct model_target_group *tg,
+			      struct managed_target *mt, enum target_state before,
+			      enum target_state state);
+
+/** Tell workers whose flows are to end, and end unhealthy.draining.  Call after a publication. */
+void publication_mark_unhealthy(struct management *m);
+
+/* publication_zone.c: addresses of load balancers */
+
+/** A model was put in force. */
+void publication_take_addresses(struct management *m);
+
+/** Withdraw addresses of zones with too few healthy targets, and announce those that are well. */
+void publication_judge_zones(struct management *m);
+
+bool publication_is_announced(const struct management *m, const struct ip_addr *addr);
+
 /* operation_gateway.c */
 
 /** Once a second: note how much gateway load balancers carry. */
 void gateway_sample(struct management *m);
+
+/* metric_capacity.c */
+
+/** Once a second: note what network load balancers carry. */
+void metric_sample_capacity(struct management *m);
+void metric_put_capacity(const struct management *m, uint64_t load_balancer_id, json_t *row);
+
+/* passive_health.c */
+
+/** Once a second: targets that take no connections have failed a check. */
+void management_look_at_flows(struct management *m);
 
 /* host.c */
 
@@ -226,6 +285,9 @@ bool host_open(struct management *m, char *why, size_t why_len);
 /** Take what workers handed over. */
 void host_poll(struct management *m);
 void host_close(struct management *m);
+
+/** Announce an address of a load balancer, or no longer. */
+void host_announce(struct management *m, const struct ip_addr *addr, bool on);
 
 /** Start asking for the next hops of a new snapshot, and announce its addresses. */
 void host_on_published(struct management *m, const struct model *old_model);

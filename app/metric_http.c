@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "metric_http.h"
+#include "model_network.h"
 
 #include <string.h>
 
@@ -89,9 +90,9 @@ add(void *to, const void *from, size_t bytes)
 		sum[i] += counter_read(&counters[i]);
 }
 
-void
-metric_add_http_listener(struct management *m, const struct model_listener *l,
-			 struct http_frontend_counters *sum)
+static void
+add_http_frontends(struct management *m, const struct model_listener *l,
+		   struct http_frontend_counters *sum)
 {
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(m->model, l->load_balancer_id);
@@ -103,6 +104,18 @@ metric_add_http_listener(struct management *m, const struct model_listener *l,
 		for (uint16_t w = 0; index != 0 && w < m->dp->workers_n; w++)
 			add(sum, &worker_tcp_counters(m->dp->workers[w]->tcp)->frontends[index],
 			    sizeof(*sum));
+	}
+}
+
+/* With what came by network load balancers in front of it. */
+void
+metric_add_http_listener(struct management *m, const struct model_listener *l,
+			 struct http_frontend_counters *sum)
+{
+	add_http_frontends(m, l, sum);
+	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
+		if (model_alb_of(m->model, &m->model->listeners[i]) == l)
+			add_http_frontends(m, &m->model->listeners[i], sum);
 	}
 }
 

@@ -160,6 +160,12 @@ put_frontend_counters(json_t *r, const struct frontend_counters *c)
 	json_put(r, "TCP_Target_Reset_Count", c->target_resets);
 	json_put(r, "TCP_ELB_Reset_Count", c->elb_resets);
 	json_put(r, "UnhealthyRoutingFlowCount", c->unhealthy_routed);
+	json_put(r, "RejectedFlowCount_TCP", c->rejected_tcp);
+	json_put(r, "SecurityGroupBlockedFlowCount_Inbound_TCP", c->blocked_in_tcp);
+	json_put(r, "SecurityGroupBlockedFlowCount_Inbound_UDP", c->blocked_in_udp);
+	json_put(r, "SecurityGroupBlockedFlowCount_Inbound_ICMP", c->blocked_in_icmp);
+	json_put(r, "SecurityGroupBlockedFlowCount_Outbound_TCP", c->blocked_out_tcp);
+	json_put(r, "SecurityGroupBlockedFlowCount_Outbound_UDP", c->blocked_out_udp);
 }
 
 static void
@@ -251,6 +257,8 @@ op_metrics(struct management *m, json_t *args, const char **code, char *message,
 	r = json_object();
 	json_put_text(r, "load_balancer", lb->name);
 	put_metrics(m, lb, &sum, r);
+	if (lb->type == LB_NETWORK)
+		metric_put_capacity(m, lb->id, r);
 	return r;
 }
 
@@ -285,6 +293,8 @@ op_load_balancers(struct management *m, json_t *args, const char **code, char *m
 		json_put_text(row, "addresses", addresses);
 		metric_add_load_balancer(m, lb->id, &sum);
 		put_metrics(m, lb, &sum, row);
+		if (lb->type == LB_NETWORK)
+			metric_put_capacity(m, lb->id, row);
 		json_array_append_new(rows, row);
 	}
 	return json_list("load_balancers", rows);
@@ -493,7 +503,7 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 
 	(void)args, (void)code, (void)message, (void)message_len;
 	for (uint16_t w = 0; w < m->dp->workers_n; w++) {
-		const struct gwlb_fragments *f = m->dp->workers[w]->fragments;
+		const struct flow_fragments *f = m->dp->workers[w]->fragments;
 		struct nlb_gauges g;
 
 		fragments += __atomic_load_n(&f->held_n, __ATOMIC_RELAXED);
@@ -524,7 +534,7 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 		 0);
 	add_pool(rows, "endpoints", SNAPSHOT_ENDPOINTS - 1, m->registries.endpoints.in_use_n, 0, 0,
 		 0);
-	add_pool(rows, "fragments", (uint64_t)GWLB_FRAGMENTS_HELD * m->dp->workers_n, fragments,
+	add_pool(rows, "fragments", (uint64_t)FLOW_FRAGMENTS_HELD * m->dp->workers_n, fragments,
 		 fragments_high, MANAGEMENT_SUM(m, drops[DROP_FRAGMENT_TABLE_FULL]), 0);
 	add_pool(rows, "probes", PROBER_PROBES, m->probes_out, 0, 0, 0);
 	metric_http_pools(m, &http);
@@ -587,6 +597,7 @@ static const struct {
 	{"metrics", op_metrics},
 	{"drops", op_drops},
 	{"endpoints", operation_endpoints},
+	{"addresses", operation_addresses},
 	{"neighbors", op_neighbors},
 	{"pools", op_pools},
 	{"capture", operation_capture},

@@ -83,6 +83,7 @@ const char *operation_endpoint_name(const struct management *m, uint32_t referen
 void operation_put_gateway(struct management *m, const struct model_load_balancer *lb,
 			   const struct frontend_counters *sum, json_t *row);
 OPERATION(operation_endpoints);
+OPERATION(operation_addresses);
 
 /* operation.c */
 

@@ -357,6 +357,8 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 	uint32_t frontend = snapshot_find_frontend(s, &t->tuple.dst, t->tuple.dport_be, bit);
 	char a[END_TEXT_MAX], b[END_TEXT_MAX];
 	const struct target_set *set;
+	const struct route_table *sources;
+	struct nlb_choice choice;
 
 	if (f != NULL) {
 		say_flow(t, f);
@@ -384,19 +386,22 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 		finish_drop(t, DROP_NO_LISTENER);
 		return;
 	}
+	sources = t->tuple.proto == IPPROTO_TCP ? s->frontends[frontend].tcp_sources
+						: s->frontends[frontend].udp_sources;
+	if (sources != NULL && route_lookup(sources, &t->tuple.src) == NULL) {
+		say(t, "no inbound rule of the load balancer's security groups has this source");
+		finish_drop(t, DROP_SECURITY_GROUP);
+		return;
+	}
 	if (s->frontends[frontend].terminates) {
 		say(t, "connections end here: weir answers, and asks a target for each request");
 		finish(t, "terminate", DROP_NONE);
 		return;
 	}
-	if (s->frontends[frontend].forwards_n != 1) {
-		say(t, "there is no flow: a new one goes to one of %u target groups by weight",
-		    s->frontends[frontend].forwards_n);
-		finish(t, "forward", DROP_NONE);
-		return;
-	}
-	set = atomic_load(&s->groups[s->frontends[frontend].forwards[0].group].set);
-	if (set->entries_n == 0) {
+	choice = nlb_choose(&m->maglev_seed, s, &s->frontends[frontend], &t->tuple.src,
+			    t->tuple.sport_be, t->tuple.proto);
+	set = choice.group == 0 ? NULL : atomic_load(&s->groups[choice.group].set);
+	if (set == NULL || set->entries_n == 0) {
 		say(t, "there is no flow, and the target group has no target");
 		finish_drop(t, DROP_NO_TARGET);
 		return;
@@ -405,12 +410,7 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 		say(t, "there is no flow: a SYN begins one, other segments are answered with RST");
 	else
 		say(t, "there is no flow: the datagram begins one");
-	say_target(m, t,
-		   maglev_lookup(set,
-				 maglev_flow_hash(&m->maglev_seed, &t->tuple.src, t->tuple.sport_be,
-						  &t->tuple.dst, t->tuple.dport_be, t->tuple.proto),
-				 0),
-		   "Maglev chooses");
+	say_target(m, t, maglev_lookup(set, choice.set_hash, 0), "Maglev chooses");
 	finish(t, "forward", DROP_NONE);
 }
 

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "maglev.h"
 #include "metric_http.h"
+#include "model_sets.h"
 #include "target_set.h"
 
 #define SLICE_US   2000  /* target sets are built in slices of this */
@@ -22,9 +23,9 @@
 struct publication {
 	struct model *model;
 	struct snapshot *snapshot;
-	struct target_set **sets; /* by group of the model; NULL: the one in force stays */
+	struct target_set **sets; /* by set of the model; NULL: the one in force stays */
 	uint64_t *inputs;         /* of those */
-	uint32_t at;              /* group of the model that is looked at next */
+	uint32_t at;              /* set of the model that is looked at next */
 	struct set_build build;
 	struct model_diff diff;
 	uint64_t busy_us;
@@ -98,12 +99,6 @@ free_snapshot(void *memory)
 
 /* Target sets. */
 
-static bool
-in_own_zone(const struct model *model, const struct model_target *t)
-{
-	return t->zone[0] == '\0' || strcmp(t->zone, model->system.zone) == 0;
-}
-
 /* A target that is about to be registered is in the state it will then be in. */
 static bool
 is_eligible(const struct management *m, const struct model_target_group *tg,
@@ -116,13 +111,28 @@ is_eligible(const struct management *m, const struct model_target_group *tg,
 	return target_state_gets_flows((enum target_state)h->state);
 }
 
+/* With too few healthy targets all get flows: none counts as eligible, which is fail-open. */
+static void
+apply_threshold(const struct model_target_group *tg, struct maglev_target *targets, size_t n)
+{
+	uint64_t healthy = 0;
+
+	for (size_t i = 0; i < n; i++)
+		healthy += targets[i].eligible;
+	if (healthy >= tg->minimum_healthy &&
+	    100 * healthy >= (uint64_t)tg->minimum_healthy_percent * n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		targets[i].eligible = false;
+}
+
 /*
- * The targets that may be in the group's set.  With cross-zone off only those of this box's zone,
- * unless it has none.
+ * The targets that may be in the group's set.  With cross-zone off only those of its zone, unless
+ * that has none.
  */
 static size_t
 gather_targets(const struct management *m, const struct model *model,
-	       const struct model_target_group *tg, struct maglev_target *targets)
+	       const struct model_target_group *tg, const char *zone, struct maglev_target *targets)
 {
 	bool all = tg->cross_zone;
 	size_t n = 0;
@@ -130,12 +140,12 @@ gather_targets(const struct management *m, const struct model *model,
 	if (!all) {
 		all = true;
 		for (uint32_t i = 0; i < tg->targets_n; i++)
-			all &= !in_own_zone(model, &tg->targets[i]);
+			all &= !model_zones_equal(model, tg->targets[i].zone, zone);
 	}
 	for (uint32_t i = 0; i < tg->targets_n; i++) {
 		const struct model_target *t = &tg->targets[i];
 
-		if (!all && !in_own_zone(model, t))
+		if (!all && !model_zones_equal(model, t->zone, zone))
 			continue;
 		targets[n++] = (struct maglev_target){
 			.id = t->id,
@@ -143,6 +153,8 @@ gather_targets(const struct management *m, const struct model *model,
 			.weight = t->weight,
 			.eligible = is_eligible(m, tg, t)};
 	}
+	if (tg->protocol != ELB_HTTP && tg->protocol != ELB_GENEVE)
+		apply_threshold(tg, targets, n);
 	return n;
 }
 
@@ -221,18 +233,20 @@ requests_set(struct management *m, const struct model_target_group *tg,
  * @return  false without memory.
  */
 static bool
-begin_set(struct management *m, const struct model *model, const struct model_target_group *tg,
+begin_set(struct management *m, const struct model *model, const struct model_set *model_set,
 	  struct set_build *build)
 {
+	const struct model_target_group *tg = &model->target_groups[model_set->group];
 	struct maglev_target *targets = calloc(tg->targets_n + 1, sizeof(*targets));
 	size_t n;
 
 	if (targets == NULL)
 		return false;
-	*build = (struct set_build){.group_id = tg->id, .index = group_index(m, tg->id)};
-	n = gather_targets(m, model, tg, targets);
+	*build = (struct set_build){.group_id = model_set->id,
+				    .index = group_index(m, model_set->id)};
+	n = gather_targets(m, model, tg, model_set->zone, targets);
 	build->inputs = digest_inputs(m, targets, n);
-	if (set_in_force(m, build->index, tg->id) == NULL ||
+	if (set_in_force(m, build->index, model_set->id) == NULL ||
 	    m->groups[build->index].inputs != build->inputs) {
 		if (tg->protocol == ELB_HTTP)
 			build->set = requests_set(m, tg, targets, n);
@@ -275,17 +289,17 @@ begin_update(struct management *m)
 {
 	const struct model *model = m->model;
 
-	for (uint32_t looked = 0; looked < model->target_groups_n; looked++) {
-		const struct model_target_group *tg;
+	for (uint32_t looked = 0; looked < model->sets_n; looked++) {
+		const struct model_set *set;
 		uint32_t index;
 
-		if (m->update_at >= model->target_groups_n)
+		if (m->update_at >= model->sets_n)
 			m->update_at = 0;
-		tg = &model->target_groups[m->update_at++];
-		index = group_index(m, tg->id);
+		set = &model->sets[m->update_at++];
+		index = group_index(m, set->id);
 		if (!m->groups[index].dirty)
 			continue;
-		if (!begin_set(m, model, tg, &m->update)) {
+		if (!begin_set(m, model, set, &m->update)) {
 			m->sets_dirty = false;
 			m->sets_starved = true;
 			return false;
@@ -403,6 +417,19 @@ begin_slow_start(struct management *m, const struct model_target_group *tg, uint
 			now_ms + tg->slow_start_s * UINT64_C(1000);
 }
 
+/* The sets of a target group, of every zone, are to be looked at. */
+static void
+mark_dirty(struct management *m, uint64_t group_id)
+{
+	const struct model *model = m->model;
+
+	for (uint32_t i = 0; i < model->sets_n; i++) {
+		if (model->target_groups[model->sets[i].group].id == group_id)
+			m->groups[group_index(m, model->sets[i].id)].dirty = true;
+	}
+	m->sets_dirty = true;
+}
+
 void
 publication_on_health(void *arg, uint64_t target, const struct target_health *health,
 		      enum target_state before)
@@ -416,11 +443,14 @@ publication_on_health(void *arg, uint64_t target, const struct target_health *he
 
 	if (t == NULL)
 		return;
-	m->groups[t->group].dirty = true;
-	m->sets_dirty = true;
+	mark_dirty(m, s->groups[t->group].id);
+	m->zones_dirty = true;
 	tg = model_target_group_by_id(m->model, s->groups[t->group].id);
 	if (tg != NULL && tg->slow_start_s > 0 && health->state == TARGET_HEALTHY)
 		begin_slow_start(m, tg, target);
+	if (tg != NULL)
+		publication_on_unhealthy(m, tg, &m->targets[ref_index(reference)], before,
+					 (enum target_state)health->state);
 	LOG_INFO("target %s:%u of %s: %s -> %s%s%s", ip_addr_format(&t->addr, text),
 		 ntohs(t->port_be), tg == NULL ? "?" : tg->name, target_state_name(before),
 		 target_state_name((enum target_state)health->state),
@@ -435,12 +465,13 @@ health_settings_of(const struct model_target_group *tg, const struct model_targe
 {
 	const struct model_health_check *hc = &tg->health_check;
 
-	return (struct health_settings){
-		.enabled = hc->enabled,
-		.interval_ms = hc->interval_s * 1000,
-		.timeout_ms = hc->timeout_s * 1000,
-		.port_be = htons(hc->port != 0 ? hc->port : t->port),
-		.thresholds = {(uint16_t)hc->healthy_threshold, (uint16_t)hc->unhealthy_threshold}};
+	return (struct health_settings){.enabled = hc->enabled,
+					.interval_ms = hc->interval_s * 1000,
+					.timeout_ms = hc->timeout_s * 1000,
+					.port_be = htons(hc->port != 0 ? hc->port : t->port),
+					.thresholds = {(uint16_t)hc->healthy_threshold,
+						       (uint16_t)hc->unhealthy_threshold,
+						       tg->unhealthy_drain_s > 0}};
 }
 
 static void
@@ -456,9 +487,15 @@ register_targets(struct management *m)
 			uint32_t reference = registry_find(&m->registries.targets, t->id);
 			struct managed_target *mt = &m->targets[ref_index(reference)];
 			struct health_settings settings = health_settings_of(tg, t);
+			struct managed_target had = *mt;
 
 			*mt = (struct managed_target){
 				.id = t->id, .reference = reference, .registered = true};
+			if (had.reference == reference && had.drain_end_ms == 0) {
+				mt->ending = had.ending;
+				mt->ending_ms = had.ending_ms;
+				mt->unhealthy_end_ms = had.unhealthy_end_ms;
+			}
 			health_register(m->health, t->id, &settings, m->now_ms, wall_s);
 			health_set_used(m->health, t->id, tg->load_balancer_id != 0, wall_s);
 		}
@@ -534,9 +571,11 @@ end_target_drain(struct management *m, uint32_t index)
 
 	if (mt->reference == 0 || mt->registered || t->generation == 0)
 		return;
-	if (mt->terminate && !t->closing && clock_ms_reached(m->now_ms, mt->drain_end_ms)) {
-		/* The one byte that changes in a published snapshot: workers act on it any time. */
-		__atomic_store_n(&t->closing, 1, __ATOMIC_RELAXED);
+	if (mt->terminate && !mt->terminated && clock_ms_reached(m->now_ms, mt->drain_end_ms)) {
+		mt->terminated = true;
+		/* They change in a published snapshot: workers act on them any time. */
+		__atomic_store_n(&t->closing_ms, m->now_ms, __ATOMIC_RELAXED);
+		__atomic_store_n(&t->closing, 1, __ATOMIC_RELEASE);
 	}
 	if (flows_of_target(m, index) != 0)
 		return;
@@ -554,6 +593,7 @@ publication_end_drains(struct management *m)
 	if (m->publication != NULL || !all_quiescent(m))
 		return;
 	publication_mark_appliances(m);
+	publication_mark_unhealthy(m);
 	publication_release_endpoints(m);
 	for (uint32_t i = 1; i < s->targets_n; i++)
 		end_target_drain(m, i);
@@ -661,8 +701,8 @@ begin(struct management *m, struct model *model, char *why, size_t why_len)
 	snprintf(why, why_len, "no memory for a publication");
 	if (p == NULL)
 		return NULL;
-	p->sets = calloc(model->target_groups_n + 1, sizeof(*p->sets));
-	p->inputs = calloc(model->target_groups_n + 1, sizeof(*p->inputs));
+	p->sets = calloc(model->sets_n + 1, sizeof(*p->sets));
+	p->inputs = calloc(model->sets_n + 1, sizeof(*p->inputs));
 	if (p->sets != NULL && p->inputs != NULL)
 		p->snapshot = build(m, model, m->config_revision + 1, false, why, why_len);
 	if (p->snapshot == NULL) {
@@ -684,7 +724,7 @@ free_publication(struct publication *p)
 	struct model *model = p->model;
 
 	free(end_set(&p->build));
-	for (uint32_t i = 0; i < model->target_groups_n; i++)
+	for (uint32_t i = 0; i < model->sets_n; i++)
 		target_set_free(p->sets[i]);
 	free(p->sets);
 	free(p->inputs);
@@ -697,10 +737,10 @@ free_publication(struct publication *p)
 static bool
 build_sets(struct management *m, struct publication *p, uint64_t end_us, bool *starved)
 {
-	while (p->at < p->model->target_groups_n && now_us() < end_us) {
-		const struct model_target_group *tg = &p->model->target_groups[p->at];
+	while (p->at < p->model->sets_n && now_us() < end_us) {
+		const struct model_set *set = &p->model->sets[p->at];
 
-		if (!is_building(&p->build) && !begin_set(m, p->model, tg, &p->build)) {
+		if (!is_building(&p->build) && !begin_set(m, p->model, set, &p->build)) {
 			*starved = true;
 			return false;
 		}
@@ -712,15 +752,15 @@ build_sets(struct management *m, struct publication *p, uint64_t end_us, bool *s
 		}
 		p->at++;
 	}
-	return p->at == p->model->target_groups_n;
+	return p->at == p->model->sets_n;
 }
 
 /* Give the new snapshot its sets.  Those they replace are freed once it is in force. */
 static void
 install_sets(struct management *m, struct publication *p, struct target_set **replaced)
 {
-	for (uint32_t i = 0; i < p->model->target_groups_n; i++) {
-		uint64_t id = p->model->target_groups[i].id;
+	for (uint32_t i = 0; i < p->model->sets_n; i++) {
+		uint64_t id = p->model->sets[i].id;
 		uint32_t index = group_index(m, id);
 		struct target_set *old = set_in_force(m, index, id);
 
@@ -743,8 +783,8 @@ install_sets(struct management *m, struct publication *p, struct target_set **re
 static bool
 put_in_force(struct management *m, struct publication *p)
 {
-	uint32_t groups_n = p->model->target_groups_n;
-	struct target_set **replaced = calloc(groups_n + 1, sizeof(*replaced));
+	uint32_t sets_n = p->model->sets_n;
+	struct target_set **replaced = calloc(sets_n + 1, sizeof(*replaced));
 	struct model *old = m->model;
 
 	if (replaced == NULL)
@@ -759,10 +799,13 @@ put_in_force(struct management *m, struct publication *p)
 		LOG_WARNING("no memory for the access logs' names: the old ones stay");
 	swap(m, p->snapshot);
 	p->snapshot = NULL;
-	for (uint32_t i = 0; i < groups_n; i++)
+	for (uint32_t i = 0; i < sets_n; i++)
 		publication_retire(m, target_set_free, replaced[i]);
 	free(replaced);
 	publication_mark_appliances(m);
+	publication_weigh_groups(m);
+	publication_mark_unhealthy(m);
+	publication_take_addresses(m);
 	host_on_published(m, old);
 	model_free(old);
 	return true;
@@ -778,6 +821,7 @@ publication_refuse_new_flows(struct management *m)
 		return;
 	swap(m, s);
 	publication_mark_appliances(m);
+	publication_mark_unhealthy(m);
 }
 
 /* What can't change without a restart. */

@@ -39,6 +39,8 @@ static const struct {
 	 "CloudWatch metrics. Parameter: LOAD_BALANCER or TARGET_GROUP"},
 	{"/weir/drops", "drops", NULL, NULL, "Packets not forwarded, by reason"},
 	{"/weir/neighbors", "neighbors", NULL, "neighbors", "ARP and ND entries"},
+	{"/weir/addresses", "addresses", "load_balancer", "addresses",
+	 "Addresses of load balancers: zone, health, announced. Parameter: LOAD_BALANCER"},
 	{"/weir/endpoints", "endpoints", NULL, "endpoints", "Endpoints of gateway load balancers"},
 	{"/weir/flows", "flows", NULL, "flows",
 	 "Flows. Parameters: client=ADDRESS,target=ADDRESS,listener=NAME,limit=N"},

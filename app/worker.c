@@ -19,6 +19,7 @@
 #include "steer.h"
 #include "steering.h"
 #include "wire.h"
+#include "worker_fragment.h"
 #include "worker_gateway.h"
 #include "worker_io.h"
 #include "worker_tcp.h"
@@ -255,12 +256,15 @@ is_neighbor_discovery(const struct packet *p)
 
 /* Echo requests for an address of ours are answered here. */
 static void
-answer_echo(struct worker *w, struct packet *p)
+answer_echo(struct worker *w, struct packet *p, const struct snapshot_address *own)
 {
 	uint8_t want = p->af == 4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
 
 	if (packet_l4(p)[ICMP_TYPE] != want) {
 		packet_drop(p, DROP_ICMP_UNWANTED);
+	} else if (own->icmp_sources != NULL && route_lookup(own->icmp_sources, &p->src) == NULL) {
+		w->counters.frontends[own->frontend].blocked_in_icmp++;
+		packet_drop(p, DROP_SECURITY_GROUP);
 	} else if (!icmp_limit_take(&w->icmp_limit, w->now_ms)) {
 		packet_drop(p, DROP_ICMP_RATE_LIMITED);
 	} else {
@@ -270,9 +274,45 @@ answer_echo(struct worker *w, struct packet *p)
 
 enum classified { CLASSIFIED_DONE, CLASSIFIED_SERVICE };
 
+/* @return  whether the packet was another worker's and has been passed on. */
+static bool
+is_passed_on(struct worker *w, struct packet *p, enum worker_packet_kind kind)
+{
+	uint16_t owner;
+
+	p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
+	owner = steer_owner(w->snapshot, p->slot);
+	if (owner == w->index)
+		return false;
+	worker_pass_to_peer(w, owner, p->buf, kind);
+	p->verdict = PACKET_KEPT;
+	return true;
+}
+
+/* Of a flow, or of an own address where flows may be. */
+static enum classified
+classify_fragment(struct worker *w, struct packet *p, const struct snapshot_address *own, bool mine)
+{
+	if ((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) ||
+	    (own != NULL && own->kind == SNAPSHOT_ADDRESS_OWN && !own->is_local)) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return CLASSIFIED_DONE;
+	}
+	switch (worker_fragment_classify(w, p, 0, mine, &worker_fragment_strict_ops)) {
+	case WORKER_FRAGMENT_PORTS:
+		break;
+	case WORKER_FRAGMENT_GONE:
+		p->verdict = PACKET_KEPT;
+		return CLASSIFIED_DONE;
+	case WORKER_FRAGMENT_DONE:
+		return CLASSIFIED_DONE;
+	}
+	return is_passed_on(w, p, WORKER_PACKET_PORTS) ? CLASSIFIED_DONE : CLASSIFIED_SERVICE;
+}
+
 /* Neither TCP nor UDP, or a fragment. */
 static __attribute__((noinline)) enum classified
-classify_other(struct worker *w, struct packet *p)
+classify_other(struct worker *w, struct packet *p, bool mine)
 {
 	const struct snapshot_address *own;
 
@@ -290,14 +330,13 @@ classify_other(struct worker *w, struct packet *p)
 			packet_drop(p, DROP_IP_MULTICAST);
 			return CLASSIFIED_DONE;
 		}
+	}
+	if ((p->flags & PACKET_FRAGMENT) != 0)
+		return classify_fragment(w, p, own, mine);
+	if (own == NULL)
 		return CLASSIFIED_SERVICE; /* a reply to a preserved client address, or transit */
-	}
-	if ((p->flags & PACKET_FRAGMENT) != 0) {
-		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
-		return CLASSIFIED_DONE;
-	}
 	if (is_icmp(p) && (p->flags & PACKET_ICMP_ERROR) == 0) {
-		answer_echo(w, p);
+		answer_echo(w, p, own);
 		return CLASSIFIED_DONE;
 	}
 	if (own->kind == SNAPSHOT_ADDRESS_OWN && !own->is_local) {
@@ -313,12 +352,12 @@ classify_other(struct worker *w, struct packet *p)
 
 /* Decide what a parsed packet is for.  Sets the verdict unless a service must. */
 static inline enum classified
-classify(struct worker *w, struct packet *p)
+classify(struct worker *w, struct packet *p, bool mine)
 {
 	/* TCP and UDP: the service finds the flow, and if there is none, the reason. */
 	if (likely((p->flags & PACKET_HAS_PORTS) != 0))
 		return CLASSIFIED_SERVICE;
-	return classify_other(w, p);
+	return classify_other(w, p, mine);
 }
 
 /* Where frames come in: what packets of one interface have in common. */
@@ -475,20 +514,6 @@ capture_sent(struct capture *capture, const struct worker *w, const struct packe
 		capture_packet(capture, w->index, p, egress_interface(w, p), w->now_us, CAPTURE_TX);
 }
 
-/* @return  whether the packet was another worker's and has been passed on. */
-static bool
-is_passed_on(struct worker *w, struct packet *p)
-{
-	uint16_t owner;
-
-	p->slot = steer_packet_slot(&w->nlb->steer, w->snapshot, p);
-	owner = steer_owner(w->snapshot, p->slot);
-	if (owner == w->index)
-		return false;
-	worker_pass_to_peer(w, owner, p->buf, WORKER_PACKET_OWNER);
-	return true;
-}
-
 /*
  * Handle received frames.  `mine` is set for those another worker passed on: their owner has been
  * found already.
@@ -528,12 +553,10 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 			if (class != WORKER_GATEWAY_NOT)
 				continue;
 		}
-		if (unlikely(classify(w, p) == CLASSIFIED_DONE))
+		if (unlikely(classify(w, p, mine) == CLASSIFIED_DONE))
 			continue;
-		if (may_be_others && is_passed_on(w, p)) {
-			p->verdict = PACKET_KEPT;
+		if (may_be_others && is_passed_on(w, p, WORKER_PACKET_OWNER))
 			continue;
-		}
 		if (unlikely(capture != NULL))
 			capture_received(capture, w, p);
 		service[service_n++] = p;
@@ -769,7 +792,7 @@ process_released(struct worker *w)
 {
 	while (w->released_n > 0) {
 		struct rte_mbuf *bufs[BURST];
-		uint16_t n = worker_gateway_take_released(w, bufs, BURST);
+		uint16_t n = worker_fragment_take_released(w, bufs, BURST);
 
 		process(w, bufs, n, true);
 	}
@@ -785,9 +808,9 @@ command_done(struct worker *w, struct worker_command *command)
 		w->wake_pending = true;
 }
 
-/* A probe's segment: an IP packet that leaves like any other. */
-static void
-emit_probe(void *arg, const uint8_t *ip, uint16_t len)
+/* A segment of a probe, or of a load balancer's own: an IP packet that leaves like any other. */
+void
+worker_emit(void *arg, const uint8_t *ip, uint16_t len)
 {
 	struct worker *w = arg;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->dp->pool);
@@ -804,6 +827,21 @@ emit_probe(void *arg, const uint8_t *ip, uint16_t len)
 	forward(w, &p);
 }
 
+/* Of the load balancer's own, about flows that end. */
+static __attribute__((noinline)) void
+send_segments(struct worker *w)
+{
+	struct nlb_segment segments[NLB_SEGMENTS];
+	uint16_t n = nlb_take_segments(w->nlb, segments);
+	uint8_t ip[NLB_SEGMENT_MAX];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t len = nlb_segment_write(&segments[i], ip);
+
+		worker_emit(w, ip, len);
+	}
+}
+
 static void
 end_probe(void *arg, const struct probe_request *request, enum probe_result result)
 {
@@ -816,7 +854,7 @@ end_probe(void *arg, const struct probe_request *request, enum probe_result resu
 	command_done(w, command);
 }
 
-const struct prober_ops worker_prober_ops = {.emit = emit_probe, .done = end_probe};
+const struct prober_ops worker_prober_ops = {.emit = worker_emit, .done = end_probe};
 
 static uint32_t
 random32(struct worker *w)
@@ -985,7 +1023,10 @@ worker_poll(struct worker *w, uint64_t tick)
 		w->probe_tick_ms = w->now_ms + PROBE_TICK_MS;
 	}
 	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	if (w->nlb->segments_n > 0)
+		send_segments(w);
 	worker_gateway_sweep(w);
+	flow_fragments_sweep(w->fragments, &worker_fragment_ops, w, w->now_ms);
 	busy |= worker_tcp_turn(w);
 	flush(w);
 	wake_management(w);
@@ -1062,5 +1103,5 @@ worker_drain(struct worker *w)
 			drain_ring(w, w->dp->between[peer][w->index]);
 	}
 	drain_ring(w, w->from_management);
-	worker_gateway_drain(w);
+	worker_fragment_drain(w);
 }

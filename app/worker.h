@@ -12,8 +12,8 @@
 
 #include "counters.h"
 #include "dataplane.h"
+#include "flow_fragment.h"
 #include "gwlb.h"
-#include "gwlb_fragment.h"
 #include "icmp.h"
 #include "nlb.h"
 #include "http_prober.h"
@@ -66,8 +66,8 @@ struct worker {
 
 	struct nlb *nlb;
 	struct gwlb *gwlb; /* its flows are in nlb's table */
-	struct gwlb_fragments *fragments;
-	struct rte_mbuf *released[GWLB_FRAGMENTS_HELD]; /* fragments that can go on */
+	struct flow_fragments *fragments;
+	struct rte_mbuf *released[FLOW_FRAGMENTS_HELD]; /* fragments that can go on */
 	uint16_t released_n;
 	struct prober *prober;
 	struct worker_tcp *tcp; /* connections that end here */
@@ -108,6 +108,9 @@ worker_own_slot(struct worker *w)
 		w->own_slot_turn = 0;
 	return w->own_slots[w->own_slot_turn];
 }
+
+/** Send a copy of an IP packet, routed by its destination; the argument is the worker. */
+void worker_emit(void *arg, const uint8_t *ip, uint16_t len);
 
 /** For prober_create(), with the worker as argument. */
 extern const struct prober_ops worker_prober_ops;

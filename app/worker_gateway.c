@@ -10,6 +10,7 @@
 #include "geneve.h"
 #include "packet_parse.h"
 #include "wire.h"
+#include "worker_fragment.h"
 #include "worker_io.h"
 
 /* Wires. */
@@ -119,42 +120,6 @@ bring_to_owner(struct worker *w, struct packet *p, enum worker_packet_kind kind)
 
 /* Fragments of packets with ports. */
 
-static uint32_t
-join_ports(uint16_t sport_be, uint16_t dport_be)
-{
-	return (uint32_t)sport_be << 16 | dport_be;
-}
-
-static void
-release_fragment(void *arg, void *buf, uint16_t sport_be, uint16_t dport_be)
-{
-	struct worker *w = arg;
-	struct rte_mbuf *m = buf;
-
-	if (w->released_n == GWLB_FRAGMENTS_HELD) {
-		drop(w, m, DROP_FRAGMENT_TABLE_FULL);
-		return;
-	}
-	m->hash.fdir.hi = join_ports(sport_be, dport_be);
-	m->hash.usr = WORKER_PACKET_PORTS;
-	w->released[w->released_n++] = m;
-}
-
-static void
-expire_fragment(void *arg, void *buf)
-{
-	drop(arg, buf, DROP_FRAGMENT_TIMEOUT);
-}
-
-static void
-drain_fragment(void *arg, void *buf)
-{
-	drop(arg, buf, DROP_SHUTDOWN);
-}
-
-static const struct gwlb_fragment_ops fragment_ops = {.release = release_fragment,
-						      .expire = expire_fragment};
-
 static bool
 needs_ports(const struct snapshot *s, const struct packet *p)
 {
@@ -167,38 +132,18 @@ needs_ports(const struct snapshot *s, const struct packet *p)
 	return e != NULL && e->flow_key == FLOW_KEY_5_TUPLE;
 }
 
-/*
- * First all fragments of a packet come to the worker that knows, or waits for, its ports; then,
- * with them, to that of the flow.
- */
 static enum worker_gateway_class
 classify_fragment(struct worker *w, struct packet *p, bool mine)
 {
-	if (mine && p->buf->hash.usr == WORKER_PACKET_PORTS) {
-		if ((p->flags & PACKET_FRAGMENT_LATER) != 0) {
-			p->sport_be = (uint16_t)(p->buf->hash.fdir.hi >> 16);
-			p->dport_be = (uint16_t)p->buf->hash.fdir.hi;
-			p->flags |= PACKET_PORTS_GIVEN;
-		}
-	} else {
-		uint16_t keeper = steer_owner(w->snapshot, gwlb_fragment_slot(&w->nlb->steer, p));
-		uint32_t endpoint = w->snapshot->interfaces[p->interface].endpoint;
+	uint32_t endpoint = w->snapshot->interfaces[p->interface].endpoint;
 
-		if (keeper != w->index) {
-			worker_pass_to_peer(w, keeper, p->buf, WORKER_PACKET_OWNER);
-			return WORKER_GATEWAY_GONE;
-		}
-		switch (gwlb_fragment_input(w->fragments, p, endpoint, &fragment_ops, w,
-					    w->now_ms)) {
-		case GWLB_FRAGMENT_GO:
-			break;
-		case GWLB_FRAGMENT_HELD:
-			return WORKER_GATEWAY_GONE;
-		case GWLB_FRAGMENT_FULL:
-			packet_drop(p, DROP_FRAGMENT_TABLE_FULL);
-			return WORKER_GATEWAY_DONE;
-		}
-		p->buf->hash.fdir.hi = join_ports(p->sport_be, p->dport_be);
+	switch (worker_fragment_classify(w, p, endpoint, mine, &worker_fragment_ops)) {
+	case WORKER_FRAGMENT_PORTS:
+		break;
+	case WORKER_FRAGMENT_DONE:
+		return WORKER_GATEWAY_DONE;
+	case WORKER_FRAGMENT_GONE:
+		return WORKER_GATEWAY_GONE;
 	}
 	return bring_to_owner(w, p, WORKER_PACKET_PORTS) ? WORKER_GATEWAY_SERVE
 							 : WORKER_GATEWAY_GONE;
@@ -236,17 +181,6 @@ worker_gateway_classify(struct worker *w, struct packet *p, bool mine)
 	if (mine || bring_to_owner(w, p, WORKER_PACKET_OWNER))
 		return WORKER_GATEWAY_SERVE;
 	return WORKER_GATEWAY_GONE;
-}
-
-uint16_t
-worker_gateway_take_released(struct worker *w, struct rte_mbuf **bufs, uint16_t n)
-{
-	uint16_t taken = w->released_n < n ? w->released_n : n;
-
-	memcpy(bufs, w->released, taken * sizeof(*bufs));
-	w->released_n = (uint16_t)(w->released_n - taken);
-	memmove(w->released, w->released + taken, w->released_n * sizeof(*bufs));
-	return taken;
 }
 
 /* Out. */
@@ -314,17 +248,4 @@ void
 worker_gateway_sweep(struct worker *w)
 {
 	gwlb_sweep(w->gwlb, w->snapshot, w->now_ms);
-	gwlb_fragments_sweep(w->fragments, &fragment_ops, w, w->now_ms);
-}
-
-void
-worker_gateway_drain(struct worker *w)
-{
-	static const struct gwlb_fragment_ops ops = {.expire = drain_fragment};
-
-	for (uint16_t i = 0; i < w->released_n; i++)
-		drop(w, w->released[i], DROP_SHUTDOWN);
-	w->released_n = 0;
-	if (w->fragments != NULL)
-		gwlb_fragments_flush(w->fragments, &ops, w);
 }

@@ -3,7 +3,7 @@
  * Inside app: what a worker does for gateway load balancers, apart from the flows themselves.
  *
  * Wires are taken in as they are, packets are sorted into those for an appliance, from one and
- * neither, fragments are brought to the worker of their flow, and link headers are written.
+ * neither, and link headers are written.
  */
 #ifndef WORKER_GATEWAY_H
 #define WORKER_GATEWAY_H
@@ -31,13 +31,7 @@ enum worker_gateway_class worker_gateway_classify(struct worker *w, struct packe
 /** Send a packet with verdict PACKET_LINK. */
 void worker_gateway_link(struct worker *w, struct packet *p);
 
-/** Take up to `n` held fragments that can go on now, for process() as packets passed on. */
-uint16_t worker_gateway_take_released(struct worker *w, struct rte_mbuf **bufs, uint16_t n);
-
-/** Idle flows and fragments. */
+/** Idle flows. */
 void worker_gateway_sweep(struct worker *w);
-
-/** Give back held fragments; the worker no longer runs. */
-void worker_gateway_drain(struct worker *w);
 
 #endif

@@ -13,15 +13,21 @@ static const char *const introductions[MODEL_KINDS] = {
 	[MODEL_LOAD_BALANCER] =
 		"`[load_balancer NAME]`: names are 1-32 letters, digits and hyphens, as ELB's.",
 	[MODEL_LISTENER] = "`[listener LOAD_BALANCER:PORT]`.",
-	[MODEL_RULE] = ("`[rule LOAD_BALANCER:PORT PRIORITY]`: of application load balancers; the "
-			"lowest priority, of 1 to 50000, that matches decides. Patterns have `*` "
-			"and `?`; `\\*`, `\\?`, `\\=` and `\\\\` are the characters themselves. A "
-			"value with a comma is quoted; regular expressions and transforms are not: "
-			"one a line. Redirects know `#{protocol}`, `#{host}`, `#{port}`, `#{path}` "
-			"and `#{query}` of the request."),
+	[MODEL_RULE] =
+		("`[rule LOAD_BALANCER:PORT PRIORITY]`: of application load balancers; the "
+		 "lowest priority, of 1 to 50000, that matches decides. Patterns have `*` "
+		 "and `?`; `\\*`, `\\?`, `\\=` and `\\\\` are the characters themselves. A "
+		 "value with a comma is quoted; regular expressions and transforms are not: "
+		 "one a line. Redirects know `#{protocol}`, `#{host}`, `#{port}`, `#{path}` "
+		 "and `#{query}` of the request. A network load balancer with addresses of both "
+		 "families has rules by IP version: `condition.source_ip` is 0.0.0.0/0 or "
+		 "::/0, the action is forward."),
 	[MODEL_TARGET_GROUP] = "`[target_group NAME]`: targets of one address family.",
 	[MODEL_ENDPOINT] = ("`[endpoint NAME]`: where traffic enters a gateway load balancer, and "
 			    "leaves it."),
+	[MODEL_SECURITY_GROUP] = ("`[security_group NAME]`: what may begin a flow with a load "
+				  "balancer that names it. Answers need no rule; flows that exist "
+				  "stay when rules change."),
 };
 
 static void

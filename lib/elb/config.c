@@ -16,8 +16,7 @@
 #define FILE_MAX_BYTES (64u << 20)
 
 /* Sections of load balancer types and features that this version can't serve. */
-static const char *const later_kinds[] = {"certificate", "trust_store", "security_group",
-					  "ssl_policy"};
+static const char *const later_kinds[] = {"certificate", "trust_store", "ssl_policy"};
 
 struct loader {
 	struct model *model;
@@ -102,7 +101,7 @@ refuse_kind(struct loader *l, uint32_t line, const char *text, const char *word)
 	add_error(
 		l->errors, l->file, line, text, "", "the kind of section is not known",
 		"system, dataplane, cluster, management, interface, load_balancer, listener, rule, "
-		"target_group, endpoint");
+		"target_group, endpoint, security_group");
 }
 
 /* Split `kind name`; blanks between are folded. */
@@ -381,4 +380,5 @@ model_compare(const struct model *old_model, const struct model *new_model, stru
 	COMPARE(MODEL_RULE, rules);
 	COMPARE(MODEL_TARGET_GROUP, target_groups);
 	COMPARE(MODEL_ENDPOINT, endpoints);
+	COMPARE(MODEL_SECURITY_GROUP, security_groups);
 }

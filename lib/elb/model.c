@@ -24,8 +24,8 @@ static const struct siphash_key identity_key = {
 	{UINT64_C(0x7765697220696431), UINT64_C(0x6f626a6563747320)}};
 
 static const char *const kind_names[MODEL_KINDS] = {
-	"system",        "dataplane", "cluster", "management",   "interface",
-	"load_balancer", "listener",  "rule",    "target_group", "endpoint",
+	"system",   "dataplane", "cluster",      "management", "interface",      "load_balancer",
+	"listener", "rule",      "target_group", "endpoint",   "security_group",
 };
 
 const char *
@@ -92,6 +92,9 @@ array_of(const struct model *model, enum model_kind kind)
 					   sizeof(*m->target_groups)};
 	case MODEL_ENDPOINT:
 		return (struct kind_array){&m->endpoints, &m->endpoints_n, sizeof(*m->endpoints)};
+	case MODEL_SECURITY_GROUP:
+		return (struct kind_array){&m->security_groups, &m->security_groups_n,
+					   sizeof(*m->security_groups)};
 	default:
 		return (struct kind_array){NULL, NULL, 0};
 	}
@@ -500,7 +503,8 @@ check_name(enum model_kind kind, const char *name, struct model_error *error)
 	if (kind == MODEL_INTERFACE && !is_interface_name(name))
 		return model_refuse(error, "1 to 32 letters, digits, `-`, `_` and `.`",
 				    "`%.100s` cannot be an interface's name", name);
-	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP || kind == MODEL_ENDPOINT) &&
+	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP || kind == MODEL_ENDPOINT ||
+	     kind == MODEL_SECURITY_GROUP) &&
 	    !model_name_is_valid(name))
 		return model_refuse(error,
 				    "1 to 32 letters, digits and hyphens, no hyphen at the edges",
@@ -523,6 +527,7 @@ model_add(struct model *model, enum model_kind kind, const char *name,
 		struct model_rule rule;
 		struct model_target_group target_group;
 		struct model_endpoint endpoint;
+		struct model_security_group security_group;
 	} zero;
 	struct kind_array a = array_of(model, kind);
 
@@ -624,6 +629,9 @@ free_arrays(struct model_object *object)
 		free(((struct model_target_group *)object)->targets);
 	} else if (object->object_kind == MODEL_ENDPOINT) {
 		free(((struct model_endpoint *)object)->interfaces);
+	} else if (object->object_kind == MODEL_SECURITY_GROUP) {
+		free(((struct model_security_group *)object)->inbound);
+		free(((struct model_security_group *)object)->outbound);
 	}
 }
 
@@ -650,6 +658,7 @@ model_free(struct model *m)
 	for (uint32_t i = 0; i < m->files_n; i++)
 		free(m->files[i]);
 	free(m->files);
+	free(m->sets);
 	if (m->index != NULL)
 		free(m->index->entries);
 	free(m->index);

@@ -20,10 +20,11 @@
 
 #include "ip_addr.h"
 
-#define MODEL_NAME_MAX     33
-#define MODEL_TEXT_MAX     512  /* of messages and short values, with the zero */
-#define MODEL_VALUE_MAX    4096 /* of any value's canonical text */
-#define MODEL_FORWARDS_MAX 5
+#define MODEL_NAME_MAX            33
+#define MODEL_TEXT_MAX            512  /* of messages and short values, with the zero */
+#define MODEL_VALUE_MAX           4096 /* of any value's canonical text */
+#define MODEL_FORWARDS_MAX        5
+#define MODEL_SECURITY_GROUPS_MAX 5 /* of a load balancer */
 
 /* ELB's limits of rules; lengths with the zero. */
 #define MODEL_PATTERN_MAX          129
@@ -103,9 +104,10 @@ enum model_kind {
 	MODEL_RULE,
 	MODEL_TARGET_GROUP,
 	MODEL_ENDPOINT,
+	MODEL_SECURITY_GROUP,
 };
 
-#define MODEL_KINDS (MODEL_ENDPOINT + 1)
+#define MODEL_KINDS (MODEL_SECURITY_GROUP + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
 #define MODEL_OBJECT_FIELDS                                                    \
@@ -185,6 +187,8 @@ struct model_load_balancer {
 	enum load_balancer_type type;
 	struct model_lb_address *addresses;
 	uint32_t addresses_n;
+	char security_groups[MODEL_SECURITY_GROUPS_MAX][MODEL_NAME_MAX]; /* security_group */
+	uint32_t security_groups_n;
 	bool icmp_mtu_exceeded; /* icmp_mtu_exceeded.enabled, of a gateway load balancer */
 	/* Of application load balancers: */
 	uint32_t idle_timeout_s;      /* idle_timeout.timeout_seconds */
@@ -239,8 +243,9 @@ struct model_listener {
 	uint16_t port;
 	enum elb_protocol protocol;
 	struct model_action default_action;
-	uint32_t tcp_idle_timeout_s; /* tcp.idle_timeout.seconds */
-	bool reset_on_idle;          /* send_tcp_reset.on_idle_timeout.enabled */
+	uint32_t tcp_idle_timeout_s;                         /* tcp.idle_timeout.seconds */
+	uint32_t new_flows_per_second, new_flows_per_source; /* weir.new_flows_per_second* */
+	bool reset_on_idle; /* send_tcp_reset.on_idle_timeout.enabled */
 	/* Of application load balancers; names and values of header fields are read by key. */
 	bool server_header; /* routing.http.response.server.enabled */
 };
@@ -338,7 +343,14 @@ struct model_target_group {
 	bool cross_zone;           /* load_balancing.cross_zone.enabled, or its load balancer's */
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
 	uint32_t deregistration_delay_s;
+	/* target_group_health.*.minimum_healthy_targets.*; 0: off */
+	uint32_t minimum_healthy, minimum_healthy_percent;         /* unhealthy_state_routing */
+	uint32_t dns_minimum_healthy, dns_minimum_healthy_percent; /* dns_failover */
 	bool connection_termination; /* deregistration_delay.connection_termination.enabled */
+	bool unhealthy_termination;  /* target_health_state.unhealthy.connection_termination.enabled
+				      */
+	uint32_t unhealthy_drain_s;  /* target_health_state.unhealthy.draining_interval_seconds */
+	bool proxy_v2;               /* proxy_protocol_v2.enabled */
 	bool stickiness;             /* stickiness.enabled */
 	enum stickiness_type stickiness_type;
 	/* Of application load balancers: */
@@ -347,8 +359,6 @@ struct model_target_group {
 	enum algorithm_type algorithm;      /* load_balancing.algorithm.type */
 	bool anomaly_mitigation;            /* load_balancing.algorithm.anomaly_mitigation */
 	uint32_t slow_start_s;              /* slow_start.duration_seconds; 0: off */
-	/* target_group_health.unhealthy_state_routing.minimum_healthy_targets.* */
-	uint32_t minimum_healthy, minimum_healthy_percent; /* the latter 0: off */
 	/* Of gateway load balancers: */
 	bool rebalance_on_unhealthy, rebalance_on_deregistration; /* target_failover.* */
 	bool reset_on_unhealthy, reset_on_deregistration;         /* send_tcp_reset.* */
@@ -368,6 +378,32 @@ struct model_endpoint {
 	uint64_t endpoint_id;   /* `id`; derived from the name when not given */
 	uint64_t attachment_id; /* ditto */
 	bool in_line;           /* mode = in_line */
+};
+
+/** A target set: who gets new flows of a group, from an address of a zone. */
+struct model_set {
+	uint64_t id;      /* of the group, or one of its own */
+	uint32_t group;   /* index into target_groups[] */
+	const char *zone; /* "": the box's; the model's */
+};
+
+enum model_security_protocol {
+	MODEL_SECURITY_TCP = 1 << 0,
+	MODEL_SECURITY_UDP = 1 << 1,
+	MODEL_SECURITY_ICMP = 1 << 2, /* of either family */
+};
+
+struct model_security_rule {
+	uint8_t protocols;       /* enum model_security_protocol */
+	uint16_t first, last;    /* ports of TCP and UDP; 0 to 65535: all */
+	struct ip_prefix prefix; /* inbound: of sources; outbound: of targets */
+};
+
+/** What may begin a flow; see model_security.h. */
+struct model_security_group {
+	MODEL_OBJECT_FIELDS;
+	struct model_security_rule *inbound, *outbound;
+	uint32_t inbound_n, outbound_n;
 };
 
 struct model_cluster {
@@ -400,6 +436,10 @@ struct model {
 	uint32_t target_groups_n;
 	struct model_endpoint *endpoints;
 	uint32_t endpoints_n;
+	struct model_security_group *security_groups;
+	uint32_t security_groups_n;
+	struct model_set *sets; /* see model_sets.h */
+	uint32_t sets_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */
 	struct model_index *index; /* objects by id; private */
 	char **files;              /* names that origins point to, and keys with a NAME */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "model_keys.h"
+#include "model_network.h"
+#include "model_sets.h"
 #include "model_value.h"
 
 /* The line of a key that was given, or of the section. */
@@ -148,7 +150,7 @@ check_targets_are_elsewhere(struct checker *c, const struct owned_list *list)
 	for (uint32_t i = 0; list->n > 0 && i < c->m->target_groups_n; i++) {
 		const struct model_target_group *tg = &c->m->target_groups[i];
 
-		for (uint32_t k = 0; k < tg->targets_n; k++) {
+		for (uint32_t k = 0; k < tg->targets_n && !model_group_is_alb(tg); k++) {
 			struct owned key = {.addr = tg->targets[k].addr};
 			const struct owned *o = bsearch(&key, list->items, list->n, sizeof(key),
 							compare_owned_addr);
@@ -402,6 +404,7 @@ check_load_balancers(struct checker *c)
 				    "the type is missing");
 		else if (lb->type == LB_CLASSIC)
 			fault_no_data_path(c, lb);
+		model_check_security_groups(c, lb);
 		if (lb->type == LB_APPLICATION)
 			model_check_application(c, lb);
 		else
@@ -540,8 +543,9 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 				    hc->interval_s);
 		hc->timeout_s = hc->interval_s;
 	}
-	if (tg->protocol != ELB_HTTP && hc->protocol != ELB_TCP)
-		model_fault(c, tg, "health_check.protocol", NULL, "TCP",
+	if (hc->protocol == ELB_HTTPS || (tg->protocol == ELB_GENEVE && hc->protocol != ELB_TCP))
+		model_fault(c, tg, "health_check.protocol", NULL,
+			    tg->protocol == ELB_GENEVE ? "TCP" : "HTTP, TCP",
 			    "%s health checks are not in this version",
 			    elb_protocol_name(hc->protocol));
 }
@@ -579,16 +583,16 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
 	resolve_forwarding(c, tg);
-	if (tg->protocol != ELB_HTTP)
-		model_check_not_application_group(c, tg);
 	if (tg->protocol == ELB_GENEVE)
 		model_check_gateway_group(c, tg);
 	else if (tg->protocol == ELB_HTTP)
 		model_check_application_group(c, tg);
-	else if (tg->stickiness || tg->stickiness_type != STICKINESS_SOURCE_IP)
-		model_fault(c, tg, tg->stickiness ? "stickiness.enabled" : "stickiness.type", NULL,
-			    tg->stickiness ? "false" : "source_ip",
-			    "this version has no data path for it, only the default");
+	else
+		model_check_network_group(c, tg);
+	if (tg->protocol == ELB_GENEVE)
+		model_check_not_http_group(c, tg);
+	else
+		model_check_group_health(c, tg);
 	check_health_check(c, tg);
 	check_targets(c, tg);
 }
@@ -609,5 +613,7 @@ model_check(struct model *model, model_report report, void *arg)
 		model_check_listener(&c, &model->listeners[i]);
 	model_check_rules(&c);
 	model_check_endpoints(&c);
+	if (!model_make_sets(model))
+		model_fault(&c, &model->system, "", NULL, "", "no memory");
 	return c.clean;
 }

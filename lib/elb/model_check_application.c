@@ -8,8 +8,6 @@
 
 #define HEALTH_TIMEOUT_S 5
 
-#define MINIMUM_HEALTHY "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
-
 static bool
 is_given(const void *object, const char *key)
 {
@@ -91,6 +89,14 @@ check_health(struct checker *c, struct model_target_group *tg)
 		model_fault(c, tg, "health_check.protocol", NULL, "HTTP",
 			    "%s health checks of HTTP target groups are not in this version",
 			    elb_protocol_name(hc->protocol));
+	model_check_http_health(c, tg);
+}
+
+void
+model_check_http_health(struct checker *c, struct model_target_group *tg)
+{
+	struct model_health_check *hc = &tg->health_check;
+
 	if (!parse_matcher(hc->matcher, hc->codes))
 		model_fault(c, tg, "health_check.matcher", NULL,
 			    "200 to 499, such as 200,202 or 200-299", "`%s` are no status codes",
@@ -162,14 +168,8 @@ model_check_application_group(struct checker *c, struct model_target_group *tg)
 }
 
 void
-model_check_not_application_group(struct checker *c, const struct model_target_group *tg)
+model_check_not_http_group(struct checker *c, const struct model_target_group *tg)
 {
-	if (tg->minimum_healthy != 1)
-		model_fault(c, tg, MINIMUM_HEALTHY "count", NULL, "1",
-			    "this version has no data path for it, only the default");
-	if (tg->minimum_healthy_percent != 0)
-		model_fault(c, tg, MINIMUM_HEALTHY "percentage", NULL, "off",
-			    "this version has no data path for it, only the default");
 	if (strcmp(tg->health_check.path, "/") != 0)
 		model_fault(c, tg, "health_check.path", NULL, "/",
 			    "this version has no data path for it, only the default");
@@ -275,6 +275,10 @@ check_rule(struct checker *c, struct model_rule *r)
 	if (l == NULL) {
 		model_fault(c, r, "", NULL, "a configured listener", "no listener is named %s",
 			    r->listener);
+		return;
+	}
+	if (lb != NULL && lb->type == LB_NETWORK) {
+		model_check_network_rule(c, r, l, lb);
 		return;
 	}
 	if (lb != NULL && lb->type != LB_APPLICATION) {

@@ -23,25 +23,6 @@ protocols_fit(enum elb_protocol listener, enum elb_protocol group)
 	}
 }
 
-static void
-check_family(struct checker *c, const struct model_listener *l,
-	     const struct model_load_balancer *lb, const struct model_target_group *tg)
-{
-	if (tg->targets_n == 0)
-		return;
-	for (uint32_t i = 0; i < lb->addresses_n; i++) {
-		if (ip_addr_family(&lb->addresses[i].addr) !=
-		    ip_addr_family(&tg->targets[0].addr)) {
-			model_fault(c, l, "default_action", NULL,
-				    "a target group of the load balancer's address family",
-				    "%s has IPv%u targets, [load_balancer %s] an IPv%u address",
-				    tg->name, ip_addr_family(&tg->targets[0].addr), lb->name,
-				    ip_addr_family(&lb->addresses[i].addr));
-			return;
-		}
-	}
-}
-
 /* An application load balancer's is always on; a group may turn it off. */
 static void
 resolve_cross_zone(struct model_target_group *tg, const struct model_load_balancer *lb)
@@ -83,8 +64,6 @@ resolve_forward(struct checker *c, const void *about, const char *key,
 			    elb_protocol_name(tg->protocol));
 	if (lb == NULL)
 		return;
-	if (lb->type != LB_APPLICATION)
-		check_family(c, l, lb, tg);
 	resolve_cross_zone(tg, lb);
 }
 
@@ -118,9 +97,9 @@ check_listener_action(struct checker *c, struct model_listener *l,
 	if (a->action_kind != ACTION_FORWARD)
 		model_fault(c, l, "default_action", NULL, "forward TARGET_GROUP",
 			    "network and gateway load balancers only forward");
-	if (a->stickiness_seconds != 0)
+	if (a->stickiness_seconds != 0 && lb != NULL && lb->type == LB_GATEWAY)
 		model_fault(c, l, "default_action", NULL, "forward without stickiness",
-			    "network and gateway load balancers have no such stickiness");
+			    "a gateway load balancer has no such stickiness");
 	model_check_forwards(c, l, "default_action", l, lb, a);
 }
 
@@ -158,4 +137,6 @@ model_check_listener(struct checker *c, struct model_listener *l)
 	if (lb != NULL)
 		model_check_keys_are_for(c, l, lb->type);
 	check_listener_action(c, l, lb);
+	if (lb != NULL)
+		model_check_families(c, l, lb);
 }

@@ -51,7 +51,23 @@ void model_check_rules(struct checker *c);
 
 /** What of theirs doesn't work for other types yet, though the key is for them too. */
 void model_check_not_application(struct checker *c, const struct model_load_balancer *lb);
-void model_check_not_application_group(struct checker *c, const struct model_target_group *tg);
+void model_check_not_http_group(struct checker *c, const struct model_target_group *tg);
+
+/** What belongs to network load balancers. */
+void model_check_network_group(struct checker *c, struct model_target_group *tg);
+void model_check_network_rule(struct checker *c, struct model_rule *r,
+			      const struct model_listener *l, const struct model_load_balancer *lb);
+
+/** Whether clients of each IP version get targets of theirs. */
+void model_check_families(struct checker *c, const struct model_listener *l,
+			  const struct model_load_balancer *lb);
+
+/** Security groups that a load balancer names. */
+void model_check_security_groups(struct checker *c, const struct model_load_balancer *lb);
+
+/** Of application and network load balancers: thresholds, path and status codes. */
+void model_check_group_health(struct checker *c, const struct model_target_group *tg);
+void model_check_http_health(struct checker *c, struct model_target_group *tg);
 
 /** What belongs to gateway load balancers: their target groups, listeners and endpoints. */
 void model_check_gateway_group(struct checker *c, struct model_target_group *tg);

@@ -36,11 +36,6 @@
 		kinds, key, MODEL_VALUE_UINT, min, max, {word}, initial, WORD, field, NULL, NULL, \
 			text                                                                      \
 	}
-#define WORD_UINT_DEFAULT(kinds, key, word, min, max, initial, text)                          \
-	{                                                                                     \
-		kinds, key, MODEL_VALUE_UINT, min, max, {word}, initial, WORD | DEFAULT_ONLY, \
-			NO_FIELD, NULL, NULL, text                                            \
-	}
 #define BOOL(kinds, key, initial, flags, field, text)                                         \
 	{                                                                                     \
 		kinds, key, MODEL_VALUE_BOOL, 0, 1, {"false", "true"}, initial, flags, field, \
@@ -107,10 +102,10 @@ const struct model_key model_keys[] = {
 
 	/* [load_balancer NAME] */
 	CHOICE(LB, "type", NULL, 0, FIELD(model_load_balancer, type), "Kind of load balancer.", "application", "network", "classic", "gateway"),
-	CUSTOM(LB, "address", NULL, REPEAT, model_parse_lb_address, "ADDRESS [zone=NAME]", "A static address that clients use."),
-	TEXT(LB | ALB | NLB | CLB, "security_group", 64, "", DEFAULT_ONLY, NO_FIELD, "a security group's name", "Security group of the load balancer."),
+	CUSTOM(LB, "address", NULL, REPEAT, model_parse_lb_address, "ADDRESS [zone=NAME]", "A static address that clients use, and its zone; default the box's."),
+	CUSTOM(LB | ALB | NLB | CLB, "security_group", NULL, REPEAT, model_parse_security_group, "a security group's name", "A security group of the load balancer, at most five; a packet that any of them lets in may begin a flow. Only with type network in this version."),
 	BOOL(LB | ALB | NLB | GWLB, "deletion_protection.enabled", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
-	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones get new flows."),
+	BOOL(LB, "load_balancing.cross_zone.enabled", "false", 0, NO_FIELD, "Whether targets of other zones than the address's get new flows."),
 	BOOL(LB | GWLB, "icmp_mtu_exceeded.enabled", "false", 0, FIELD(model_load_balancer, icmp_mtu_exceeded), "Tell the sender of a packet too long for its appliance, with ICMP."),
 	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", 0, FIELD(model_load_balancer, idle_timeout_s), "Time without a byte after which a connection of either side is closed."),
 	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", 0, FIELD(model_load_balancer, client_keep_alive_s), "Longest life of a client connection, from its start."),
@@ -150,7 +145,9 @@ const struct model_key model_keys[] = {
 	/* [listener LB:PORT] */
 	CHOICE(LIS, "protocol", NULL, 0, FIELD(model_listener, protocol), "What the listener takes.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
 	CUSTOM(LIS, "default_action", NULL, 0, model_parse_action, "forward TARGET_GROUP [weight N], ... [stickiness SECONDS], redirect [protocol=P] [port=N] [host=H] [path=P] [query=Q] status=HTTP_301, or fixed_response status=N [content_type=T] [body=B]", "What to do with new flows, or requests that match no rule; weights 0 to 999."),
-	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow is forgotten."),
+	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow ends: a network load balancer sends RST to both sides, a gateway forgets it."),
+	UINT(LIS | NLB, "weir.new_flows_per_second", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_second), "Flows that may begin in a second on each address of the listener, in equal shares of the workers; 0: no limit."),
+	UINT(LIS | NLB, "weir.new_flows_per_second_per_source", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_source), "The same for each client address."),
 	TEXT(LIS | ALB | NLB | CLB, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
 	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
 	CHOICE(LIS | NLB, "alpn_policy", "None", DEFAULT_ONLY, NO_FIELD, "ALPN policy of a TLS listener.", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred"),
@@ -200,15 +197,15 @@ const struct model_key model_keys[] = {
 	/* [target_group NAME] */
 	CHOICE(TG, "protocol", NULL, 0, FIELD(model_target_group, protocol), "What targets speak.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
 	CHOICE(TG | ALB, "protocol_version", "HTTP1", DEFAULT_ONLY, NO_FIELD, "HTTP version towards targets.", "HTTP1", "HTTP2", "GRPC"),
-	CHOICE(TG, "target_type", "ip", 0, NO_FIELD, "Sets the default of preserve_client_ip.enabled.", "ip", "instance", "alb"),
+	CHOICE(TG, "target_type", "ip", 0, NO_FIELD, "ip and instance set the default of preserve_client_ip.enabled; alb: the one target is a listener of an application load balancer of this configuration, which serves the connections.", "ip", "instance", "alb"),
 	CHOICE(TG, "forwarding", NULL, 0, FIELD(model_target_group, forwarding), "How packets reach targets: nat keeps the client's address (replies must come back through weir), full_nat uses weir's own.", "", "nat", "full_nat", "dsr", "ipip", "gue", "geneve"),
 	BOOL(TG | NLB, "preserve_client_ip.enabled", NULL, 0, NO_FIELD, "Default: true for target_type instance and for UDP and TCP_UDP, else false."),
 	CUSTOM(TG, "target", NULL, REPEAT, model_parse_target, "ADDRESS:PORT [weight=N] [zone=NAME]", "A registered target; weight 0 gets no new flows."),
 	CHOICE(TG, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration", 0, NO_FIELD, "Whether targets of other zones get new flows.", "true", "false", "use_load_balancer_configuration"),
 	UINT(TG, "deregistration_delay.timeout_seconds", 0, 3600, "300", 0, FIELD(model_target_group, deregistration_delay_s), "How long a removed target drains."),
 	BOOL(TG | NLB, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
-	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", DEFAULT_ONLY, NO_FIELD, "PROXY protocol header towards targets."),
-	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target."),
+	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", 0, FIELD(model_target_group, proxy_v2), "PROXY protocol header, version 2, in front of each TCP stream and each datagram of a client's."),
+	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target: source_ip by the client's address alone, as long as targets and their health stay."),
 	CHOICE(TG, "stickiness.type", "source_ip", 0, FIELD(model_target_group, stickiness_type), "Kind of stickiness; HTTP groups: lb_cookie (default) or app_cookie.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
 	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, lb_cookie_s), "Lifetime of weir's own cookie."),
 	UINT(TG | ALB, "stickiness.app_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, app_cookie_s), "Lifetime of stickiness by an application's cookie."),
@@ -217,12 +214,12 @@ const struct model_key model_keys[] = {
 	CHOICE(TG | ALB, "load_balancing.algorithm.anomaly_mitigation", "off", 0, FIELD(model_target_group, anomaly_mitigation), "Fewer requests for targets that fail more than others; with weighted_random.", "off", "on"),
 	BOOL(TG | ALB, "lambda.multi_value_headers.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Lists in the events of a function."),
 	UINT(TG | ALB, "slow_start.duration_seconds", 0, 900, "0", 0, FIELD(model_target_group, slow_start_s), "Time in which a new target's share grows, 30 to 900; 0: off."),
-	BOOL(TG | NLB, "target_health_state.unhealthy.connection_termination.enabled", "false", DEFAULT_ONLY, NO_FIELD, "Close flows of a target that becomes unhealthy (ELB's default is true)."),
-	UINT(TG | NLB, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", DEFAULT_ONLY, NO_FIELD, "Time for flows of an unhealthy target."),
-	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", 0, FIELD(model_target_group, minimum_healthy), "Healthy targets below which all get requests; only the default with type network."),
-	WORD_UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, minimum_healthy_percent), "The same as a share of the registered targets; only the default with type network."),
-	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", "Healthy targets below which a zone is left."),
-	WORD_UINT_DEFAULT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", "The same as a share of the registered targets."),
+	BOOL(TG | NLB, "target_health_state.unhealthy.connection_termination.enabled", "true", 0, FIELD(model_target_group, unhealthy_termination), "End the TCP flows of a target that becomes unhealthy, with RST to both sides; not of UDP and TCP_UDP groups, whose flows stay."),
+	UINT(TG | NLB, "target_health_state.unhealthy.draining_interval_seconds", 0, 360000, "0", 0, FIELD(model_target_group, unhealthy_drain_s), "How long flows of an unhealthy target may go on before they end, with connection termination off; 0: as long as they like."),
+	UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", 1, 1000, "1", 0, FIELD(model_target_group, minimum_healthy), "Healthy targets below which all get flows or requests."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, minimum_healthy_percent), "The same as a share of the registered targets."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.count", "off", 1, 1000, "1", FIELD(model_target_group, dns_minimum_healthy), "Healthy targets below which the load balancer's addresses of a zone are no longer announced, as long as another zone has enough."),
+	WORD_UINT(TG | ALB | NLB, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1, 100, "off", FIELD(model_target_group, dns_minimum_healthy_percent), "The same as a share of the registered targets."),
 	CHOICE(TG | GWLB, "target_failover.on_deregistration", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_deregistration), "Whether flows of a removed target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
 	CHOICE(TG | GWLB, "target_failover.on_unhealthy", "no_rebalance", 0, FIELD(model_target_group, rebalance_on_unhealthy), "Whether flows of an unhealthy target move to another; both failover keys say the same.", "no_rebalance", "rebalance"),
 	BOOL(TG | GWLB, "send_tcp_reset.on_deregistration.enabled", "false", 0, FIELD(model_target_group, reset_on_deregistration), "RST for TCP flows of a removed target; needs 5-tuple flows and no_rebalance."),
@@ -237,6 +234,10 @@ const struct model_key model_keys[] = {
 	UINT(TG, "health_check.timeout_seconds", 2, 120, "10", 0, FIELD(model_target_group, health_check.timeout_s), "Time after which a check has failed; default 5 for HTTP groups."),
 	UINT(TG, "health_check.healthy_threshold_count", 2, 10, "5", 0, FIELD(model_target_group, health_check.healthy_threshold), "Passed checks in a row that make an unhealthy target healthy; a new target needs one."),
 	UINT(TG, "health_check.unhealthy_threshold_count", 2, 10, "2", 0, FIELD(model_target_group, health_check.unhealthy_threshold), "Failed checks in a row that make a target unhealthy."),
+
+	/* [security_group NAME] */
+	CUSTOM(BIT(MODEL_SECURITY_GROUP), "inbound", NULL, REPEAT, model_parse_security_rule, "PROTOCOL PORTS PREFIX", "Clients that may begin flows: tcp, udp, icmp or all; PORT of the listener, FIRST-LAST or all; their addresses."),
+	CUSTOM(BIT(MODEL_SECURITY_GROUP), "outbound", NULL, REPEAT, model_parse_security_rule, "PROTOCOL PORTS PREFIX", "Targets that may be reached, by flows and health checks; without any: all."),
 
 	/* [endpoint NAME] */
 	TEXT(EP, "load_balancer", 32, NULL, 0, FIELD(model_endpoint, load_balancer), "a gateway load balancer's name", "The gateway load balancer that inspects what enters here."),

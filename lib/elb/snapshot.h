@@ -63,8 +63,11 @@ struct snapshot_frontend {
 	uint8_t draining;    /* removed from the configuration: existing flows only */
 	uint8_t terminates;  /* connections end here: `service` serves them */
 	uint8_t forwards_n;
+	uint8_t sticky;       /* flows of a client's address have one group of forwards[] */
 	uint32_t tcp_idle_ms; /* established */
 	uint32_t udp_idle_ms;
+	/* A worker's share of the flows that may begin in a second; 0: no limit. */
+	uint32_t new_flows, new_flows_per_source;
 	uint32_t weight_sum; /* of forwards[] */
 	struct {
 		uint32_t group; /* index into groups[] */
@@ -72,7 +75,12 @@ struct snapshot_frontend {
 	} forwards[SNAPSHOT_FORWARDS_MAX];
 	uint64_t listener_id;
 	struct snapshot_service *service; /* of listeners that terminate, else NULL */
+	/* Of a load balancer with security groups: sources that may begin flows; else NULL. */
+	struct route_table *tcp_sources, *udp_sources;
+	uint64_t spare;
 };
+
+_Static_assert(sizeof(struct snapshot_frontend) == 128, "an index is a shift");
 
 /** Why the target of a gateway flow is to be thought over when its next packet comes. */
 enum snapshot_moving {
@@ -92,12 +100,17 @@ struct snapshot_target {
 	uint32_t local_first; /* full_nat and health checks: local_refs[first .. first + n) */
 	uint32_t local_n;
 	/* Changed under a published snapshot by the management core, single bytes: */
-	uint8_t closing;   /* its flows are to be closed: the delay is over */
-	uint8_t moving;    /* enum snapshot_moving, of gateway flows */
-	uint8_t resetting; /* its gateway flows' TCP senders get RST */
-	uint8_t reserved;
-	uint64_t id; /* stable identity (group, address, port) */
+	uint8_t closing;     /* its flows are to be ended */
+	uint8_t moving;      /* enum snapshot_moving, of gateway flows */
+	uint8_t resetting;   /* its gateway flows' TCP senders get RST */
+	uint8_t proxy_v2;    /* new flows get a PROXY header */
+	uint8_t blocked;     /* SNAPSHOT_TCP, SNAPSHOT_UDP: what no outbound rule lets through */
+	uint32_t closing_ms; /* before `closing`: only flows that began until then */
+	uint64_t id;         /* stable identity (group, address, port) */
+	uint64_t spare;
 };
+
+_Static_assert(sizeof(struct snapshot_target) == 64, "an index is a shift");
 
 /** A source address of weir's own, towards targets. */
 struct snapshot_local {
@@ -127,6 +140,7 @@ struct snapshot_group {
 	_Atomic(struct target_set *) set; /* never NULL while the group is in use */
 	uint64_t id;
 	uint8_t in_use;
+	uint8_t sticky; /* flows of a client's address have one target: stickiness source_ip */
 };
 
 enum snapshot_flow_key { FLOW_KEY_5_TUPLE, FLOW_KEY_3_TUPLE, FLOW_KEY_2_TUPLE };
@@ -159,7 +173,9 @@ struct snapshot_address {
 	uint8_t is_local;   /* in locals[]: may be the source of flows */
 	uint16_t interface; /* for OWN: its interface */
 	uint32_t local;     /* index into locals[] when is_local */
-	uint32_t reserved[2];
+	uint32_t frontend;  /* of a VIP: one of its frontends, for counting; 0: none */
+	uint32_t reserved;
+	struct route_table *icmp_sources; /* of a VIP: as tcp_sources of a frontend */
 };
 
 struct snapshot_interface {

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "model_network.h"
+#include "model_sets.h"
+#include "snapshot_security.h"
 
 #define UDP_IDLE_MS 120000 /* fixed by ELB */
 
@@ -19,6 +22,7 @@ struct builder {
 	/* Source addresses by interface and family (0: IPv4), as ranges of s->local_refs. */
 	uint32_t local_first[SNAPSHOT_INTERFACES][2];
 	uint32_t local_n[SNAPSHOT_INTERFACES][2];
+	bool secured; /* there was memory for security groups */
 };
 
 bool
@@ -152,6 +156,8 @@ acquire_all(struct builder *b)
 		for (uint32_t k = 0; k < tg->targets_n; k++)
 			room &= registry_acquire(&r->targets, tg->targets[k].id) != 0;
 	}
+	for (uint32_t i = m->target_groups_n; i < m->sets_n; i++)
+		room &= registry_acquire(&r->groups, m->sets[i].id) != 0;
 	for (uint32_t i = 0; i < m->listeners_n; i++) {
 		const struct model_listener *l = &m->listeners[i];
 		const struct model_load_balancer *lb =
@@ -356,6 +362,16 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	int family = ip_addr_is_v4(&mt->addr) ? 0 : 1;
 	char text[IP_ADDR_TEXT_MAX];
 
+	if (model_group_is_alb(tg)) { /* nothing is sent there: see service_of_alb() */
+		b->s->targets[ref_index(reference)] =
+			(struct snapshot_target){.addr = mt->addr,
+						 .port_be = htons(mt->port),
+						 .generation = (uint16_t)ref_generation(reference),
+						 .af = ip_addr_family(&mt->addr),
+						 .group = group,
+						 .id = mt->id};
+		return true;
+	}
 	if (route == NULL)
 		return refuse(b, &mt->origin,
 			      "[target_group %s] target: no route to %s; add an interface address, "
@@ -377,30 +393,43 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 					 .generation = (uint16_t)ref_generation(reference),
 					 .af = ip_addr_family(&mt->addr),
 					 .forwarding = forwarding_of(tg),
+					 .proxy_v2 = tg->proxy_v2,
 					 .interface = route->interface,
 					 .group = group,
+					 .blocked = snapshot_blocked(b->in->model, tg, mt),
 					 .local_first = b->local_first[route->interface][family],
 					 .local_n = b->local_n[route->interface][family],
 					 .id = mt->id};
 	return true;
 }
 
+/* A group of targets, or what it is for the addresses of another zone. */
+static uint32_t
+build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
+{
+	const struct snapshot *previous = b->in->previous;
+	uint32_t index = ref_index(registry_find(&b->registries->groups, id));
+	struct snapshot_group *g = &b->s->groups[index];
+
+	g->id = id;
+	g->in_use = 1;
+	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
+	if (previous != NULL && index < previous->groups_n && previous->groups[index].id == id)
+		atomic_init(&g->set, atomic_load(&previous->groups[index].set));
+	return index;
+}
+
 static bool
 build_groups(struct builder *b)
 {
 	const struct model *m = b->in->model;
-	const struct snapshot *previous = b->in->previous;
 
+	for (uint32_t i = m->target_groups_n; i < m->sets_n; i++)
+		build_group(b, &m->target_groups[m->sets[i].group], m->sets[i].id);
 	for (uint32_t i = 0; i < m->target_groups_n; i++) {
 		const struct model_target_group *tg = &m->target_groups[i];
-		uint32_t index = ref_index(registry_find(&b->registries->groups, tg->id));
-		struct snapshot_group *g = &b->s->groups[index];
+		uint32_t index = build_group(b, tg, tg->id);
 
-		g->id = tg->id;
-		g->in_use = 1;
-		if (previous != NULL && index < previous->groups_n &&
-		    previous->groups[index].id == tg->id)
-			atomic_init(&g->set, atomic_load(&previous->groups[index].set));
 		for (uint32_t k = 0; k < tg->targets_n; k++) {
 			if (!build_target(b, tg, index, &tg->targets[k]))
 				return false;
@@ -461,10 +490,21 @@ enter_frontend(struct snapshot *s, uint32_t index, uint8_t protocol)
 	s->frontend_buckets[h & s->frontend_mask] = index;
 }
 
+/* Of a rate for the whole box; a rate never becomes none. */
+static uint32_t
+share_of_worker(const struct builder *b, uint32_t per_second)
+{
+	return (per_second + b->in->workers_n - 1) / b->in->workers_n;
+}
+
 static void
 build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
-	       struct snapshot_service *service)
+	       const char *zone, struct snapshot_service *service)
 {
+	const struct model *m = b->in->model;
+	const struct model_action *action =
+		service != NULL ? &l->default_action
+				: model_action_for(m, l, ip_addr_family(vip), NULL, NULL);
 	uint64_t id = snapshot_frontend_id(l->id, vip);
 	uint32_t reference = registry_find(&b->registries->frontends, id);
 	struct snapshot_frontend *f = &b->s->frontends[ref_index(reference)];
@@ -476,32 +516,55 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.generation = (uint16_t)ref_generation(reference),
 					.draining = b->in->refuse_new_flows,
 					.terminates = service != NULL,
+					.sticky = action->stickiness_seconds > 0,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
+					.new_flows = share_of_worker(b, l->new_flows_per_second),
+					.new_flows_per_source =
+						share_of_worker(b, l->new_flows_per_source),
 					.listener_id = l->id,
 					.service = service};
 	if (service != NULL)
 		service->references++;
-	for (uint32_t i = 0; i < l->default_action.forwards_n; i++) {
-		const struct model_forward *forward = &l->default_action.forwards[i];
-		uint32_t group = registry_find(&b->registries->groups, forward->target_group_id);
+	b->secured &= snapshot_secure_frontend(m, l, f);
+	if (vip != &no_vip)
+		snapshot_address_of(b->s, vip)->frontend = ref_index(reference);
+	for (uint32_t i = 0; i < action->forwards_n; i++) {
+		const struct model_forward *forward = &action->forwards[i];
+		const struct model_target_group *tg =
+			model_target_group_by_id(m, forward->target_group_id);
 
-		f->forwards[f->forwards_n].group = ref_index(group);
+		f->forwards[f->forwards_n].group = ref_index(registry_find(
+			&b->registries->groups, tg == NULL ? 0 : model_set_id(m, tg, zone)));
 		f->forwards[f->forwards_n].weight = forward->weight;
 		f->weight_sum += forward->weight;
 		f->forwards_n++;
 	}
 }
 
-/* A listener that terminates has one service for all its addresses. */
+/* What serves an application load balancer's listener at one of its addresses. */
+static struct snapshot_service *
+service_of_alb(const struct builder *b, const struct model_listener *alb)
+{
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(b->in->model, alb->load_balancer_id);
+	uint64_t id = snapshot_frontend_id(alb->id, &lb->addresses[0].addr);
+
+	return b->s->frontends[ref_index(registry_find(&b->registries->frontends, id))].service;
+}
+
+/*
+ * A listener that terminates has one service for all its addresses.  So has one of a network load
+ * balancer in front of `alb`: connections end there as if they had come to that one.
+ */
 static bool
 build_listener(struct builder *b, const struct model_listener *l,
-	       const struct model_load_balancer *lb)
+	       const struct model_load_balancer *lb, const struct model_listener *alb)
 {
 	struct snapshot_service *service = NULL;
 
 	if (is_gateway(lb)) {
-		build_frontend(b, l, &no_vip, NULL);
+		build_frontend(b, l, &no_vip, "", NULL);
 		return true;
 	}
 	if (lb == NULL || lb->addresses_n == 0)
@@ -512,8 +575,10 @@ build_listener(struct builder *b, const struct model_listener *l,
 		if (service == NULL)
 			return false;
 	}
+	if (alb != NULL)
+		service = service_of_alb(b, alb);
 	for (uint32_t k = 0; k < lb->addresses_n; k++)
-		build_frontend(b, l, &lb->addresses[k].addr, service);
+		build_frontend(b, l, &lb->addresses[k].addr, lb->addresses[k].zone, service);
 	return true;
 }
 
@@ -529,12 +594,14 @@ build_frontends(struct builder *b)
 	s->frontend_mask = n - 1;
 	if (s->frontend_buckets == NULL)
 		return false;
-	for (uint32_t i = 0; i < m->listeners_n; i++) {
-		const struct model_listener *l = &m->listeners[i];
+	/* Those in front of others come last. */
+	for (uint32_t i = 0; i < 2 * m->listeners_n; i++) {
+		const struct model_listener *l = &m->listeners[i % m->listeners_n];
 		const struct model_load_balancer *lb =
 			model_load_balancer_by_id(m, l->load_balancer_id);
+		const struct model_listener *alb = model_alb_of(m, l);
 
-		if (!build_listener(b, l, lb))
+		if ((alb != NULL) == (i >= m->listeners_n) && !build_listener(b, l, lb, alb))
 			return false;
 	}
 	for (uint32_t i = 1; previous != NULL && i < previous->frontends_n; i++) {
@@ -545,6 +612,8 @@ build_frontends(struct builder *b)
 			continue;
 		s->frontends[i] = *old;
 		s->frontends[i].draining = 1;
+		s->frontends[i].tcp_sources = NULL; /* that one's; no flow begins here */
+		s->frontends[i].udp_sources = NULL;
 		if (old->service != NULL)
 			old->service->references++;
 	}
@@ -633,8 +702,12 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 	snprintf(why, why_len, "no memory for a snapshot");
 	if (b == NULL || s == NULL)
 		goto fail;
-	*b = (struct builder){
-		.s = s, .registries = registries, .in = input, .why = why, .why_len = why_len};
+	*b = (struct builder){.s = s,
+			      .registries = registries,
+			      .in = input,
+			      .why = why,
+			      .why_len = why_len,
+			      .secured = true};
 	s->config_revision = input->config_revision;
 	s->generation = input->generation;
 	s->workers_n = input->workers_n;
@@ -650,6 +723,9 @@ snapshot_build(struct snapshot_registries *registries, const struct snapshot_inp
 		goto fail;
 	for (uint32_t i = 0; i < input->model->endpoints_n; i++)
 		build_endpoint(b, &input->model->endpoints[i]);
+	b->secured &= snapshot_secure_addresses(input->model, s);
+	if (!b->secured)
+		goto fail;
 	keep_targets(b);
 	free(b);
 	why[0] = '\0';
@@ -672,6 +748,7 @@ snapshot_free(struct snapshot *s)
 		if (service != NULL && --service->references == 0)
 			service->free(service);
 	}
+	snapshot_free_security(s);
 	free(s->frontends);
 	free(s->targets);
 	free(s->groups);

@@ -38,14 +38,14 @@ static const struct {
 /* A check that ends after deregistration must not revive the target. */
 /* clang-format off */
 static const uint8_t next_state[TARGET_STATES][TARGET_EVENTS] = {
-	/*        PASSED FAILED DEREGISTERED DRAINED USED UNUSED CHECKS_OFF CHECKS_ON */
-	[I] = {   H,     U,     D,           I,      I,   N,     A,         I },
-	[H] = {   H,     U,     D,           H,      H,   N,     A,         H },
-	[U] = {   H,     U,     D,           U,      U,   N,     A,         U },
-	[X] = {   H,     X,     D,           U,      X,   N,     A,         X },
-	[N] = {   N,     N,     N,           N,      I,   N,     N,         N },
-	[D] = {   D,     D,     D,           N,      D,   D,     D,         D },
-	[A] = {   A,     A,     D,           A,      A,   N,     A,         I },
+	/*        PASSED FAILED FAILED_DRAINS DEREGISTERED DRAINED USED UNUSED CHECKS_OFF CHECKS_ON */
+	[I] = {   H,     U,     X,            D,           I,      I,   N,     A,         I },
+	[H] = {   H,     U,     X,            D,           H,      H,   N,     A,         H },
+	[U] = {   H,     U,     U,            D,           U,      U,   N,     A,         U },
+	[X] = {   H,     X,     X,            D,           U,      X,   N,     A,         X },
+	[N] = {   N,     N,     N,            N,           N,      I,   N,     N,         N },
+	[D] = {   D,     D,     D,            D,           N,      D,   D,     D,         D },
+	[A] = {   A,     A,     A,            D,           A,      A,   N,     A,         I },
 };
 /* clang-format on */
 
@@ -95,8 +95,10 @@ target_health_on_event(struct target_health *health, enum target_event event, ui
 
 	if (state == health->state)
 		return false;
+	/* Why it failed is still so when its time is over. */
+	if (health->state != TARGET_UNHEALTHY_DRAINING || state != TARGET_UNHEALTHY)
+		health->reason = reason_of_state[state];
 	health->state = state;
-	health->reason = reason_of_state[state];
 	health->changed_wall_s = wall_s;
 	health->passed = 0;
 	health->failed = 0;
@@ -121,8 +123,10 @@ target_health_on_result(struct target_health *health, const struct target_thresh
 	if (health->failed < UINT16_MAX)
 		health->failed++;
 	if (health->failed >= limits->unhealthy) {
-		changed = target_health_on_event(health, TARGET_EVENT_FAILED, wall_s);
-		if (health->state == TARGET_UNHEALTHY)
+		changed = target_health_on_event(
+			health, limits->drains ? TARGET_EVENT_FAILED_DRAINS : TARGET_EVENT_FAILED,
+			wall_s);
+		if (health->state == TARGET_UNHEALTHY || health->state == TARGET_UNHEALTHY_DRAINING)
 			health->reason = (uint8_t)reason;
 	}
 	return changed;

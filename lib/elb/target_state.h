@@ -43,10 +43,11 @@ enum target_reason {
 #define TARGET_REASONS (TARGET_REASON_HEALTH_CHECK_DISABLED + 1)
 
 enum target_event {
-	TARGET_EVENT_PASSED, /* enough checks in a row passed */
-	TARGET_EVENT_FAILED, /* enough checks in a row failed */
+	TARGET_EVENT_PASSED,        /* enough checks in a row passed */
+	TARGET_EVENT_FAILED,        /* enough checks in a row failed */
+	TARGET_EVENT_FAILED_DRAINS, /* ditto, and existing flows get time to end */
 	TARGET_EVENT_DEREGISTERED,
-	TARGET_EVENT_DRAINED, /* the deregistration delay is over or the last flow ended */
+	TARGET_EVENT_DRAINED, /* the time that existing flows got is over */
 	TARGET_EVENT_USED,    /* its group got a load balancer */
 	TARGET_EVENT_UNUSED,  /* its group lost its load balancer */
 	TARGET_EVENT_CHECKS_OFF,
@@ -64,6 +65,7 @@ struct target_health {
 
 struct target_thresholds {
 	uint16_t healthy, unhealthy; /* health_check.(un)healthy_threshold_count */
+	bool drains;                 /* unhealthy.draining comes before unhealthy */
 };
 
 const char *target_state_name(enum target_state state);

@@ -6,7 +6,8 @@
 const char *
 flow_state_name(enum flow_state state)
 {
-	static const char *const names[] = {"new", "established", "closing", "reset"};
+	static const char *const names[] = {"new", "established", "closing", "reset",
+					    "terminating"};
 
 	return names[state];
 }

@@ -38,16 +38,19 @@ enum flow_kind {
 enum flow_state {
 	FLOW_STATE_NEW, /* the target has not answered */
 	FLOW_STATE_ESTABLISHED,
-	FLOW_STATE_CLOSING, /* both sides sent FIN */
-	FLOW_STATE_RESET,   /* one side sent RST; traffic of the other revives */
+	FLOW_STATE_CLOSING,     /* both sides sent FIN */
+	FLOW_STATE_RESET,       /* one side sent RST; traffic of the other revives */
+	FLOW_STATE_TERMINATING, /* weir ends it: both sides are to be sent RST */
 };
 
 enum flow_flags {
 	FLOW_FLAG_FULL_NAT = 1 << 0,
-	FLOW_FLAG_FIN_CLIENT = 1 << 1,
-	FLOW_FLAG_FIN_TARGET = 1 << 2,
+	FLOW_FLAG_FIN_CLIENT = 1 << 1,      /* of FLOW_STATE_TERMINATING: it is through */
+	FLOW_FLAG_FIN_TARGET = 1 << 2,      /* ditto */
 	FLOW_FLAG_RESET_BY_TARGET = 1 << 3, /* of FLOW_STATE_RESET: who sent the RST */
 	FLOW_FLAG_OFFLOADED = 1 << 4,       /* somebody else sees packets; reserved */
+	FLOW_FLAG_PROXY = 1 << 5,           /* the target gets PROXY headers */
+	FLOW_FLAG_PROXY_PENDING = 1 << 6,   /* it has not acknowledged the flow's: not portable */
 };
 
 enum flow_side { FLOW_SIDE_CLIENT, FLOW_SIDE_TARGET };
@@ -70,15 +73,28 @@ struct flow_record {
 	uint8_t flags;            /* FLOW_FLAG_* */
 	uint32_t next_hop_target; /* cached references; 0: resolve again */
 	uint32_t next_hop_client;
-	int32_t seq_shift; /* reserved for PROXY headers */
+	int32_t seq_shift; /* length of the PROXY header, once it was sent */
 	uint32_t packets;
 	uint32_t spare;
 	/* Cold line. */
 	uint32_t created_ms;
 	uint32_t next_free;  /* of a free record: number + 1 of the next, 0: none */
 	uint32_t client_seq; /* of the SYN, then what follows the client's FIN */
-	uint32_t client_ack, target_seq, target_ack; /* reserved */
-	uint32_t cold_spare[10];
+	uint32_t client_ack; /* reserved */
+	uint32_t target_seq; /* of the target's SYN */
+	uint32_t target_ack; /* reserved */
+	/* Of a flow with a PROXY header, from the target's SYN on. */
+	uint32_t proxy_seq;   /* where the header goes: of the client's first byte */
+	uint32_t proxy_ack;   /* of the target's first byte */
+	uint32_t proxy_tsval; /* the client's last timestamps, while the header is pending */
+	uint32_t proxy_tsecr;
+	uint32_t proxy_timer;  /* of this process: number + 1, 0: none */
+	uint16_t proxy_mss;    /* the target's; 0: its SYN has not come */
+	uint16_t proxy_window; /* the client's, as it says */
+	uint8_t proxy_has_timestamps;
+	uint8_t proxy_tries; /* how often the header was sent again */
+	uint8_t proxy_spare[2];
+	uint32_t cold_spare[3];
 };
 
 _Static_assert(sizeof(struct flow_record) == 128, "two cache lines");

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-#include "bytes.h"
-#include "wire.h"
-
 /* The 32 bits of the key from bit `bit` on. */
 static uint32_t
 key_window(const uint8_t *key, size_t bit)
@@ -94,16 +91,6 @@ steer_init(struct steer *steer, const struct secret *secret)
 	}
 }
 
-/* Fragments have no ports on all but the first: all of a datagram by what each of them has. */
-static uint8_t
-fragment_slot(const struct steer *steer, const struct packet *p)
-{
-	uint16_t id = p->af == 4 ? bytes_load16(p->l3 + IPV4_ID) : 0;
-	uint8_t slot = steer_slot(steer, &p->src, id);
-
-	return slot ^ steer_slot(steer, &p->dst, (uint16_t)p->proto);
-}
-
 /*
  * The slot by source and destination of a packet on its way: `src` sent it to `dst`.  Both may be
  * a client; which one is told by the destination's kind.
@@ -128,8 +115,8 @@ steer_packet_slot(const struct steer *steer, const struct snapshot *snapshot,
 {
 	struct packet_quote q;
 
-	if ((p->flags & PACKET_FRAGMENT) != 0)
-		return fragment_slot(steer, p);
+	if ((p->flags & (PACKET_FRAGMENT | PACKET_PORTS_GIVEN)) == PACKET_FRAGMENT)
+		return steer_fragment_slot(steer, p);
 	if ((p->flags & PACKET_ICMP_ERROR) != 0 && packet_parse_quote(p, &q)) {
 		/* The quoted packet went the other way: its reply decides. */
 		return slot_between(steer, snapshot, &q.dst, q.dport_be, &q.src, q.sport_be);

@@ -70,13 +70,26 @@ steer_slot_of_port(uint16_t port_be)
 	return (uint8_t)(ntohs(port_be) & 0xff);
 }
 
+/** Slot of all fragments of a packet: of those who know, or wait for, its ports. */
+static inline uint8_t
+steer_fragment_slot(const struct steer *steer, const struct packet *p)
+{
+	uint32_t id = packet_fragment_id(p);
+
+	return steer_slot(steer, &p->src, (uint16_t)id) ^
+	       steer_slot(steer, &p->dst, (uint16_t)(id >> 16 ^ p->proto));
+}
+
 static inline uint16_t
 steer_owner(const struct snapshot *snapshot, uint8_t slot)
 {
 	return snapshot->worker_of[slot];
 }
 
-/** Slot of a parsed packet, whichever direction it has. */
+/**
+ * Slot of a parsed packet, whichever direction it has; of a fragment, once it has its flow's ports,
+ * else steer_fragment_slot().
+ */
 uint8_t steer_packet_slot(const struct steer *steer, const struct snapshot *snapshot,
 			  const struct packet *p);
 

@@ -92,6 +92,7 @@ idle_limit_ms(const struct snapshot *s, const struct flow_gateway *r)
 			return GWLB_CLOSING_MS;
 		case FLOW_STATE_RESET:
 			return GWLB_RESET_MS;
+		case FLOW_STATE_TERMINATING: /* not a gateway's */
 		case FLOW_STATE_ESTABLISHED:
 			break;
 		}

@@ -160,6 +160,15 @@ health_deregister(struct health *health, uint64_t target, uint64_t wall_s)
 }
 
 void
+health_end_drain(struct health *health, uint64_t target, uint64_t wall_s)
+{
+	struct entry *e = find(health, target);
+
+	if (e != NULL && e->health.state == TARGET_UNHEALTHY_DRAINING)
+		apply_event(health, e, TARGET_EVENT_DRAINED, wall_s);
+}
+
+void
 health_remove(struct health *health, uint64_t target)
 {
 	struct entry *e = find(health, target);

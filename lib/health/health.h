@@ -16,8 +16,8 @@
 
 #include "target_state.h"
 
-/** Who says so.  Peers and passive signals are further sources of the same funnel. */
-enum health_source { HEALTH_OWN_CHECK };
+/** Who says so: a check, or connections of clients.  Peers are a further source. */
+enum health_source { HEALTH_OWN_CHECK, HEALTH_PASSIVE };
 
 struct health_settings {
 	bool enabled;
@@ -47,6 +47,9 @@ bool health_register(struct health *health, uint64_t target, const struct health
 
 /** Begin draining: no more checks. Unknown targets are ignored. */
 void health_deregister(struct health *health, uint64_t target, uint64_t wall_s);
+
+/** The time that an unhealthy target's flows got is over. Unknown targets are ignored. */
+void health_end_drain(struct health *health, uint64_t target, uint64_t wall_s);
 
 /** Forget the target. */
 void health_remove(struct health *health, uint64_t target);

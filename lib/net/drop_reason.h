@@ -23,7 +23,8 @@
 	X(IP_SOURCE_SPOOFED, "ip_source_spoofed", "source is one of weir's own addresses")         \
 	X(IP_LAND, "ip_land", "source and destination address are the same")                       \
 	X(IP_MULTICAST, "ip_multicast", "multicast or broadcast that no service wants")            \
-	X(FRAGMENT_UNSUPPORTED, "fragment_unsupported", "IP fragment for an own address")          \
+	X(FRAGMENT_UNSUPPORTED, "fragment_unsupported",                                            \
+	  "IP fragment for an own address, of a protocol or a listener that takes none")           \
 	X(L4_HEADER_INVALID, "l4_header_invalid", "TCP, UDP or ICMP header short or inconsistent") \
 	X(HEADERS_SPLIT, "headers_split", "headers not contiguous in the first buffer segment")    \
 	X(TTL_EXCEEDED, "ttl_exceeded", "TTL or hop limit ran out (answered with ICMP)")           \
@@ -34,7 +35,14 @@
 	X(PROTOCOL_UNSUPPORTED, "protocol_unsupported", "IP protocol that no service takes")       \
 	X(ICMP_UNWANTED, "icmp_unwanted", "ICMP other than echo to us or an error about a flow")   \
 	X(ICMP_RATE_LIMITED, "icmp_rate_limited", "ICMP answer over the rate limit")               \
+	X(SECURITY_GROUP, "security_group",                                                        \
+	  "no rule of the load balancer's security groups lets it")                                \
+	X(HANDSHAKE_OTHER, "handshake_other",                                                      \
+	  "segment that completes no handshake of a flow that gets a PROXY header")                \
 	X(FLOW_TABLE_FULL, "flow_table_full", "new flow refused: the flow table is full")          \
+	X(FLOW_RATE, "flow_rate", "new flow refused: its listener has had enough this second")     \
+	X(SOURCE_RATE, "source_rate",                                                              \
+	  "new flow refused: its client has begun enough on this listener this second")            \
 	X(NO_TARGET, "no_target", "new flow refused: the target group is empty")                   \
 	X(PORT_ALLOCATION, "port_allocation", "new flow refused: no free source port")             \
 	X(NO_ROUTE, "no_route", "no route to the next address")                                    \
@@ -63,6 +71,7 @@
 	X(TARGET_UNHEALTHY, "target_unhealthy", "no appliance is healthy: fail_close")             \
 	X(LINK_FORGOTTEN, "link_forgotten", "the wire's link header of an old flow made way")      \
 	X(FRAGMENT_TIMEOUT, "fragment_timeout", "fragment whose first one did not come")           \
+	X(FRAGMENT_OVERLAP, "fragment_overlap", "fragment over the bytes of the first one")        \
 	X(FRAGMENT_TABLE_FULL, "fragment_table_full", "too many fragmented packets at once")       \
 	X(WORKER_RING_FULL, "worker_ring_full", "ring to the owning worker is full")               \
 	X(MANAGEMENT_RING_FULL, "management_ring_full", "ring to the management core is full")     \

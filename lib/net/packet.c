@@ -346,20 +346,41 @@ packet_parse_quote_any(const struct packet *p, struct packet_quote *quote)
 	return true;
 }
 
-uint32_t
-packet_fragment_id(const struct packet *p)
+/* Of IPv6.  The parser has walked this way and found a fragment header. */
+static uint16_t
+fragment_header(const struct packet *p)
 {
 	uint8_t next = p->l3[IPV6_NEXT_HEADER];
 	uint16_t off = IPV6_MIN_LEN;
 
-	if (p->af == 4)
-		return bytes_load16(p->l3 + IPV4_ID);
-	/* The parser has walked this way and found a fragment header. */
 	while (next != IPPROTO_FRAGMENT && off < p->l4_off) {
 		next = p->l3[off];
 		off = (uint16_t)(off + (p->l3[off + 1] + 1) * 8);
 	}
-	return bytes_load32(p->l3 + off + 4);
+	return off;
+}
+
+uint32_t
+packet_fragment_id(const struct packet *p)
+{
+	if (p->af == 4)
+		return bytes_load16(p->l3 + IPV4_ID);
+	return bytes_load32(p->l3 + fragment_header(p) + 4);
+}
+
+void
+packet_fragment_range(const struct packet *p, uint32_t *begin, uint32_t *end)
+{
+	uint16_t header;
+
+	if (p->af == 4) {
+		*begin = (bytes_load_be16(p->l3 + IPV4_FRAG) & IPV4_FRAG_OFF) * 8u;
+		*end = *begin + p->len - (p->l3[0] & 15) * 4u;
+		return;
+	}
+	header = fragment_header(p);
+	*begin = bytes_load_be16(p->l3 + header + 2) & ~7u;
+	*end = *begin + p->len - header - 8;
 }
 
 bool

@@ -37,7 +37,7 @@ enum packet_flags {
 	PACKET_REPLY = 1 << 3,          /* built by weir: not counted as forwarded traffic */
 	PACKET_GENEVE = 1 << 4,         /* from an appliance: for the gateway load balancer */
 	PACKET_HAS_PORTS = 1 << 5,      /* whole TCP segment or UDP datagram: has a 5-tuple */
-	PACKET_PORTS_GIVEN = 1 << 6,    /* a later fragment with the ports of its first one */
+	PACKET_PORTS_GIVEN = 1 << 6, /* a fragment whose ports, those of the first one, are set */
 };
 
 /** Longest Ethernet header that weir writes: with one tag. */
@@ -87,6 +87,9 @@ bool packet_parse_quote_any(const struct packet *p, struct packet_quote *quote);
 
 /** What the fragments of one packet have in common beside addresses and protocol. */
 uint32_t packet_fragment_id(const struct packet *p);
+
+/** Which bytes of the packet a fragment has, counted from where the packet was cut. */
+void packet_fragment_range(const struct packet *p, uint32_t *begin, uint32_t *end);
 
 static inline void
 packet_drop(struct packet *p, enum drop_reason reason)

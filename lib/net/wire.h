@@ -57,9 +57,13 @@
 #define TCP_FLAG_PSH 0x08
 #define TCP_FLAG_ACK 0x10
 
-#define TCP_OPTION_END 0
-#define TCP_OPTION_NOP 1
-#define TCP_OPTION_MSS 2
+#define TCP_OPTION_END        0
+#define TCP_OPTION_NOP        1
+#define TCP_OPTION_MSS        2
+#define TCP_OPTION_SACK       5
+#define TCP_OPTION_TIMESTAMPS 8
+#define TCP_OPTION_FAST_OPEN  34  /* RFC 7413 */
+#define TCP_OPTION_EXPERIMENT 254 /* RFC 6994 */
 
 /* UDP, RFC 768 */
 #define UDP_SPORT    0

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nlb_flow.h"
+#include "nlb_terminate.h"
 
 #include <netinet/in.h>
 
 #include "check.h"
+#include "nlb_proxy2.h"
+#include "nlb_rate.h"
 
 #define DEFAULT_TCP_IDLE_MS 350000 /* of a flow whose listener is gone */
 #define DEFAULT_UDP_IDLE_MS 120000
@@ -16,6 +19,8 @@ size_t
 nlb_bytes(const struct nlb_settings *settings)
 {
 	return ((sizeof(struct nlb) + 63) & ~(size_t)63) +
+	       ((sizeof(struct nlb_proxy) + 63) & ~(size_t)63) +
+	       ((sizeof(struct nlb_rate) + 63) & ~(size_t)63) +
 	       SOURCE_PORT_HINTS * sizeof(struct source_port_hint) +
 	       flow_table_bytes(settings->max_flows);
 }
@@ -31,6 +36,12 @@ nlb_create(void *mem, size_t bytes, const struct nlb_settings *settings)
 	if (!secret_random(&flow_seed, sizeof(flow_seed)) ||
 	    !secret_random(&nlb->seed, sizeof(nlb->seed)))
 		return NULL;
+	nlb->proxy = (struct nlb_proxy *)(void *)at;
+	nlb_proxy_init(nlb->proxy, settings);
+	at += (sizeof(struct nlb_proxy) + 63) & ~(size_t)63;
+	nlb->rate = (struct nlb_rate *)(void *)at;
+	nlb->rate->seed = nlb->seed;
+	at += (sizeof(struct nlb_rate) + 63) & ~(size_t)63;
 	nlb->hints = (struct source_port_hint *)(void *)at;
 	at += SOURCE_PORT_HINTS * sizeof(struct source_port_hint);
 	flow_table_init(&nlb->flows, at, settings->max_flows, &flow_seed);
@@ -95,6 +106,8 @@ nlb_flush(struct nlb *nlb)
 			nlb_target_counters(nlb, r)->closed_flows++;
 		}
 		nlb->ports -= holds_port(r);
+		if (r->kind == FLOW_KIND_NLB)
+			nlb_proxy_settle(nlb, r);
 		flow_record_give(t, i);
 	}
 }
@@ -130,6 +143,7 @@ nlb_rebuild(struct nlb *nlb, const struct snapshot *snapshot)
 		r->next_hop_client = 0;
 		nlb->ports += holds_port(r);
 	}
+	nlb_proxy_rebuild(nlb);
 	return whole;
 }
 
@@ -149,10 +163,38 @@ idle_limit_ms(const struct snapshot *s, const struct flow_record *r)
 		return NLB_CLOSING_MS;
 	case FLOW_STATE_RESET:
 		return NLB_RESET_MS;
+	case FLOW_STATE_TERMINATING:
 	case FLOW_STATE_ESTABLISHED:
 		break;
 	}
 	return f == NULL ? DEFAULT_TCP_IDLE_MS : f->tcp_idle_ms;
+}
+
+static void
+close_unanswered(struct nlb *nlb, const struct snapshot *s, uint32_t record)
+{
+	const struct flow_record *r = &nlb->flows.records[record];
+
+	if (r->proto == IPPROTO_TCP)
+		nlb_target_counters(nlb, r)->failed_flows++;
+	nlb_flow_close(nlb, s, record);
+}
+
+/* An idle flow ends; both ends of an established connection are told. */
+static void
+sweep_record(struct nlb *nlb, const struct snapshot *s, uint32_t record, uint32_t now_ms)
+{
+	const struct flow_record *r = &nlb->flows.records[record];
+
+	if (r->role != FLOW_ROLE_LOCAL || r->kind != FLOW_KIND_NLB)
+		return;
+	if (unlikely(r->state == FLOW_STATE_TERMINATING))
+		nlb_terminate_again(nlb, s, record, now_ms);
+	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) && r->state == FLOW_STATE_NEW)
+		close_unanswered(nlb, s, record);
+	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) ||
+		 nlb_flow_has_to_end(&s->targets[ref_index(r->target)], r, now_ms))
+		nlb_terminate(nlb, s, record, now_ms);
 }
 
 void
@@ -165,20 +207,15 @@ nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms)
 	if (elapsed_ms > SWEEP_PERIOD_MS / 8)
 		elapsed_ms = SWEEP_PERIOD_MS / 8; /* after a pause: no long turn */
 	nlb->swept_ms = now_ms;
+	nlb_proxy_turn(nlb, snapshot, now_ms);
 	n = (uint32_t)((uint64_t)nlb->flows.used_n * elapsed_ms / SWEEP_PERIOD_MS) + 1;
 	for (; n > 0; n--) {
-		const struct flow_record *r;
-
 		if (nlb->sweep_at >= nlb->flows.used_n) {
 			nlb->sweep_at = 0;
 			break;
 		}
 		__builtin_prefetch(&nlb->flows.records[nlb->sweep_at + SWEEP_AHEAD]);
-		r = &nlb->flows.records[nlb->sweep_at];
-		if (r->role == FLOW_ROLE_LOCAL && r->kind == FLOW_KIND_NLB &&
-		    (now_ms - r->last_seen_ms >= idle_limit_ms(snapshot, r) ||
-		     snapshot->targets[ref_index(r->target)].closing))
-			nlb_flow_close(nlb, snapshot, nlb->sweep_at);
+		sweep_record(nlb, snapshot, nlb->sweep_at, now_ms);
 		nlb->sweep_at++;
 	}
 }

@@ -38,6 +38,22 @@
 #define NLB_CLOSING_MS 30000 /* after FIN from both sides */
 #define NLB_RESET_MS   10000 /* after a RST that nobody contradicted */
 
+#define NLB_TERMINATE_MS 5000 /* for both sides to say what number a RST must have */
+
+/** A TCP segment of weir's own about a flow, without data. */
+struct nlb_segment {
+	struct ip_addr src, dst;
+	uint16_t sport_be, dport_be;
+	uint32_t seq, ack;
+	uint8_t flags;
+};
+
+#define NLB_SEGMENTS    32 /* at most made between two nlb_take_segments() */
+#define NLB_SEGMENT_MAX 60 /* bytes of one, as an IP packet */
+/** Send an IP packet of weir's own, by its destination's route; the bytes are the callee's to copy.
+ */
+typedef void (*nlb_emit)(void *arg, const uint8_t *ip, uint16_t len);
+
 struct nlb_settings {
 	uint32_t max_flows;
 	uint16_t worker;
@@ -48,7 +64,12 @@ struct nlb_settings {
 	 * is not known; or NULL.
 	 */
 	_Atomic(const struct rss_replies *) *replies;
+	nlb_emit emit; /* from within nlb_burst() and nlb_sweep(); NULL: nowhere */
+	void *emit_arg;
 };
+
+struct nlb_proxy;
+struct nlb_rate;
 
 struct nlb {
 	struct flow_table flows;
@@ -65,6 +86,10 @@ struct nlb {
 	uint32_t ports;                               /* source ports in use */
 	uint32_t changes;                             /* of the index, counted */
 	struct icmp_limit icmp_limit;
+	struct nlb_segment segments[NLB_SEGMENTS]; /* to be sent */
+	uint16_t segments_n;
+	struct nlb_proxy *proxy; /* headers that are not acknowledged yet */
+	struct nlb_rate *rate;   /* of new flows */
 };
 
 /** Bytes of zeroed memory, aligned to 64, for nlb_create(). */
@@ -88,8 +113,19 @@ void nlb_free(struct nlb *nlb);
 void nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_hop_table *hops,
 	       struct packet **packets, uint16_t n, uint32_t now_ms);
 
-/** Look at some records, all of them about once a second, and close the idle ones. */
+/**
+ * Send PROXY headers again that are due; look at some records, all of them about once a second:
+close
+ * the idle ones, and end those whose target is gone or unhealthy.  Segments to send are with
+ * nlb_take_segments().
+ */
 void nlb_sweep(struct nlb *nlb, const struct snapshot *snapshot, uint32_t now_ms);
+
+/** Take what is to be sent. Call once a turn. @return how many. */
+uint16_t nlb_take_segments(struct nlb *nlb, struct nlb_segment segments[NLB_SEGMENTS]);
+
+/** Write a segment as an IP packet. @return its length. */
+uint16_t nlb_segment_write(const struct nlb_segment *segment, uint8_t ip[NLB_SEGMENT_MAX]);
 
 /**
  * Reserve a source port of `slot` for a connection of weir's own from `local` to `target`.
@@ -101,6 +137,16 @@ bool nlb_endpoint_open(struct nlb *nlb, const struct snapshot *snapshot, uint32_
 		       uint32_t now_ms, uint16_t *sport_be);
 void nlb_endpoint_close(struct nlb *nlb, const struct ip_addr *local, uint16_t sport_be,
 			const struct ip_addr *target, uint16_t dport_be);
+
+/** Where a flow belongs, by the cluster's seed and the snapshot alone. */
+struct nlb_choice {
+	uint64_t flow_hash, set_hash; /* its own; its place in the group's set */
+	uint32_t group;               /* index into groups[]; 0: none */
+};
+
+struct nlb_choice nlb_choose(const struct siphash_key *maglev_seed, const struct snapshot *s,
+			     const struct snapshot_frontend *f, const struct ip_addr *client,
+			     uint16_t client_port_be, uint8_t proto);
 
 struct nlb_gauges {
 	uint32_t flows, flows_max, flows_high_water;

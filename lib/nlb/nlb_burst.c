@@ -6,7 +6,11 @@
 #include "bytes.h"
 #include "check.h"
 #include "icmp.h"
+#include "nlb_fragment.h"
+#include "nlb_proxy2.h"
+#include "nlb_rate.h"
 #include "nlb_rewrite.h"
+#include "nlb_terminate.h"
 #include "snapshot_hop.h"
 #include "tcp_mss.h"
 #include "tcp_reset.h"
@@ -52,6 +56,8 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			return;
 		if (from == FLOW_SIDE_TARGET)
 			nlb_frontend_counters(nlb, r)->target_resets++;
+		if (r->state == FLOW_STATE_NEW)
+			nlb_target_counters(nlb, r)->failed_flows++;
 		else
 			nlb_frontend_counters(nlb, r)->client_resets++;
 		r->flags = (uint8_t)((r->flags & ~FLOW_FLAG_RESET_BY_TARGET) | reset_by);
@@ -68,8 +74,11 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			nlb_flow_set_state(nlb, record, FLOW_STATE_CLOSING);
 		return;
 	}
-	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0)
+	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0) {
+		r->target_seq = bytes_load_be32(tcp + TCP_SEQ);
+		nlb_target_counters(nlb, r)->answered_flows++;
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
+	}
 	/* A RST may have been forged or out of window: the other side going on disproves it. */
 	if (r->state == FLOW_STATE_RESET && (r->flags & FLOW_FLAG_RESET_BY_TARGET) != reset_by)
 		nlb_flow_set_state(nlb, record, FLOW_STATE_ESTABLISHED);
@@ -174,6 +183,31 @@ is_plain_segment(const struct flow_record *r, uint8_t flags)
 	       r->state != FLOW_STATE_RESET;
 }
 
+/*
+ * Give the target its PROXY header, and shift what is behind it.
+ * @return  whether the packet may go on.
+ */
+static __attribute__((noinline)) bool
+serve_proxied(const struct burst *b, struct packet *p, uint32_t record, enum flow_side from)
+{
+	const struct flow_record *r = &b->nlb->flows.records[record];
+	uint16_t mtu = b->hops->entries[ref_index(p->next_hop)].mtu;
+	uint16_t growth = nlb_proxy_growth(r, from);
+	enum drop_reason reason;
+
+	/* What the client may send is less than the next hop takes. */
+	if (unlikely(growth != 0 && mtu != 0 && p->len + growth > mtu)) {
+		answer_too_big(b, p, &b->snapshot->frontends[ref_index(r->frontend)].vip,
+			       (uint16_t)(mtu - growth));
+		return false;
+	}
+	reason = nlb_proxy_serve(b->nlb, b->snapshot, p, record, from, b->now_ms);
+	if (reason == DROP_NONE)
+		return true;
+	packet_drop(p, reason);
+	return false;
+}
+
 /* One function a side: `from` is constant where this is called. */
 static inline __attribute__((always_inline)) void
 serve(const struct burst *b, struct packet *p, uint32_t record, enum flow_side from)
@@ -195,6 +229,8 @@ serve(const struct burst *b, struct packet *p, uint32_t record, enum flow_side f
 		p->next_hop = snapshot_next_hop(s, b->hops, &r->next_hop_client, &r->client);
 	}
 	if (unlikely(!may_forward(b, p, from == FLOW_SIDE_CLIENT ? &f->vip : NULL)))
+		return;
+	if (unlikely((r->flags & FLOW_FLAG_PROXY) != 0) && !serve_proxied(b, p, record, from))
 		return;
 	if (p->proto == IPPROTO_TCP) {
 		if (unlikely(!is_plain_segment(r, packet_l4(p)[TCP_FLAGS])))
@@ -228,7 +264,7 @@ reset_sender(struct nlb *nlb, struct packet *p)
 void
 nlb_miss(struct nlb *nlb, struct packet *p, enum flow_miss_why why)
 {
-	if (flow_miss(why, false) == FLOW_MISS_RESET)
+	if (flow_miss(why, false) == FLOW_MISS_RESET && (p->flags & PACKET_FRAGMENT) == 0)
 		reset_sender(nlb, p);
 	else
 		packet_drop(p, DROP_NOT_A_FLOW);
@@ -249,6 +285,38 @@ is_opening(const struct packet *p)
 	return (packet_l4(p)[TCP_FLAGS] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
+/* A packet that no rule of the load balancer's security groups lets in. */
+static __attribute__((noinline)) bool
+is_kept_out(const struct burst *b, struct packet *p, const struct snapshot_frontend *f)
+{
+	bool tcp = p->proto == IPPROTO_TCP;
+	const struct route_table *sources = tcp ? f->tcp_sources : f->udp_sources;
+	struct frontend_counters *c = &b->nlb->counters->frontends[ref_index(p->frontend)];
+
+	if (sources == NULL || route_lookup(sources, &p->src) != NULL)
+		return false;
+	c->blocked_in_udp += !tcp;
+	c->blocked_in_tcp += tcp && is_opening(p);
+	packet_drop(p, DROP_SECURITY_GROUP);
+	return true;
+}
+
+/* @return  false: the packet is dropped. */
+static bool
+is_within_rate(const struct burst *b, struct packet *p, const struct snapshot_frontend *f,
+	       uint32_t frontend)
+{
+	enum nlb_rate_verdict verdict =
+		nlb_rate_take(b->nlb->rate, f, frontend, &p->src, b->now_ms);
+
+	if (verdict == NLB_RATE_GOOD)
+		return true;
+	b->nlb->counters->frontends[frontend].rejected_flows++;
+	b->nlb->counters->frontends[frontend].rejected_tcp += p->proto == IPPROTO_TCP;
+	packet_drop(p, verdict == NLB_RATE_LISTENER ? DROP_FLOW_RATE : DROP_SOURCE_RATE);
+	return false;
+}
+
 static void
 client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 {
@@ -256,6 +324,8 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 	uint32_t record;
 
 	p->frontend = ref_make(frontend, f->generation);
+	if (unlikely(f->tcp_sources != NULL || f->udp_sources != NULL) && is_kept_out(b, p, f))
+		return;
 	if (f->terminates) {
 		p->verdict = PACKET_ENDPOINT;
 		return;
@@ -273,6 +343,9 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 		packet_drop(p, DROP_NO_LISTENER);
 		return;
 	}
+	if ((f->new_flows != 0 || f->new_flows_per_source != 0) &&
+	    !is_within_rate(b, p, f, frontend))
+		return;
 	record = nlb_flow_create(b->nlb, b->snapshot, p, b->now_ms);
 	if (record != FLOW_NONE)
 		serve(b, p, record, FLOW_SIDE_CLIENT);
@@ -301,7 +374,7 @@ target_without_flow(struct nlb *nlb, const struct snapshot *s, struct packet *p)
 static __attribute__((noinline)) bool
 syn_begins_anew(const struct burst *b, const struct flow_record *r)
 {
-	if (r->state == FLOW_STATE_CLOSING || r->state == FLOW_STATE_RESET)
+	if (r->state >= FLOW_STATE_CLOSING)
 		return true;
 	return r->state == FLOW_STATE_NEW && !nlb_flow_target_is_chosen(b->nlb, b->snapshot, r);
 }
@@ -330,13 +403,36 @@ serve_without_flow(const struct burst *b, struct packet *p)
 		target_without_flow(b->nlb, b->snapshot, p);
 }
 
+/* The flow terminates, or its target's flows are to end. @return false: not this one. */
+static __attribute__((noinline)) bool
+serve_ending(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
+{
+	const struct flow_record *r = &b->nlb->flows.records[record];
+	const struct snapshot_target *target = &b->snapshot->targets[ref_index(r->target)];
+	bool anew = side == FLOW_SIDE_CLIENT && p->proto == IPPROTO_TCP && is_opening(p);
+
+	if (r->state != FLOW_STATE_TERMINATING && !nlb_flow_has_to_end(target, r, b->now_ms))
+		return false;
+	if (!anew && (r->state == FLOW_STATE_ESTABLISHED || r->state == FLOW_STATE_TERMINATING) &&
+	    p->proto == IPPROTO_TCP) {
+		nlb_terminate_serve(b->nlb, b->snapshot, p, record, side, b->now_ms);
+	} else {
+		nlb_flow_close(b->nlb, b->snapshot, record);
+		serve_without_flow(b, p);
+	}
+	return true;
+}
+
 static inline __attribute__((always_inline)) void
 serve_flow(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
 {
 	const struct flow_record *r = &b->nlb->flows.records[record];
 
-	if (unlikely(b->snapshot->targets[ref_index(r->target)].closing) ||
-	    (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r))) {
+	if (unlikely((b->snapshot->targets[ref_index(r->target)].closing |
+		      (r->state == FLOW_STATE_TERMINATING)) != 0) &&
+	    serve_ending(b, p, record, side))
+		return;
+	if (side == FLOW_SIDE_CLIENT && begins_anew(b, p, r)) {
 		nlb_flow_close(b->nlb, b->snapshot, record);
 		serve_without_flow(b, p);
 	} else if (side == FLOW_SIDE_CLIENT) {
@@ -386,12 +482,59 @@ serve_candidate(const struct burst *b, struct packet *p, uint32_t entry)
 		serve_flow(b, p, record, side);
 }
 
+/* It has its flow's ports, and no L4 header. */
+static void
+serve_later_fragment(const struct burst *b, struct packet *p)
+{
+	const struct snapshot *s = b->snapshot;
+	struct nlb_tuple tuple = {&p->src, &p->dst, p->sport_be, p->dport_be, p->proto};
+	enum flow_side side;
+	uint32_t record = nlb_flow_find(b->nlb, s, p->hash, &tuple, &side);
+	struct flow_record *r;
+	struct nlb_way way;
+
+	if (record == FLOW_NONE) {
+		packet_drop(p, nlb_fragment_refused(s, p));
+		return;
+	}
+	r = &b->nlb->flows.records[record];
+	if (r->kind != FLOW_KIND_NLB || nlb_proxy_growth(r, side) != 0) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return;
+	}
+	way = nlb_way_of(s, r, side);
+	p->next_hop = snapshot_next_hop(s, b->hops, way.next_hop, way.rewrite.dst);
+	if (!may_forward(b, p, way.own))
+		return;
+	r->last_seen_ms = b->now_ms;
+	r->packets++;
+	count_forwarded(b->nlb, r, p->len);
+	nlb_fragment_rewrite(p, &way.rewrite);
+	p->verdict = PACKET_FORWARD;
+}
+
+static __attribute__((noinline)) void
+serve_fragment(const struct burst *b, struct packet *p)
+{
+	if ((p->flags & PACKET_PORTS_GIVEN) == 0) {
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+		return;
+	}
+	if ((p->flags & PACKET_FRAGMENT_LATER) != 0) {
+		serve_later_fragment(b, p);
+		return;
+	}
+	look_up_again(b, p);
+	if (p->verdict == PACKET_ENDPOINT)
+		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
+}
+
 static __attribute__((noinline)) void
 serve_other(const struct burst *b, struct packet *p)
 {
 	if ((p->flags & PACKET_FRAGMENT) != 0)
-		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
-	else if ((p->flags & PACKET_ICMP_ERROR) != 0)
+		return; /* in its turn */
+	if ((p->flags & PACKET_ICMP_ERROR) != 0)
 		nlb_translate_icmp(b->nlb, b->snapshot, b->hops, p);
 	else
 		packet_drop(p, DROP_NOT_A_FLOW);
@@ -433,5 +576,7 @@ nlb_burst(struct nlb *nlb, const struct snapshot *snapshot, const struct next_ho
 	for (uint32_t i = 0; i < n; i++) {
 		if (likely((packets[i]->flags & PACKET_HAS_PORTS) != 0))
 			serve_candidate(&b, packets[i], entries[i]);
+		else if ((packets[i]->flags & PACKET_FRAGMENT) != 0)
+			serve_fragment(&b, packets[i]);
 	}
 }

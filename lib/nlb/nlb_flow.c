@@ -8,6 +8,7 @@
 #include "flow_gateway.h"
 #include "geneve.h"
 #include "maglev.h"
+#include "nlb_proxy2.h"
 #include "wire.h"
 
 #define RESET_BELIEVED_MS 1000
@@ -63,6 +64,7 @@ nlb_flow_close(struct nlb *nlb, const struct snapshot *s, uint32_t record)
 
 	nlb->changes++;
 	flow_journal_note(&nlb->journal, FLOW_CLOSED, record, r->version);
+	nlb_proxy_settle(nlb, r);
 	flow_index_remove(&nlb->flows, nlb_flow_hash(nlb, s, r, FLOW_SIDE_CLIENT), record,
 			  FLOW_SIDE_CLIENT);
 	flow_index_remove(&nlb->flows, nlb_flow_hash(nlb, s, r, FLOW_SIDE_TARGET), record,
@@ -332,6 +334,35 @@ choose_group(const struct snapshot_frontend *f, uint64_t flow_hash)
 	return 0;
 }
 
+/* Of a client, whichever listener it comes by. */
+static uint64_t
+source_hash(const struct siphash_key *seed, const struct ip_addr *client)
+{
+	static const struct ip_addr any;
+
+	return maglev_flow_hash(seed, client, 0, &any, 0, 0);
+}
+
+struct nlb_choice
+nlb_choose(const struct siphash_key *seed, const struct snapshot *s,
+	   const struct snapshot_frontend *f, const struct ip_addr *client, uint16_t client_port_be,
+	   uint8_t proto)
+{
+	struct nlb_choice c = {.flow_hash = maglev_flow_hash(seed, client, client_port_be, &f->vip,
+							     f->port_be, proto)};
+
+	c.group = choose_group(f, f->sticky ? source_hash(seed, client) : c.flow_hash);
+	c.set_hash = s->groups[c.group].sticky ? source_hash(seed, client) : c.flow_hash;
+	return c;
+}
+
+static struct nlb_choice
+choose(const struct nlb *nlb, const struct snapshot *s, const struct snapshot_frontend *f,
+       const struct flow_record *r)
+{
+	return nlb_choose(&nlb->maglev_seed, s, f, &r->client, r->client_port_be, r->proto);
+}
+
 static bool
 find_local(struct nlb *nlb, const struct snapshot *s, const struct snapshot_target *target,
 	   struct port_request *q, uint32_t start, bool last, struct flow_record *r, uint64_t *hash)
@@ -385,29 +416,35 @@ static enum drop_reason
 choose_target(struct nlb *nlb, const struct snapshot *s, const struct snapshot_frontend *f,
 	      struct flow_record *r, uint64_t *target_hash)
 {
-	uint64_t flow_hash = maglev_flow_hash(&nlb->maglev_seed, &r->client, r->client_port_be,
-					      &f->vip, f->port_be, r->proto);
-	uint32_t group = choose_group(f, flow_hash);
+	struct nlb_choice choice = choose(nlb, s, f, r);
 	const struct target_set *set;
 	struct nlb_tuple tuple;
 	enum flow_side side;
 
-	if (group == 0)
+	if (choice.group == 0)
 		return DROP_NO_TARGET;
-	set = atomic_load_explicit(&s->groups[group].set, memory_order_acquire);
+	set = atomic_load_explicit(&s->groups[choice.group].set, memory_order_acquire);
 	for (uint32_t attempt = 0; attempt < TARGET_ATTEMPTS; attempt++) {
 		const struct snapshot_target *target;
 
-		r->target = maglev_lookup(set, flow_hash, attempt);
+		r->target = maglev_lookup(set, choice.set_hash, attempt);
 		target = snapshot_target(s, r->target);
 		if (target == NULL)
 			return DROP_NO_TARGET;
+		if (unlikely((target->blocked &
+			      (r->proto == IPPROTO_TCP ? SNAPSHOT_TCP : SNAPSHOT_UDP)) != 0))
+			return DROP_SECURITY_GROUP;
 		if (set->fail_open && attempt == 0)
 			nlb->counters->frontends[ref_index(r->frontend)].unhealthy_routed++;
+		if (target->proxy_v2 != 0)
+			r->flags |= FLOW_FLAG_PROXY;
 		if (target->forwarding == FORWARDING_FULL_NAT) {
 			r->flags |= FLOW_FLAG_FULL_NAT;
-			return allocate_source(nlb, s, target, r, flow_hash, target_hash);
+			return allocate_source(nlb, s, target, r, choice.flow_hash, target_hash);
 		}
+		/* A host takes no packet from itself: its own client gets another target. */
+		if (unlikely(ip_addr_equal(&target->addr, &r->client)))
+			continue;
 		r->local_port_be = r->client_port_be;
 		tuple = (struct nlb_tuple){&target->addr, &r->client, target->port_be,
 					   r->client_port_be, r->proto};
@@ -440,6 +477,23 @@ insert_flow(struct nlb *nlb, uint32_t record, uint64_t client_hash, uint64_t tar
 	return true;
 }
 
+/* What security groups block is counted by itself. */
+static void
+count_refused(struct frontend_counters *counters, uint8_t proto, enum drop_reason reason)
+{
+	bool tcp = proto == IPPROTO_TCP;
+
+	if (reason == DROP_SECURITY_GROUP) {
+		counters->blocked_out_tcp += tcp;
+		counters->blocked_out_udp += !tcp;
+		return;
+	}
+	counters->rejected_flows++;
+	counters->rejected_tcp += tcp;
+	if (reason == DROP_PORT_ALLOCATION)
+		counters->port_alloc_errors++;
+}
+
 /* @return  FLOW_NONE, with p dropped or answered, when the flow is refused. */
 uint32_t
 nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint32_t now_ms)
@@ -470,9 +524,7 @@ nlb_flow_create(struct nlb *nlb, const struct snapshot *s, struct packet *p, uin
 		reason = DROP_FLOW_TABLE_FULL;
 	flow_record_give(&nlb->flows, record);
 refused:
-	counters->rejected_flows++;
-	if (reason == DROP_PORT_ALLOCATION)
-		counters->port_alloc_errors++;
+	count_refused(counters, p->proto, reason);
 	packet_drop(p, reason);
 	return FLOW_NONE;
 }
@@ -483,17 +535,15 @@ nlb_flow_target_is_chosen(const struct nlb *nlb, const struct snapshot *s,
 			  const struct flow_record *r)
 {
 	const struct snapshot_frontend *f = &s->frontends[ref_index(r->frontend)];
-	uint64_t flow_hash = maglev_flow_hash(&nlb->maglev_seed, &r->client, r->client_port_be,
-					      &f->vip, f->port_be, r->proto);
 	uint32_t attempts = (r->flags & FLOW_FLAG_FULL_NAT) != 0 ? 1 : TARGET_ATTEMPTS;
-	uint32_t group = choose_group(f, flow_hash);
+	struct nlb_choice choice = choose(nlb, s, f, r);
 	const struct target_set *set;
 
-	if (group == 0 || f->draining)
+	if (choice.group == 0 || f->draining)
 		return true;
-	set = atomic_load_explicit(&s->groups[group].set, memory_order_acquire);
+	set = atomic_load_explicit(&s->groups[choice.group].set, memory_order_acquire);
 	for (uint32_t attempt = 0; attempt < attempts; attempt++) {
-		if (maglev_lookup(set, flow_hash, attempt) == r->target)
+		if (maglev_lookup(set, choice.set_hash, attempt) == r->target)
 			return true;
 	}
 	return false;

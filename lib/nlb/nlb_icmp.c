@@ -4,9 +4,34 @@
 #include <netinet/in.h>
 
 #include "bytes.h"
+#include "nlb_proxy2.h"
 #include "nlb_rewrite.h"
 #include "snapshot_hop.h"
 #include "wire.h"
+
+/*
+ * The client sent what is quoted without the PROXY header: its numbers are lower, and a datagram
+ * that fits is shorter.
+ */
+static void
+forget_proxy_header(const struct flow_record *r, struct packet *p, const struct packet_quote *q)
+{
+	uint16_t growth = nlb_proxy_growth(r, FLOW_SIDE_CLIENT);
+	uint8_t *l4 = q->l3 + q->l4_off, *icmp = packet_l4(p);
+
+	if (r->proto == IPPROTO_TCP) {
+		bytes_store_be32(l4 + TCP_SEQ,
+				 bytes_load_be32(l4 + TCP_SEQ) - (uint32_t)r->seq_shift);
+	} else if (p->af == 6 && icmp[ICMP_TYPE] == ICMPV6_PACKET_TOO_BIG) {
+		if (bytes_load_be32(icmp + ICMPV6_MTU) > growth)
+			bytes_store_be32(icmp + ICMPV6_MTU,
+					 bytes_load_be32(icmp + ICMPV6_MTU) - growth);
+	} else if (p->af == 4 && icmp[ICMP_CODE] == ICMP_FRAGMENTATION_NEEDED) {
+		if (bytes_load_be16(icmp + ICMP_MTU) > growth)
+			bytes_store_be16(icmp + ICMP_MTU,
+					 (uint16_t)(bytes_load_be16(icmp + ICMP_MTU) - growth));
+	}
+}
 
 /* As ELB: destination unreachable, fragmentation needed and packet too big; nothing else. */
 static bool
@@ -82,6 +107,8 @@ nlb_translate_icmp(struct nlb *nlb, const struct snapshot *s, const struct next_
 					.sport_be = r->client_port_be,
 					.dport_be = f->port_be};
 
+		if ((r->flags & FLOW_FLAG_PROXY) != 0)
+			forget_proxy_header(r, p, &q);
 		rewrite_icmp(p, &q, &inner, &f->vip, &r->client);
 		p->next_hop = snapshot_next_hop(s, hops, &r->next_hop_client, &r->client);
 	}

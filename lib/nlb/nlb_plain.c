@@ -5,7 +5,7 @@
 
 #include "bytes.h"
 #include "check.h"
-#include "nlb_flow.h"
+#include "nlb_proxy2.h"
 #include "nlb_rewrite.h"
 #include "packet_parse.h"
 #include "wire.h"
@@ -118,11 +118,11 @@ goes(const struct nlb_plain *p, uint8_t af, const struct ip_addr *src, const str
 
 static inline __attribute__((always_inline)) void
 rewrite(const struct nlb_plain *p, uint8_t af, const struct ip_addr *src, const struct ip_addr *dst,
-	uint32_t ports)
+	uint32_t ports, uint64_t shifted)
 {
 	uint8_t *ip = p->l3, *l4 = ip + header_len(af);
 	uint64_t diff = rewrite_addresses(ip, af, src, dst);
-	uint64_t l4_diff = checksum_diff32(diff, bytes_load32(l4), ports);
+	uint64_t l4_diff = checksum_diff32(diff + shifted, bytes_load32(l4), ports);
 
 	bytes_store32(l4, ports);
 	if (af == 4)
@@ -167,9 +167,10 @@ serve(const struct burst *b, struct nlb_plain *p, uint32_t record, uint8_t af, e
 	struct frontend_counters *fc;
 	struct target_counters *tc;
 	uint8_t proto = proto_of(p, af);
+	uint64_t shifted = 0;
 
 	if (unlikely(!nlb_flow_is_of(r, FLOW_KIND_NLB, proto) || f->af != af || target->closing ||
-		     r->state == FLOW_STATE_RESET))
+		     r->state >= FLOW_STATE_RESET))
 		return;
 	if (from == FLOW_SIDE_CLIENT) {
 		hop = hop_of(b, p, r->next_hop_target);
@@ -184,6 +185,11 @@ serve(const struct burst *b, struct nlb_plain *p, uint32_t record, uint8_t af, e
 	}
 	if (unlikely(hop == NULL))
 		return;
+	if (unlikely((r->flags & FLOW_FLAG_PROXY) != 0)) {
+		if (!nlb_proxy_is_plain(r, p->l3 + header_len(af), from))
+			return;
+		shifted = nlb_proxy_shift_plain(r, p->l3 + header_len(af), from);
+	}
 	r->last_seen_ms = b->now_ms;
 	r->packets++;
 	fc = nlb_frontend_counters(b->nlb, r);
@@ -193,9 +199,11 @@ serve(const struct burst *b, struct nlb_plain *p, uint32_t record, uint8_t af, e
 	tc->packets++;
 	tc->bytes += p->len;
 	if (from == FLOW_SIDE_CLIENT)
-		rewrite(p, af, local, &target->addr, ports_word(r->local_port_be, target->port_be));
+		rewrite(p, af, local, &target->addr, ports_word(r->local_port_be, target->port_be),
+			shifted);
 	else
-		rewrite(p, af, &f->vip, &r->client, ports_word(f->port_be, r->client_port_be));
+		rewrite(p, af, &f->vip, &r->client, ports_word(f->port_be, r->client_port_be),
+			shifted);
 	p->hop = hop;
 }
 

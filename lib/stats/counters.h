@@ -32,9 +32,13 @@ struct frontend_counters {
 	uint64_t rejected_tcp;      /* RejectedFlowCount_TCP */
 	uint64_t bypassed;          /* packets of a gateway that passed without an appliance */
 	uint64_t reserved[4];
+	/* SecurityGroupBlockedFlowCount_*: Inbound_TCP, ... */
+	uint64_t blocked_in_tcp, blocked_in_udp, blocked_in_icmp;
+	uint64_t blocked_out_tcp, blocked_out_udp;
+	uint64_t more[11];
 };
 
-_Static_assert(sizeof(struct frontend_counters) == 128, "two cache lines");
+_Static_assert(sizeof(struct frontend_counters) == 256, "four cache lines: an index is a shift");
 
 /** Per (worker, target). */
 struct target_counters {
@@ -42,7 +46,12 @@ struct target_counters {
 	uint64_t closed_flows;
 	uint64_t packets;
 	uint64_t bytes;
+	uint64_t answered_flows; /* TCP: the target sent SYN and ACK */
+	uint64_t failed_flows;   /* it sent RST instead, or nothing in time */
+	uint64_t reserved[2];
 };
+
+_Static_assert(sizeof(struct target_counters) == 64, "one cache line");
 
 struct interface_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;

@@ -134,7 +134,7 @@ CASES = [
      v6(nh=60) / Raw((b"\x3c\x00\x01\x04\x00\x00\x00\x00" * 49) + b"\x06\x00\x01\x04\x00\x00\x00\x00") / SYN,
      "ip_extension"),
     ("IPv6 hop-by-hop not first", v6() / IPv6ExtHdrDestOpt() / IPv6ExtHdrHopByHop() / SYN, "ip_extension"),
-    ("IPv6 fragment", v6() / IPv6ExtHdrFragment(m=1) / SYN, "fragment_unsupported"),
+    ("IPv6 fragment of ICMP", v6(nh=44) / IPv6ExtHdrFragment(m=1, nh=58) / Raw(b"x" * 16), "fragment_unsupported"),
     ("IPv6 no next header", v6(nh=59), "protocol_unsupported"),
     ("IPv6 TCP cut short", v6(plen=10) / SYN, "l4_header_invalid"),
     ("ARP cut short", b"\x08\x06\x00\x01\x08\x00\x06\x04\x00", None),

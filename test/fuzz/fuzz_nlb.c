@@ -2,7 +2,8 @@
 /*
  * Bursts of packets of clients, targets and routers, each with bytes overwritten by the input: what
  * is forwarded keeps its checksum's state (right stays right, wrong stays wrong), what weir builds
- * has right ones, every packet has a verdict, and flows and ports add up.
+ * has right ones, every packet has a verdict, and flows and ports add up.  Targets' flows are to
+ * end now and then: what weir sends then is well-formed, and never more than a few.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,12 +19,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char config[] =
 	"[interface front]\ndevice = a\naddress = 192.0.2.1/24\naddress = 2001:db8:1::1/64\n"
 	"[interface back]\ndevice = b\naddress = 198.51.100.1/24\naddress = 2001:db8:2::1/64\n"
-	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\n"
+	"[load_balancer lb]\ntype = network\naddress = 192.0.2.10\nsecurity_group = sg\n"
+	"[security_group sg]\ninbound = tcp 80-81 192.0.2.0/25\ninbound = udp all 0.0.0.0/0\n"
 	"[load_balancer lb6]\ntype = network\naddress = 2001:db8:1::10\n"
 	"[listener lb:80]\nprotocol = TCP\ndefault_action = forward web\n"
 	"[listener lb:81]\nprotocol = TCP\ndefault_action = forward keep\n"
 	"[listener lb:53]\nprotocol = UDP\ndefault_action = forward dns\n"
 	"[listener lb6:80]\nprotocol = TCP\ndefault_action = forward web6\n"
+	"[listener lb:82]\nprotocol = TCP\ndefault_action = forward proxied\n"
+	"[listener lb6:54]\nprotocol = UDP\ndefault_action = forward proxied6\n"
+	"[target_group proxied]\nprotocol = TCP\nproxy_protocol_v2.enabled = true\n"
+	"target = 198.51.100.12:8080\n"
+	"[target_group proxied6]\nprotocol = UDP\nproxy_protocol_v2.enabled = true\n"
+	"target = [2001:db8:2::12]:53\n"
 	"[target_group web]\nprotocol = TCP\ntarget = 198.51.100.11:8080\n"
 	"[target_group keep]\nprotocol = TCP\npreserve_client_ip.enabled = true\n"
 	"target = 198.51.100.21:80\ntarget = 198.51.100.22:80\n"
@@ -35,10 +43,9 @@ static const struct {
 	const char *client, *vip;
 	uint16_t port;
 } ways[] = {
-	{"192.0.2.99", "192.0.2.10", 80},
-	{"192.0.2.99", "192.0.2.10", 81},
-	{"192.0.2.99", "192.0.2.10", 53},
-	{"2001:db8:1::99", "2001:db8:1::10", 80},
+	{"192.0.2.99", "192.0.2.10", 80}, {"192.0.2.99", "192.0.2.10", 81},
+	{"192.0.2.99", "192.0.2.10", 53}, {"2001:db8:1::99", "2001:db8:1::10", 80},
+	{"192.0.2.99", "192.0.2.10", 82}, {"2001:db8:1::99", "2001:db8:1::10", 54},
 };
 
 /* A packet in memory of exactly its size, so that a sanitizer sees every byte too far. */
@@ -87,6 +94,19 @@ make_icmp(struct world_packet *wp, const struct packet *last, const uint8_t *las
 		   ip_addr_format(&last->src, dst), icmp, (uint16_t)(8 + quote));
 }
 
+/* The numbers that answer a reply of world_reply(): so that handshakes complete. */
+static void
+make_answer(struct world_packet *wp)
+{
+	uint8_t *ip = wp->frame + 14, *tcp = ip + ((ip[0] >> 4) == 4 ? 20 : 40);
+	uint16_t len = (uint16_t)(wp->len - 14);
+
+	bytes_store_be32(tcp + TCP_SEQ, 2000);
+	bytes_store_be32(tcp + TCP_ACK, 1001);
+	bytes_store16(tcp + TCP_CHECKSUM, 0);
+	bytes_store16(tcp + TCP_CHECKSUM, (uint16_t)~checksum_fold(world_l4_sum(ip, len)));
+}
+
 static void
 make_packet(struct world_packet *wp, const struct packet *last, const uint8_t *last_ip,
 	    struct input *in)
@@ -99,11 +119,13 @@ make_packet(struct world_packet *wp, const struct packet *last, const uint8_t *l
 		make_reply(wp, last, in);
 	else if (kind % 4 == 2 && last->af != 0)
 		make_icmp(wp, last, last_ip, in);
-	else if (ways[way].port == 53)
-		world_udp(wp, ways[way].client, sport, ways[way].vip, 53);
+	else if (ways[way].port < 80)
+		world_udp(wp, ways[way].client, sport, ways[way].vip, ways[way].port);
 	else
 		world_tcp(wp, ways[way].client, sport, ways[way].vip, ways[way].port, next(in),
 			  next(in));
+	if ((kind & 16) != 0 && kind % 4 == 0 && ways[way].port >= 80)
+		make_answer(wp);
 	for (uint8_t patches = next(in) % 8; patches > 0; patches--) {
 		uint16_t at = (uint16_t)(next(in) % 128);
 
@@ -148,6 +170,8 @@ check_served(const struct shot *shot)
 	}
 	CHECK(p->af != 4 || checksum(p->l3, (size_t)(p->l3[0] & 15) * 4) == 0);
 	CHECK(p->l3[p->af == 4 ? IPV4_TTL : IPV6_HOP_LIMIT] > 0);
+	if ((p->flags & PACKET_FRAGMENT_LATER) != 0)
+		return; /* the rest of a sum that the first one has */
 	CHECK(l4_is_right(p) == (shot->right || (p->flags & PACKET_REPLY) != 0));
 }
 
@@ -183,6 +207,29 @@ check_sums(const struct world *w)
 	CHECK(flows == g.flows && g.ports <= g.flows);
 }
 
+/* The input's byte says which target's flows are to end, if any. */
+static void
+end_flows(struct world *w, uint8_t byte)
+{
+	struct nlb_segment segments[NLB_SEGMENTS];
+	uint16_t n;
+
+	for (uint32_t i = 1; i < w->snapshot->targets_n; i++) {
+		w->snapshot->targets[i].closing = byte % 8 == 7 && byte / 8 % 4 == i % 4;
+		w->snapshot->targets[i].closing_ms = w->now_ms;
+	}
+	nlb_sweep(w->nlb, w->snapshot, w->now_ms);
+	n = nlb_take_segments(w->nlb, segments);
+	CHECK(n <= NLB_SEGMENTS);
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t ip[NLB_SEGMENT_MAX];
+		uint16_t len = nlb_segment_write(&segments[i], ip);
+
+		CHECK(len == (ip[0] >> 4 == 4 ? 40 : 60));
+		CHECK(checksum_fold(world_l4_sum(ip, len)) == 0xffff);
+	}
+}
+
 /* @return  false when the parser refuses it. */
 static bool
 load(struct world *w, struct shot *shot, const struct world_packet *wp, uint16_t interface)
@@ -204,6 +251,13 @@ load(struct world *w, struct shot *shot, const struct world_packet *wp, uint16_t
 		free(shot->mem);
 		return false;
 	}
+	if ((shot->p.flags & PACKET_FRAGMENT) != 0 && (wp->len & 1) != 0) { /* as its keeper does */
+		shot->p.flags |= PACKET_PORTS_GIVEN;
+		if ((shot->p.flags & PACKET_FRAGMENT_LATER) != 0) {
+			shot->p.sport_be = htons(2000);
+			shot->p.dport_be = htons(53);
+		}
+	}
 	memcpy(shot->frame, wp->frame, wp->len);
 	shot->frame_len = wp->len;
 	shot->right = (shot->p.flags & PACKET_FRAGMENT_LATER) != 0 || l4_is_right(&shot->p);
@@ -217,7 +271,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool begun;
 	struct input in = {data, data + size};
 	struct packet last = {0};
-	uint8_t last_ip[256] = {0};
+	uint8_t last_ip[256] = {0}, end_byte;
 
 	if (!begun) {
 		world_begin(&w, config, 64, UINT32_MAX - 10000);
@@ -249,9 +303,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			}
 			free(shots[i].mem);
 		}
-		w.now_ms += next(&in) * 100u;
-		nlb_sweep(w.nlb, w.snapshot, w.now_ms);
+		end_byte = next(&in);
+		w.now_ms += end_byte * 100u;
+		end_flows(&w, end_byte);
 	}
+	end_flows(&w, 0);
 	nlb_flush(w.nlb);
 	check_sums(&w);
 	return 0;

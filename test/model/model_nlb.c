@@ -83,7 +83,7 @@ struct lab {
 	unsigned long long state;
 	uint32_t health; /* changes of health */
 	uint32_t full;   /* refusals for want of a record, since the table began */
-	unsigned long forwarded, created, refused, resets, icmp, plain;
+	unsigned long forwarded, created, refused, resets, icmp, plain, asked;
 };
 
 static unsigned
@@ -344,6 +344,19 @@ expect_reset(struct lab *lab, const struct packet *p)
 	lab->resets++;
 }
 
+/* Whoever sends is reset, unless it resets; when both are through, the flow is gone. */
+static void
+terminating_sees(struct lab *lab, struct twin *t, uint8_t flags, bool from_target,
+		 const struct packet *p)
+{
+	if ((flags & TCP_FLAG_RST) != 0)
+		EXPECT(p->verdict == PACKET_DROP && p->drop == DROP_NOT_A_FLOW);
+	else
+		expect_reset(lab, p);
+	t->fin[from_target] = true;
+	t->live = !t->fin[0] || !t->fin[1];
+}
+
 /* A packet of a client for a listener. */
 static void
 check_from_client(struct lab *lab, const struct event *e, const struct packet *p)
@@ -353,7 +366,7 @@ check_from_client(struct lab *lab, const struct event *e, const struct packet *p
 	bool syn = !udp && (e->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 
 	if (t != NULL && syn) {
-		bool over = t->state == FLOW_STATE_CLOSING || t->state == FLOW_STATE_RESET;
+		bool over = t->state >= FLOW_STATE_CLOSING;
 		bool again = t->state == FLOW_STATE_NEW;
 
 		/* Not answered, and another target would be chosen now: that one is. */
@@ -363,6 +376,10 @@ check_from_client(struct lab *lab, const struct event *e, const struct packet *p
 			t->live = false;
 			t = NULL;
 		}
+	}
+	if (t != NULL && t->state == FLOW_STATE_TERMINATING) {
+		terminating_sees(lab, t, e->flags, false, p);
+		return;
 	}
 	if (t != NULL) {
 		EXPECT(p->verdict == PACKET_FORWARD && is_translated(t, p) && world_checksums(p));
@@ -413,7 +430,9 @@ check_from_target(struct lab *lab, const struct event *e, const struct packet *p
 		    listeners[other->listener].udp == listeners[e->listener].udp)
 			t = other;
 	}
-	if (t != NULL) {
+	if (t != NULL && t->state == FLOW_STATE_TERMINATING) {
+		terminating_sees(lab, t, e->flags, true, p);
+	} else if (t != NULL) {
 		client = client_addr(t->listener, t->client);
 		EXPECT(p->verdict == PACKET_FORWARD && (p->flags & PACKET_REPLY) == 0);
 		EXPECT(ip_addr_equal(&p->dst, &client) && p->dport_be == htons(t->port));
@@ -522,29 +541,57 @@ limit_ms(const struct twin *t)
 		return NLB_CLOSING_MS;
 	case FLOW_STATE_RESET:
 		return NLB_RESET_MS;
+	case FLOW_STATE_TERMINATING:
+		return NLB_TERMINATE_MS;
 	case FLOW_STATE_ESTABLISHED:
 		break;
 	}
 	return 350000;
 }
 
+/* Both sides of an idle connection are asked for their numbers; none answers here. */
+static void
+terminates(struct twin *t, const struct flow_record *r)
+{
+	if (r == NULL || r->state != FLOW_STATE_TERMINATING || t->state == FLOW_STATE_TERMINATING)
+		return;
+	EXPECT(t->state == FLOW_STATE_ESTABLISHED);
+	EXPECT(r->last_seen_ms - t->last_ms >= limit_ms(t));
+	EXPECT(r->last_seen_ms - t->last_ms <= limit_ms(t) + 1100);
+	t->state = FLOW_STATE_TERMINATING;
+	t->last_ms = r->last_seen_ms;
+	t->fin[0] = t->fin[1] = false; /* sides that were reset */
+}
+
 static void
 pass_time(struct lab *lab)
 {
 	uint32_t ms = pick(lab, pick(lab, 3) == 0 ? 40000 : 300);
+	struct nlb_segment segments[NLB_SEGMENTS];
 
 	for (; ms > 0; ms--) {
 		lab->w.now_ms++;
 		nlb_sweep(lab->w.nlb, lab->w.snapshot, lab->w.now_ms);
+		lab->asked += nlb_take_segments(lab->w.nlb, segments);
 	}
 	for (int i = 0; i < TWINS; i++) {
 		struct twin *t = &lab->twins[i];
-		uint32_t idle_ms = lab->w.now_ms - t->last_ms;
+		const struct flow_record *r;
+		uint32_t idle_ms;
 		bool there;
 
 		if (!t->live)
 			continue;
-		there = scan(lab, t) != NULL;
+		r = scan(lab, t);
+		there = r != NULL;
+		if (!there && t->state == FLOW_STATE_ESTABLISHED) {
+			/* It terminated and ended since we last looked. */
+			EXPECT(lab->w.now_ms - t->last_ms >= limit_ms(t) + NLB_TERMINATE_MS);
+			t->live = false;
+			continue;
+		}
+		terminates(t, r);
+		idle_ms = lab->w.now_ms - t->last_ms;
 		EXPECT(there || idle_ms >= limit_ms(t));
 		EXPECT(!there || idle_ms <= limit_ms(t) + 1100);
 		t->live = there;
@@ -636,6 +683,7 @@ run(struct lab *lab, uint32_t start_ms)
 	}
 	printf("forwarded %lu, created %lu, refused %lu, resets %lu, ICMP %lu, short way %lu\n",
 	       lab->forwarded, lab->created, lab->refused, lab->resets, lab->icmp, lab->plain);
+	printf("asked %lu\n", lab->asked);
 	EXPECT(lab->forwarded > 0 && lab->created > 0 && lab->resets > 0 && lab->icmp > 0 &&
 	       lab->plain > 0);
 	world_end(&lab->w);

@@ -16,6 +16,7 @@
 #include "checksum.h"
 #include "config.h"
 #include "maglev.h"
+#include "model_sets.h"
 #include "nlb.h"
 #include "nlb_plain.h"
 #include "packet_parse.h"
@@ -25,6 +26,9 @@
 
 #define WORLD_ROOM       128
 #define WORLD_INTERFACES 8
+
+#define WORLD_EMITTED     8
+#define WORLD_EMITTED_LEN 256
 
 struct world {
 	struct model *model;
@@ -42,6 +46,9 @@ struct world {
 	uint32_t generation;
 	uint16_t workers_n;
 	bool unhealthy[64]; /* by position in the first target group */
+	uint8_t emitted[WORLD_EMITTED][WORLD_EMITTED_LEN]; /* the last ones: packets of its own */
+	uint16_t emitted_len[WORLD_EMITTED];
+	uint32_t emitted_n;
 };
 
 /* A packet in its buffer. */
@@ -78,21 +85,25 @@ world_load(const char *text)
 static inline void
 world_build_sets(struct world *w)
 {
-	for (uint32_t g = 0; g < w->model->target_groups_n; g++) {
-		const struct model_target_group *tg = &w->model->target_groups[g];
-		uint32_t index = ref_index(registry_find(&w->registries.groups, tg->id));
+	for (uint32_t g = 0; g < w->model->sets_n; g++) {
+		const struct model_set *set = &w->model->sets[g];
+		const struct model_target_group *tg = &w->model->target_groups[set->group];
+		uint32_t index = ref_index(registry_find(&w->registries.groups, set->id)), n = 0;
 		struct maglev_target targets[64];
 
-		for (uint32_t i = 0; i < tg->targets_n; i++)
-			targets[i] = (struct maglev_target){
+		for (uint32_t i = 0; i < tg->targets_n; i++) {
+			if (!tg->cross_zone &&
+			    !model_zones_equal(w->model, tg->targets[i].zone, set->zone))
+				continue;
+			targets[n++] = (struct maglev_target){
 				.id = tg->targets[i].id,
 				.reference =
 					registry_find(&w->registries.targets, tg->targets[i].id),
 				.weight = tg->targets[i].weight,
-				.eligible = g != 0 || !w->unhealthy[i]};
+				.eligible = set->group != 0 || !w->unhealthy[i]};
+		}
 		free(atomic_load(&w->snapshot->groups[index].set));
-		atomic_store(&w->snapshot->groups[index].set,
-			     maglev_build(&w->seed, targets, tg->targets_n));
+		atomic_store(&w->snapshot->groups[index].set, maglev_build(&w->seed, targets, n));
 	}
 }
 
@@ -136,6 +147,17 @@ world_publish(struct world *w, const char *text)
 }
 
 static inline void
+world_emit(void *arg, const uint8_t *ip, uint16_t len)
+{
+	struct world *w = arg;
+	uint32_t at = w->emitted_n++ % WORLD_EMITTED;
+
+	EXPECT(len <= WORLD_EMITTED_LEN);
+	memcpy(w->emitted[at], ip, len);
+	w->emitted_len[at] = len;
+}
+
+static inline void
 world_begin(struct world *w, const char *text, uint32_t max_flows, uint32_t now_ms)
 {
 	memset(w, 0, sizeof(*w));
@@ -149,8 +171,11 @@ world_begin(struct world *w, const char *text, uint32_t max_flows, uint32_t now_
 	next_hop_table_init(&w->hops, w->hops_mem, 256);
 	w->counters.frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*w->counters.frontends));
 	w->counters.targets = calloc(SNAPSHOT_TARGETS, sizeof(*w->counters.targets));
-	w->settings = (struct nlb_settings){
-		.max_flows = max_flows, .secret = &w->secret, .counters = &w->counters};
+	w->settings = (struct nlb_settings){.max_flows = max_flows,
+					    .secret = &w->secret,
+					    .counters = &w->counters,
+					    .emit = world_emit,
+					    .emit_arg = w};
 	w->nlb_bytes = nlb_bytes(&w->settings);
 	w->nlb_mem = world_zeroed(w->nlb_bytes);
 	w->nlb = nlb_create(w->nlb_mem, w->nlb_bytes, &w->settings);

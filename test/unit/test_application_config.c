@@ -260,7 +260,7 @@ test_other_errors(void)
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n[target_group h]\n"
 		 "protocol = TCP\n[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
 		 "[rule b:80 1]\n",
-		 "load balancers of type network have no rules"},
+		 "[load_balancer b] has one IP version: its listeners need no rules"},
 		{"WAF",
 		 "[load_balancer b]\ntype = application\naddress = 192.0.2.11\n"
 		 "waf.fail_open.enabled = true\n",

@@ -118,9 +118,26 @@ test_errors(void)
 		 "[target_group h]\nprotocol = TCP\nforwarding = nat\n"
 		 "preserve_client_ip.enabled = false\n",
 		 "it contradicts preserve_client_ip.enabled = false"},
-		{"not in this version",
-		 "[target_group h]\nprotocol = TCP\nstickiness.enabled = true\n",
-		 "this version has no data path for it, only the default; allowed: false"},
+		{"cookies are HTTP's",
+		 "[target_group h]\nprotocol = TCP\nstickiness.type = lb_cookie\n",
+		 "a TCP target group has no such stickiness; allowed: source_ip"},
+		{"UDP flows are not terminated",
+		 "[target_group h]\nprotocol = UDP\n"
+		 "target_health_state.unhealthy.connection_termination.enabled = true\n",
+		 "flows of a UDP target group are not terminated; allowed: false, or protocol = "
+		 "TCP"},
+		{"draining of flows that are terminated",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target_health_state.unhealthy.draining_interval_seconds = 5\n",
+		 "flows that are terminated at once have no time to drain"},
+		{"an address that is left too late",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count = 3\n"
+		 "target_group_health.dns_failover.minimum_healthy_targets.count = 2\n",
+		 "2 is below the 3 of unhealthy_state_routing"},
+		{"a path of a TCP check",
+		 "[target_group h]\nprotocol = TCP\nhealth_check.path = /up\n",
+		 "a TCP health check has no path; allowed: health_check.protocol = HTTP"},
 		{"a key of another type",
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
 		 "idle_timeout.timeout_seconds = 60\n",
@@ -144,8 +161,78 @@ test_errors(void)
 		 "[target_group h]\nprotocol = TCP\n"
 		 "target_group_health.dns_failover.minimum_healthy_targets.percentage = on\n",
 		 "`on` is not allowed; allowed: off, or 1 to 100"},
-		{"HTTP checks", "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTP\n",
-		 "HTTP health checks are not in this version"},
+		{"a rule of a network load balancer by prefix",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[rule b:80 1]\ncondition.source_ip = 10.0.0.0/8\naction = forward h\n",
+		 "a network load balancer's rules ask for the IP version alone; allowed: "
+		 "condition.source_ip = 0.0.0.0/0 or ::/0"},
+		{"and by path",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[rule b:80 1]\ncondition.path_pattern = /x\naction = forward h\n",
+		 "a network load balancer's rules ask for the IP version alone"},
+		{"a rule without two versions",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[rule b:80 1]\ncondition.source_ip = ::/0\naction = forward h\n",
+		 "[load_balancer b] has one IP version: its listeners need no rules"},
+		{"a version without targets of it",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
+		 "[target_group h]\nprotocol = TCP\ntarget = 198.51.100.7:80\n",
+		 "h has IPv4 targets, [load_balancer b] an IPv6 address"},
+		{"a rule's targets of the other version",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\naddress = 2001:db8::11\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward g4\n"
+		 "[target_group g4]\nprotocol = TCP\n"
+		 "[target_group h]\nprotocol = TCP\ntarget = 198.51.100.7:80\n"
+		 "[rule b:80 1]\ncondition.source_ip = ::/0\naction = forward h\n",
+		 "[rule b:80 1] action: h has IPv4 targets, [load_balancer b] an IPv6 address"},
+		{"nobody's listener as a target of type alb",
+		 "[target_group h]\nprotocol = TCP\ntarget_type = alb\ntarget = 192.0.2.10:81\n",
+		 "no application load balancer listens there"},
+		{"a group of type alb without a target",
+		 "[target_group h]\nprotocol = TCP\ntarget_type = alb\n",
+		 "a target group of type alb has one application load balancer"},
+		{"a group of type alb beside another",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "[load_balancer c]\ntype = application\naddress = 192.0.2.12\n"
+		 "[listener c:80]\nprotocol = HTTP\ndefault_action = fixed_response status=200\n"
+		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward h, i\n"
+		 "[target_group h]\nprotocol = TCP\ntarget_type = alb\ntarget = 192.0.2.12:80\n"
+		 "[target_group i]\nprotocol = TCP\n",
+		 "target group h of type alb is to be its listener's only one"},
+		{"no such security group",
+		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\nsecurity_group = x\n",
+		 "no security group is named x; allowed: a configured security group"},
+		{"a security group twice",
+		 "[security_group x]\n[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
+		 "security_group = x\nsecurity_group = x\n",
+		 "security group x is named twice"},
+		{"a security group of an application load balancer",
+		 "[security_group x]\n[load_balancer b]\ntype = application\n"
+		 "address = 192.0.2.11\nsecurity_group = x\n",
+		 "security groups of application load balancers are not in this version"},
+		{"a rule without a protocol", "[security_group x]\ninbound = 80 0.0.0.0/0\n",
+		 "`80 0.0.0.0/0` does not begin with a protocol; allowed: tcp, udp, icmp or all"},
+		{"ports backwards", "[security_group x]\ninbound = tcp 90-80 0.0.0.0/0\n",
+		 "has no such ports"},
+		{"a port too high", "[security_group x]\noutbound = udp 65536 0.0.0.0/0\n",
+		 "has no such ports"},
+		{"ports of ICMP", "[security_group x]\ninbound = icmp 8 0.0.0.0/0\n",
+		 "has no such ports"},
+		{"no prefix", "[security_group x]\ninbound = tcp 80\n", "has no prefix"},
+		{"host bits", "[security_group x]\ninbound = tcp 80 10.0.0.1/8\n",
+		 "`10.0.0.1/8` has bits behind its length; allowed: 10.0.0.0/8"},
+		{"one word more", "[security_group x]\ninbound = tcp 80 ::/0 x\n",
+		 "has too many words"},
+		{"HTTPS checks",
+		 "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTPS\n",
+		 "HTTPS health checks are not in this version; allowed: HTTP, TCP"},
 		{"timeout above interval",
 		 "[target_group h]\nprotocol = TCP\n"
 		 "health_check.interval_seconds = 5\nhealth_check.timeout_seconds = 6\n",

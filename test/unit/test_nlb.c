@@ -330,7 +330,7 @@ test_timeouts(uint32_t start_ms)
 	EXPECT(world_send(&w, &out, FRONT) == PACKET_FORWARD);
 	pass(&w, 340000); /* a keep-alive counts */
 	EXPECT(w.nlb->flows.in_use == 1);
-	pass(&w, 15000);
+	pass(&w, 11000 + NLB_TERMINATE_MS + 1000);
 	EXPECT(w.nlb->flows.in_use == 0);
 	world_tcp(&out, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_ACK, 0);
 	world_send(&w, &out, FRONT);
@@ -696,6 +696,7 @@ test_reload(void)
 
 		w.snapshot->targets[i].closing =
 			!ip_addr_equal(&w.snapshot->targets[i].addr, &left);
+		w.snapshot->targets[i].closing_ms = w.now_ms;
 	}
 	for (uint16_t i = 0; i < 100; i++) {
 		struct ip_addr left = world_addr("198.51.100.13");
@@ -893,7 +894,7 @@ test_unanswered_syn_moves_on(void)
 	world_end(&w);
 }
 
-/* Fragments, later and first; ICMP that no flow wants. */
+/* Fragments whose ports nobody has found; ICMP that no flow wants. */
 static void
 test_unwanted(void)
 {

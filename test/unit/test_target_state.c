@@ -46,6 +46,32 @@ test_sequences(void)
 	}
 }
 
+/* With a draining interval, unhealthy comes only after unhealthy.draining. */
+static void
+test_draining_interval(void)
+{
+	struct target_thresholds drains = {.healthy = 3, .unhealthy = 2, .drains = true};
+	struct target_health h;
+
+	target_health_init(&h, 0);
+	target_health_on_result(&h, &drains, true, TARGET_REASON_NONE, 1);
+	for (int i = 0; i < 4; i++)
+		target_health_on_result(&h, &drains, false, TARGET_REASON_TIMEOUT, 2);
+	EXPECT(h.state == TARGET_UNHEALTHY_DRAINING && h.reason == TARGET_REASON_TIMEOUT);
+	EXPECT(target_health_on_event(&h, TARGET_EVENT_DRAINED, 3));
+	EXPECT(h.state == TARGET_UNHEALTHY && h.reason == TARGET_REASON_TIMEOUT);
+	target_health_on_result(&h, &drains, false, TARGET_REASON_TIMEOUT, 4);
+	EXPECT(h.state == TARGET_UNHEALTHY);
+	/* It may also get well first. */
+	target_health_init(&h, 0);
+	for (int i = 0; i < 2; i++)
+		target_health_on_result(&h, &drains, false, TARGET_REASON_TIMEOUT, 2);
+	EXPECT(h.state == TARGET_UNHEALTHY_DRAINING);
+	for (int i = 0; i < 3; i++)
+		target_health_on_result(&h, &drains, true, TARGET_REASON_NONE, 3);
+	EXPECT(h.state == TARGET_HEALTHY && h.reason == TARGET_REASON_NONE);
+}
+
 static void
 test_events(void)
 {
@@ -103,8 +129,10 @@ changed(void *arg, uint64_t target, const struct target_health *health, enum tar
 }
 
 static const struct health_ops ops = {.check = check, .changed = changed};
-static const struct health_settings settings = {
-	.enabled = true, .interval_ms = 5000, .timeout_ms = 2000, .thresholds = {3, 2}};
+static const struct health_settings settings = {.enabled = true,
+						.interval_ms = 5000,
+						.timeout_ms = 2000,
+						.thresholds = {.healthy = 3, .unhealthy = 2}};
 
 /* A thousand targets are spread, each keeps its beat, and one check is out at a time. */
 static void
@@ -178,6 +206,7 @@ main(void)
 {
 	test_names_are_elbs();
 	test_sequences();
+	test_draining_interval();
 	test_events();
 	test_schedule(0);
 	test_schedule(UINT32_MAX - 10000);
