@@ -25,6 +25,8 @@ const struct http_metric http_frontend_metrics[] = {
 	 offsetof(struct http_frontend_counters, closed_connections)},
 	FRONTEND("NewConnectionCount", "new_connection_count", new_connections),
 	FRONTEND("RejectedConnectionCount", "rejected_connection_count", rejected_connections),
+	FRONTEND("ClientTLSNegotiationErrorCount", "client_tls_negotiation_error_count",
+		 tls_errors),
 	FRONTEND("RequestCount", "request_count", requests),
 	FRONTEND("IPv6RequestCount", "ipv6_request_count", ipv6_requests),
 	FRONTEND("ProcessedBytes", "http_processed_bytes", processed_bytes),

@@ -108,6 +108,12 @@ on_rejected(void *arg, const struct proxy_session_info *session)
 }
 
 static void
+on_negotiated(void *arg, const struct proxy_session_info *session)
+{
+	counters_of(arg, session->frontend)->tls_errors += !tls_is_finished(session->tls);
+}
+
+static void
 on_closed(void *arg, const struct proxy_session_info *session)
 {
 	struct alb *alb = arg;
@@ -562,6 +568,7 @@ on_done(void *arg, const struct proxy_exchange *x)
 
 static const struct proxy_service service = {.accepted = on_accepted,
 					     .rejected = on_rejected,
+					     .negotiated = on_negotiated,
 					     .closed = on_closed,
 					     .decide = on_decide,
 					     .again = on_again,

@@ -6,6 +6,26 @@
 #include "alb.h"
 #include "log_line.h"
 
+static void
+keep(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text == NULL ? "" : text);
+}
+
+static void
+keep_tls(struct alb_connection *r, const struct proxy_session_info *session)
+{
+	const struct tls *tls = session->tls;
+
+	r->tls_failed = !tls_is_finished(tls);
+	if (r->tls_failed)
+		return;
+	r->handshake_us = (uint32_t)(session->negotiated_us - session->begun_us);
+	keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
+	keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
+	keep(r->tls_key_exchange, sizeof(r->tls_key_exchange), tls_key_exchange(tls));
+}
+
 bool
 alb_connection_write(const struct alb_log *log, const struct alb_listener *listener,
 		     const struct proxy_session_info *session, bool refused)
@@ -22,8 +42,16 @@ alb_connection_write(const struct alb_log *log, const struct alb_listener *liste
 				     .client_port = ntohs(t->remote_port_be),
 				     .listener_port = ntohs(t->local_port_be),
 				     .refused = refused};
+	if (session->tls != NULL)
+		keep_tls(r, session);
 	log_ring_commit(log->ring);
 	return true;
+}
+
+static const char *
+or_none(const char *text)
+{
+	return text[0] == '\0' ? "-" : text;
 }
 
 size_t
@@ -40,12 +68,24 @@ alb_connection_format(const struct alb_connection *r, char *out, size_t size)
 	log_put_number(l, r->client_port);
 	log_puts(l, " ");
 	log_put_number(l, r->listener_port);
-	/* Protocol, cipher, handshake latency; the client certificate's subject, validity, number.
-	 */
-	log_puts(l, " - - - \"-\" - - ");
-	log_puts(l, r->refused ? "Failed:UnmappedConnectionError" : "-");
+	log_puts(l, " ");
+	log_puts(l, or_none(r->tls_protocol));
+	log_puts(l, " ");
+	log_puts(l, or_none(r->tls_cipher));
+	log_puts(l, " ");
+	if (r->handshake_us == 0)
+		log_puts(l, "-");
+	else
+		log_put_duration(l, 1, 1 + (uint64_t)r->handshake_us);
+	/* The client certificate's subject, validity, number. */
+	log_puts(l, " \"-\" - - ");
+	log_puts(l, r->refused || r->tls_failed  ? "Failed:UnmappedConnectionError"
+		    : r->tls_protocol[0] != '\0' ? "Success"
+						 : "-");
 	log_puts(l, " ");
 	log_put_trace_id(l, r->connection);
-	log_puts(l, " -\n"); /* key exchange */
+	log_puts(l, " ");
+	log_puts(l, or_none(r->tls_key_exchange));
+	log_puts(l, "\n");
 	return log_line_len(l);
 }

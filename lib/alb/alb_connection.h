@@ -4,7 +4,7 @@
  * (A:load-balancer-connection-logs, 13 fields).
  *
  * A worker writes the record when the connection ends, or when it finds no room and is reset; the
- * logger's thread formats it.  Fields of TLS are `-`: listeners speak HTTP in the clear.
+ * logger's thread formats it.  Fields of client certificates are `-`.
  */
 #ifndef ALB_CONNECTION_H
 #define ALB_CONNECTION_H
@@ -19,7 +19,9 @@ struct alb_connection {
 	uint64_t connection;    /* id, as in records of its requests */
 	struct ip_addr client;
 	uint16_t client_port, listener_port;
-	uint8_t refused;
+	uint32_t handshake_us;       /* 0: none, or not finished */
+	uint8_t refused, tls_failed; /* tls_failed: its handshake did not finish */
+	char tls_protocol[9], tls_cipher[41], tls_key_exchange[17];
 };
 
 /** Worker. @return false when the ring is full. */

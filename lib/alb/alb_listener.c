@@ -6,6 +6,7 @@
 #include "alb.h"
 #include "check.h"
 #include "http_verdict.h"
+#include "model_certificate.h"
 
 static void
 free_listener(struct snapshot_service *service)
@@ -15,6 +16,7 @@ free_listener(struct snapshot_service *service)
 	for (uint32_t i = 0; i < l->policy.inserts_n; i++)
 		free((char *)(uintptr_t)l->inserts[i].value.at);
 	alb_rules_free(l->rules);
+	tls_server_put(l->settings.tls);
 	free(l);
 }
 
@@ -101,6 +103,7 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 				     .preserve_host_header = lb->preserve_host_header,
 				     .response_server = ml->server_header,
 				     .port = ml->port,
+				     .https = ml->protocol == ELB_HTTPS,
 				     .default_host = text_of(l->default_host),
 				     .inserts = l->inserts};
 }
@@ -164,6 +167,29 @@ read_groups(struct alb_listener *l, const struct model *m, const struct model_li
 	qsort(l->groups, l->groups_n, sizeof(l->groups[0]), compare_groups);
 }
 
+/* @return  false with why. */
+static bool
+make_tls(struct alb_listener *l, const struct model *m, const struct model_listener *ml,
+	 struct tls_tickets *tickets, char *why, size_t why_len)
+{
+	static const char *const alpn[] = {"http/1.1", "http/1.0"};
+	struct tls_credentials *credentials[MODEL_CERTIFICATES_MAX];
+	struct tls_server_settings settings = {.policy = model_tls_policy_of(ml),
+					       .credentials = credentials,
+					       .credentials_n = ml->certificates_n,
+					       .alpn = alpn,
+					       .alpn_n = ARRAY_N(alpn),
+					       .tickets = tickets,
+					       .identity = ml->name};
+
+	if (ml->protocol != ELB_HTTPS)
+		return true;
+	for (uint32_t i = 0; i < ml->certificates_n; i++)
+		credentials[i] = model_certificate_of(m, ml, i)->credentials;
+	l->settings.tls = tls_server_create(&settings, why, why_len);
+	return l->settings.tls != NULL;
+}
+
 struct snapshot_service *
 alb_listener_create(void *arg, const struct snapshot_input *input,
 		    const struct snapshot_registries *registries, const struct model_listener *ml,
@@ -174,7 +200,7 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 	struct alb_group_indexes indexes = {group_index, registries};
 	struct alb_listener *l =
 		calloc(1, sizeof(*l) + forwards_of(input->model, ml) * sizeof(l->groups[0]));
-	char reason[REGEXP_WHY_MAX] = "no memory";
+	char reason[256] = "no memory";
 
 	(void)arg;
 	if (l == NULL) {
@@ -185,7 +211,8 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 	read_attributes(l, lb, ml);
 	read_groups(l, input->model, ml, registries);
 	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
-	if (l->rules == NULL || !read_inserts(l, ml)) {
+	if (l->rules == NULL || !read_inserts(l, ml) ||
+	    !make_tls(l, input->model, ml, NULL, reason, sizeof(reason))) {
 		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,
 			 ml->name, reason);
 		free_listener(&l->service);

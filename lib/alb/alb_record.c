@@ -2,12 +2,33 @@
 #include "alb_record.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "alb.h"
 #include "alb_error.h"
 #include "http_reason.h"
 #include "log_line.h"
+#include "tls.h"
+
+static void
+keep(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text == NULL ? "" : text);
+}
+
+/* What the handshake agreed on. */
+static void
+keep_tls(struct alb_record *r, const struct tls *tls)
+{
+	const struct tls_credentials *chosen = tls_chosen(tls);
+
+	keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
+	keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
+	if (chosen != NULL)
+		keep(r->tls_certificate, sizeof(r->tls_certificate),
+		     tls_credentials_info(chosen)->name);
+}
 
 bool
 alb_record_write(const struct alb_log *log, const struct alb_listener *listener,
@@ -15,7 +36,11 @@ alb_record_write(const struct alb_log *log, const struct alb_listener *listener,
 {
 	const struct snapshot_target *target = snapshot_target(snapshot, x->record.target);
 	const struct tcp_tuple *t = x->session->tuple;
-	struct alb_record *r = log_ring_reserve(log->ring, (uint32_t)(sizeof(*r) + x->text_len));
+	const struct tls *tls = x->session->tls;
+	const char *sni = tls == NULL ? NULL : tls_sni(tls);
+	uint32_t sni_len = sni == NULL ? 0 : (uint32_t)strlen(sni);
+	struct alb_record *r =
+		log_ring_reserve(log->ring, (uint32_t)(sizeof(*r) + x->text_len + sni_len));
 
 	if (r == NULL)
 		return false;
@@ -30,14 +55,19 @@ alb_record_write(const struct alb_log *log, const struct alb_listener *listener,
 		.listener_port = ntohs(t->local_port_be),
 		.af = t->af,
 		.https = listener->policy.https,
+		.sni_len = (uint8_t)sni_len,
 		.record = x->record,
 		.text_len = x->text_len};
+	if (tls != NULL)
+		keep_tls(r, tls);
 	if (target != NULL) {
 		r->target = target->addr;
 		r->target_port = ntohs(target->port_be);
 		r->target_af = target->af;
 	}
 	memcpy(r->text, x->text, x->text_len);
+	if (sni_len > 0)
+		memcpy(r->text + x->text_len, sni, sni_len);
 	log_ring_commit(log->ring);
 	return true;
 }
@@ -195,6 +225,12 @@ put_target(struct log_line *l, const struct alb_record *r)
 		log_put_endpoint(l, &r->target, r->target_port);
 }
 
+static const char *
+or_none(const char *text)
+{
+	return text[0] == '\0' ? "-" : text;
+}
+
 size_t
 alb_record_format(const struct alb_record *r, const struct alb_record_names *names, char *out,
 		  size_t size)
@@ -229,11 +265,19 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	put_request(l, r);
 	log_puts(l, " ");
 	put_quoted(l, r, p->user_agent);
-	log_puts(l, " - - ");
+	log_puts(l, " ");
+	log_puts(l, or_none(r->tls_cipher));
+	log_puts(l, " ");
+	log_puts(l, or_none(r->tls_protocol));
+	log_puts(l, " ");
 	log_puts(l, names->target_group_arn);
 	log_puts(l, " ");
 	put_quoted(l, r, p->trace_id);
-	log_puts(l, " \"-\" \"-\" ");
+	log_puts(l, " ");
+	put_quoted(l, r, (struct proxy_text){.at = (uint16_t)r->text_len, .len = r->sni_len});
+	log_puts(l, " \"");
+	log_puts(l, or_none(r->tls_certificate));
+	log_puts(l, "\" ");
 	log_put_number(l, p->rule_priority);
 	log_puts(l, " ");
 	log_put_time(l, r->wall_us + p->created_us);

@@ -16,7 +16,7 @@
 struct alb_listener;
 struct snapshot;
 
-/** Followed by `text_len` bytes of the exchange's text. */
+/** Followed by `text_len` bytes of the exchange's text, and the name that the client asked for. */
 struct alb_record {
 	struct log_record head;
 	uint64_t group_id;   /* 0: none */
@@ -25,6 +25,10 @@ struct alb_record {
 	struct ip_addr client, local, target;
 	uint16_t client_port, listener_port, target_port;
 	uint8_t af, target_af, https;
+	uint8_t sni_len;      /* behind the text */
+	char tls_protocol[9]; /* "": none */
+	char tls_cipher[41];
+	char tls_certificate[33]; /* the name that it has in the configuration */
 	struct proxy_record record;
 	uint32_t text_len;
 	char text[];

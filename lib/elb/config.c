@@ -12,11 +12,12 @@
 #include "model_check.h"
 #include "model_value.h"
 #include "secret.h"
+#include "tls_credentials.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 
 /* Sections of load balancer types and features that this version can't serve. */
-static const char *const later_kinds[] = {"certificate", "trust_store", "ssl_policy"};
+static const char *const later_kinds[] = {"trust_store", "ssl_policy"};
 
 struct loader {
 	struct model *model;
@@ -101,7 +102,7 @@ refuse_kind(struct loader *l, uint32_t line, const char *text, const char *word)
 	add_error(
 		l->errors, l->file, line, text, "", "the kind of section is not known",
 		"system, dataplane, cluster, management, interface, load_balancer, listener, rule, "
-		"target_group, endpoint, security_group");
+		"target_group, endpoint, security_group, certificate");
 }
 
 /* Split `kind name`; blanks between are folded. */
@@ -198,6 +199,15 @@ hash_model(struct model *m)
 	if (f == NULL)
 		return false;
 	ok = model_write(m, f);
+	/* What files hold is part of it. */
+	for (uint32_t i = 0; i < m->certificates_n; i++) {
+		const struct tls_credentials_info *info =
+			tls_credentials_info(m->certificates[i].credentials);
+
+		fwrite(info->certificate_sha256, 1, sizeof(info->certificate_sha256), f);
+		fwrite(info->chain_sha256, 1, sizeof(info->chain_sha256), f);
+		fwrite(info->key_sha256, 1, sizeof(info->key_sha256), f);
+	}
 	ok = fclose(f) == 0 && ok;
 	if (ok)
 		secret_sha256(text, len, m->hash);
@@ -381,4 +391,5 @@ model_compare(const struct model *old_model, const struct model *new_model, stru
 	COMPARE(MODEL_TARGET_GROUP, target_groups);
 	COMPARE(MODEL_ENDPOINT, endpoints);
 	COMPARE(MODEL_SECURITY_GROUP, security_groups);
+	COMPARE(MODEL_CERTIFICATE, certificates);
 }

@@ -9,6 +9,7 @@
 #include "model_keys.h"
 #include "model_value.h"
 #include "siphash.h"
+#include "tls_credentials.h"
 
 /* Objects by id: open addressing, kind and position in its array. */
 struct model_index {
@@ -25,7 +26,7 @@ static const struct siphash_key identity_key = {
 
 static const char *const kind_names[MODEL_KINDS] = {
 	"system",   "dataplane", "cluster",      "management", "interface",      "load_balancer",
-	"listener", "rule",      "target_group", "endpoint",   "security_group",
+	"listener", "rule",      "target_group", "endpoint",   "security_group", "certificate",
 };
 
 const char *
@@ -95,6 +96,9 @@ array_of(const struct model *model, enum model_kind kind)
 	case MODEL_SECURITY_GROUP:
 		return (struct kind_array){&m->security_groups, &m->security_groups_n,
 					   sizeof(*m->security_groups)};
+	case MODEL_CERTIFICATE:
+		return (struct kind_array){&m->certificates, &m->certificates_n,
+					   sizeof(*m->certificates)};
 	default:
 		return (struct kind_array){NULL, NULL, 0};
 	}
@@ -504,7 +508,7 @@ check_name(enum model_kind kind, const char *name, struct model_error *error)
 		return model_refuse(error, "1 to 32 letters, digits, `-`, `_` and `.`",
 				    "`%.100s` cannot be an interface's name", name);
 	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP || kind == MODEL_ENDPOINT ||
-	     kind == MODEL_SECURITY_GROUP) &&
+	     kind == MODEL_SECURITY_GROUP || kind == MODEL_CERTIFICATE) &&
 	    !model_name_is_valid(name))
 		return model_refuse(error,
 				    "1 to 32 letters, digits and hyphens, no hyphen at the edges",
@@ -528,6 +532,7 @@ model_add(struct model *model, enum model_kind kind, const char *name,
 		struct model_target_group target_group;
 		struct model_endpoint endpoint;
 		struct model_security_group security_group;
+		struct model_certificate certificate;
 	} zero;
 	struct kind_array a = array_of(model, kind);
 
@@ -632,6 +637,8 @@ free_arrays(struct model_object *object)
 	} else if (object->object_kind == MODEL_SECURITY_GROUP) {
 		free(((struct model_security_group *)object)->inbound);
 		free(((struct model_security_group *)object)->outbound);
+	} else if (object->object_kind == MODEL_CERTIFICATE) {
+		tls_credentials_put(((struct model_certificate *)object)->credentials);
 	}
 }
 

@@ -24,7 +24,8 @@
 #define MODEL_TEXT_MAX            512  /* of messages and short values, with the zero */
 #define MODEL_VALUE_MAX           4096 /* of any value's canonical text */
 #define MODEL_FORWARDS_MAX        5
-#define MODEL_SECURITY_GROUPS_MAX 5 /* of a load balancer */
+#define MODEL_SECURITY_GROUPS_MAX 5  /* of a load balancer */
+#define MODEL_CERTIFICATES_MAX    26 /* of a listener: the default and 25 more */
 
 /* ELB's limits of rules; lengths with the zero. */
 #define MODEL_PATTERN_MAX          129
@@ -105,9 +106,10 @@ enum model_kind {
 	MODEL_TARGET_GROUP,
 	MODEL_ENDPOINT,
 	MODEL_SECURITY_GROUP,
+	MODEL_CERTIFICATE,
 };
 
-#define MODEL_KINDS (MODEL_SECURITY_GROUP + 1)
+#define MODEL_KINDS (MODEL_CERTIFICATE + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
 #define MODEL_OBJECT_FIELDS                                                    \
@@ -248,6 +250,9 @@ struct model_listener {
 	bool reset_on_idle; /* send_tcp_reset.on_idle_timeout.enabled */
 	/* Of application load balancers; names and values of header fields are read by key. */
 	bool server_header; /* routing.http.response.server.enabled */
+	char certificates[MODEL_CERTIFICATES_MAX][MODEL_NAME_MAX]; /* certificate; first: default */
+	uint32_t certificates_n;
+	char ssl_policy[65]; /* "": the default */
 };
 
 enum model_condition_kind {
@@ -406,6 +411,13 @@ struct model_security_group {
 	uint32_t inbound_n, outbound_n;
 };
 
+/** A certificate chain and its key; see model_certificate.h. */
+struct model_certificate {
+	MODEL_OBJECT_FIELDS;
+	char certificate[256], chain[256], private_key[256]; /* files of PEM */
+	struct tls_credentials *credentials; /* what they hold, once the model is checked */
+};
+
 struct model_cluster {
 	MODEL_OBJECT_FIELDS;
 	char secret_file[256]; /* "": one of this box's own */
@@ -438,6 +450,8 @@ struct model {
 	uint32_t endpoints_n;
 	struct model_security_group *security_groups;
 	uint32_t security_groups_n;
+	struct model_certificate *certificates;
+	uint32_t certificates_n;
 	struct model_set *sets; /* see model_sets.h */
 	uint32_t sets_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */

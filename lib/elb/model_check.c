@@ -606,6 +606,8 @@ model_check(struct model *model, model_report report, void *arg)
 	check_interfaces(&c);
 	check_owners(&c);
 	check_routes(&c);
+	for (uint32_t i = 0; i < model->certificates_n; i++)
+		model_check_certificate(&c, &model->certificates[i]);
 	check_load_balancers(&c);
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
 		check_target_group(&c, &model->target_groups[i]);

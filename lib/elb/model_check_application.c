@@ -251,15 +251,13 @@ model_check_application_listener(struct checker *c, struct model_listener *l,
 	if (l->port == 0)
 		model_fault(c, l, "", NULL, "[listener LOAD_BALANCER:PORT]", "the port is missing");
 	if (!is_given(l, "protocol"))
-		model_fault(c, l, "protocol", NULL, "HTTP", "the protocol is missing");
-	else if (l->protocol == ELB_HTTPS)
-		model_fault(c, l, "protocol", NULL, "HTTP",
-			    "HTTPS listeners have no data path in this version");
-	else if (l->protocol != ELB_HTTP)
-		model_fault(c, l, "protocol", NULL, "HTTP",
+		model_fault(c, l, "protocol", NULL, "HTTP, HTTPS", "the protocol is missing");
+	else if (l->protocol != ELB_HTTP && l->protocol != ELB_HTTPS)
+		model_fault(c, l, "protocol", NULL, "HTTP, HTTPS",
 			    "an application load balancer has no %s listeners",
 			    elb_protocol_name(l->protocol));
 	check_header_values(c, l);
+	model_check_listener_tls(c, l, l->protocol == ELB_HTTPS);
 	check_action(c, l, "default_action", l, lb, &l->default_action);
 }
 

@@ -17,6 +17,7 @@ protocols_fit(enum elb_protocol listener, enum elb_protocol group)
 	case ELB_GENEVE:
 		return group == ELB_GENEVE;
 	case ELB_HTTP:
+	case ELB_HTTPS:
 		return group == ELB_HTTP || group == ELB_HTTPS;
 	default:
 		return true; /* refused already */
@@ -130,6 +131,7 @@ model_check_listener(struct checker *c, struct model_listener *l)
 		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP",
 			    "%s listeners have no data path in this version",
 			    elb_protocol_name(l->protocol));
+	model_check_listener_tls(c, l, false);
 	if (l->protocol == ELB_UDP &&
 	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
 		model_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",

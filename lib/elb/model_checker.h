@@ -63,6 +63,9 @@ void model_check_families(struct checker *c, const struct model_listener *l,
 			  const struct model_load_balancer *lb);
 
 /** Security groups that a load balancer names. */
+void model_check_certificate(struct checker *c, struct model_certificate *certificate);
+/** @param tls  it is a listener of TLS. */
+void model_check_listener_tls(struct checker *c, const struct model_listener *l, bool tls);
 void model_check_security_groups(struct checker *c, const struct model_load_balancer *lb);
 
 /** Of application and network load balancers: thresholds, path and status codes. */

@@ -148,8 +148,8 @@ const struct model_key model_keys[] = {
 	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow ends: a network load balancer sends RST to both sides, a gateway forgets it."),
 	UINT(LIS | NLB, "weir.new_flows_per_second", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_second), "Flows that may begin in a second on each address of the listener, in equal shares of the workers; 0: no limit."),
 	UINT(LIS | NLB, "weir.new_flows_per_second_per_source", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_source), "The same for each client address."),
-	TEXT(LIS | ALB | NLB | CLB, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
-	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
+	CUSTOM(LIS | ALB | NLB | CLB, "certificate", NULL, REPEAT, model_parse_certificate, "a certificate's name", "Certificate of an HTTPS listener, at most 26; the first is for clients that ask for no name, or for one that none is made out to."),
+	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", 0, FIELD(model_listener, ssl_policy), "a policy's name", "ELB's security policy: protocols and ciphers of an HTTPS listener."),
 	CHOICE(LIS | NLB, "alpn_policy", "None", DEFAULT_ONLY, NO_FIELD, "ALPN policy of a TLS listener.", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred"),
 	CHOICE(LIS | ALB, "mutual_authentication.mode", "off", DEFAULT_ONLY, NO_FIELD, "Mutual TLS.", "off", "passthrough", "verify"),
 	TEXT(LIS | ALB, "mutual_authentication.trust_store", 64, "", DEFAULT_ONLY, NO_FIELD, "a trust store's name", "Trust store of mutual TLS."),
@@ -234,6 +234,11 @@ const struct model_key model_keys[] = {
 	UINT(TG, "health_check.timeout_seconds", 2, 120, "10", 0, FIELD(model_target_group, health_check.timeout_s), "Time after which a check has failed; default 5 for HTTP groups."),
 	UINT(TG, "health_check.healthy_threshold_count", 2, 10, "5", 0, FIELD(model_target_group, health_check.healthy_threshold), "Passed checks in a row that make an unhealthy target healthy; a new target needs one."),
 	UINT(TG, "health_check.unhealthy_threshold_count", 2, 10, "2", 0, FIELD(model_target_group, health_check.unhealthy_threshold), "Failed checks in a row that make a target unhealthy."),
+
+	/* [certificate NAME] */
+	TEXT(BIT(MODEL_CERTIFICATE), "certificate", 255, "", 0, FIELD(model_certificate, certificate), "a file of PEM", "The certificate; intermediate ones may follow it."),
+	TEXT(BIT(MODEL_CERTIFICATE), "certificate_chain", 255, "", 0, FIELD(model_certificate, chain), "a file of PEM", "Intermediate certificates."),
+	TEXT(BIT(MODEL_CERTIFICATE), "private_key", 255, "", 0, FIELD(model_certificate, private_key), "a file of PEM", "Its key, without passphrase: RSA of 2048 to 4096 bits, or ECDSA on P-256, P-384 or P-521."),
 
 	/* [security_group NAME] */
 	CUSTOM(BIT(MODEL_SECURITY_GROUP), "inbound", NULL, REPEAT, model_parse_security_rule, "PROTOCOL PORTS PREFIX", "Clients that may begin flows: tcp, udp, icmp or all; PORT of the listener, FIRST-LAST or all; their addresses."),

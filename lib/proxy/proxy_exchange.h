@@ -39,7 +39,8 @@ struct proxy_session_info {
 	uint32_t frontend; /* reference */
 	uint64_t number;   /* of this worker's sessions, unique in the process with the worker */
 	uint64_t begun_us; /* accepted, by the worker's clock */
-	const struct tls *tls; /* NULL: none */
+	uint64_t negotiated_us; /* TLS handshake finished; 0: it did not */
+	const struct tls *tls;  /* NULL: none */
 };
 
 /** What the log and the metrics are made of.  Times in microseconds of the worker's clock. */

@@ -379,6 +379,7 @@ session_handshake(struct proxy_side *side, bool done)
 		handshake_failed(p, s);
 		return;
 	}
+	s->info.negotiated_us = p->now_us;
 	handshake_over(p, s);
 	s->state = SESSION_IDLE;
 	s->active_ms = p->now_ms;

@@ -17,7 +17,8 @@ struct http_frontend_counters {
 	uint64_t new_connections;    /* NewConnectionCount, of clients only */
 	uint64_t closed_connections; /* new - closed = ActiveConnectionCount */
 	uint64_t rejected_connections;
-	uint64_t requests; /* RequestCount: a target was chosen */
+	uint64_t tls_errors; /* ClientTLSNegotiationErrorCount */
+	uint64_t requests;   /* RequestCount: a target was chosen */
 	uint64_t ipv6_requests;
 	uint64_t processed_bytes, ipv6_processed_bytes;
 	uint64_t rule_evaluations;

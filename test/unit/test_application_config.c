@@ -189,7 +189,7 @@ test_other_errors(void)
 		const char *why, *add, *want;
 	} rows[] = {
 		{"HTTPS", "[listener lb:443]\nprotocol = HTTPS\ndefault_action = forward g\n",
-		 "HTTPS listeners have no data path in this version"},
+		 "the certificate is missing; allowed: certificate = NAME"},
 		{"TCP", "[listener lb:443]\nprotocol = TCP\ndefault_action = forward g\n",
 		 "an application load balancer has no TCP listeners"},
 		{"a group of TCP",

@@ -31,7 +31,12 @@ test_errors(void)
 		 "t.ini:13: [sytem]: the kind of section is not known"},
 		{"unknown key", "[system]\nnam = x\n",
 		 "t.ini:14: [system] nam: the key is not known"},
-		{"later section", "[certificate c]\n", "have no data path in this version"},
+		{"later section", "[trust_store c]\n", "have no data path in this version"},
+		{"certificate without files", "[certificate c]\n", "the certificate is missing"},
+		{"certificate that isn't there",
+		 "[certificate c]\ncertificate = /nonexistent/c.pem\nprivate_key = "
+		 "/nonexistent/k.pem\n",
+		 "/nonexistent/c.pem: No such file"},
 		{"out of range",
 		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g\n"
 		 "tcp.idle_timeout.seconds = 59\n",

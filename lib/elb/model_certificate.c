@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A:https-listener-certificates, A:describe-ssl-policies. */
+#include "model_certificate.h"
+
+#include <string.h>
+
+#include "model_checker.h"
+#include "model_value.h"
+
+#define WHY_MAX 512
+
+MODEL_VALUE_PARSER(model_parse_certificate)
+{
+	struct model_listener *l = (struct model_listener *)object;
+
+	(void)model;
+	(void)key;
+	if (!model_name_is_valid(value))
+		return model_refuse(error, "a certificate's name", "`%.100s` is no name", value);
+	if (l->certificates_n == MODEL_CERTIFICATES_MAX)
+		return model_refuse(error, "at most 26", "too many certificates");
+	snprintf(l->certificates[l->certificates_n++], MODEL_NAME_MAX, "%s", value);
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	return true;
+}
+
+/* [certificate NAME] */
+
+void
+model_check_certificate(struct checker *c, struct model_certificate *certificate)
+{
+	char why[WHY_MAX] = "";
+
+	if (certificate->certificate[0] == '\0')
+		model_fault(c, certificate, "certificate", NULL, "a file",
+			    "the certificate is missing");
+	if (certificate->private_key[0] == '\0')
+		model_fault(c, certificate, "private_key", NULL, "a file", "the key is missing");
+	if (certificate->certificate[0] == '\0' || certificate->private_key[0] == '\0')
+		return;
+	tls_credentials_put(certificate->credentials);
+	certificate->credentials =
+		tls_credentials_load(certificate->name, certificate->certificate,
+				     certificate->chain[0] == '\0' ? NULL : certificate->chain,
+				     certificate->private_key, why, sizeof(why));
+	if (certificate->credentials == NULL)
+		model_fault(c, certificate, "certificate", NULL,
+			    "PEM files of a certificate and its key", "%s", why);
+}
+
+/* [listener LB:PORT] */
+
+static void
+check_names(struct checker *c, const struct model_listener *l)
+{
+	for (uint32_t i = 0; i < l->certificates_n; i++) {
+		const struct model_origin *origin =
+			model_origin_of_nth((const void *)l, "certificate", i);
+
+		if (model_certificate_of(c->m, l, i) == NULL)
+			model_fault(c, l, "certificate", origin, "a configured certificate",
+				    "no certificate is named %s", l->certificates[i]);
+		for (uint32_t k = 0; k < i; k++) {
+			if (strcmp(l->certificates[k], l->certificates[i]) == 0)
+				model_fault(c, l, "certificate", origin, "each once",
+					    "certificate %s appears twice", l->certificates[i]);
+		}
+	}
+}
+
+void
+model_check_listener_tls(struct checker *c, const struct model_listener *l, bool tls)
+{
+	const char *policy = model_given((const void *)l, "ssl_policy");
+	char why[WHY_MAX] = "";
+
+	if (!tls && l->certificates_n > 0)
+		model_fault(c, l, "certificate", NULL, "protocol = HTTPS",
+			    "%s listeners have no certificate", elb_protocol_name(l->protocol));
+	if (!tls && policy != NULL)
+		model_fault(c, l, "ssl_policy", NULL, "protocol = HTTPS",
+			    "%s listeners have no TLS policy", elb_protocol_name(l->protocol));
+	if (!tls)
+		return;
+	if (l->certificates_n == 0)
+		model_fault(c, l, "certificate", NULL, "certificate = NAME",
+			    "the certificate is missing");
+	check_names(c, l);
+	if (policy != NULL && tls_policy_find(policy, false, why, sizeof(why)) == NULL)
+		model_fault(c, l, "ssl_policy", NULL, "a policy of docs/tls.md", "%s", why);
+}
+
+/* Questions. */
+
+const struct model_certificate *
+model_certificate_of(const struct model *m, const struct model_listener *l, uint32_t nth)
+{
+	if (nth >= l->certificates_n)
+		return NULL;
+	return (const struct model_certificate *)model_find(m, MODEL_CERTIFICATE,
+							    l->certificates[nth]);
+}
+
+const struct tls_policy *
+model_tls_policy_of(const struct model_listener *l)
+{
+	char why[WHY_MAX];
+
+	return tls_policy_find(l->ssl_policy[0] == '\0' ? TLS_POLICY_DEFAULT : l->ssl_policy, false,
+			       why, sizeof(why));
+}
