@@ -470,6 +470,7 @@ protocols_of(enum elb_protocol protocol)
 	case ELB_TCP_UDP:
 		return SNAPSHOT_TCP | SNAPSHOT_UDP;
 	case ELB_HTTP:
+	case ELB_HTTPS:
 		return SNAPSHOT_TCP;
 	default:
 		return 0;

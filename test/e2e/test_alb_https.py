@@ -41,7 +41,7 @@ SERVICES = """
     [listener shop6:443]
     protocol = HTTPS
     certificate = shop-ec
-    default_action = forward web
+    default_action = forward web6
 
     [listener shop:8443]
     protocol = HTTPS
@@ -58,6 +58,10 @@ SERVICES = """
     protocol = HTTP
     target = 198.18.2.11:80
     target = 198.18.2.12:80
+
+    [target_group web6]
+    protocol = HTTP
+    target = [2001:db8:2::11]:80
 """
 
 
