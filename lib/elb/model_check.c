@@ -583,6 +583,9 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 	    NULL)
 		tg->connection_termination = is_datagram(tg->protocol);
 	resolve_forwarding(c, tg);
+	/* Its default is for network load balancers. */
+	if (tg->protocol == ELB_GENEVE || tg->protocol == ELB_HTTP)
+		tg->unhealthy_termination = false;
 	if (tg->protocol == ELB_GENEVE)
 		model_check_gateway_group(c, tg);
 	else if (tg->protocol == ELB_HTTP)

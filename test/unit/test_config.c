@@ -385,6 +385,37 @@ test_defaults_may_be_given(void)
 }
 
 /* A target group's own setting wins over its load balancer's. */
+/* A default of one type's target groups is no other's. */
+static void
+test_termination_by_type(void)
+{
+	static const struct {
+		const char *protocol;
+		bool ends; /* flows of unhealthy targets */
+	} rows[] = {{"TCP", true},
+		    {"UDP", false},
+		    {"TCP_UDP", false},
+		    {"HTTP", false},
+		    {"GENEVE", false}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_errors errors = {0};
+		char text[2048];
+		struct model *m;
+
+		snprintf(text, sizeof(text), "%s[target_group h]\nprotocol = %s\n", GOOD,
+			 rows[i].protocol);
+		m = load(text, &errors);
+		EXPECT_ROW(rows[i].protocol, m != NULL);
+		if (m != NULL)
+			EXPECT_ROW(rows[i].protocol,
+				   model_target_group(m, "h")->unhealthy_termination ==
+					   rows[i].ends);
+		model_free(m);
+		config_errors_free(&errors);
+	}
+}
+
 static void
 test_cross_zone(void)
 {
@@ -596,6 +627,7 @@ main(int argc, char **argv)
 	test_all_errors_at_once();
 	test_values();
 	test_defaults_may_be_given();
+	test_termination_by_type();
 	test_cross_zone();
 	test_identity_is_stable();
 	test_compare();
