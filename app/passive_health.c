@@ -2,8 +2,10 @@
 /*
  * Passive health of network load balancers' targets: what clients' connections show between checks.
  *
- * Of TCP target groups without stickiness, as ELB.  A target that in a second refused or ignored
- * some connections and took none has failed a check; only checks of weir's own make it well again.
+ * Of TCP target groups without stickiness, as ELB.  A target that in a second refused some
+ * connections and took none has failed a check; only checks of weir's own make it well again.
+ * Silence doesn't count: strangers can have it, with SYNs whose checksum is wrong or whose sender
+ * never answers.
  */
 #include "management.h"
 

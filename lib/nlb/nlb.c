@@ -170,16 +170,6 @@ idle_limit_ms(const struct snapshot *s, const struct flow_record *r)
 	return f == NULL ? DEFAULT_TCP_IDLE_MS : f->tcp_idle_ms;
 }
 
-static void
-close_unanswered(struct nlb *nlb, const struct snapshot *s, uint32_t record)
-{
-	const struct flow_record *r = &nlb->flows.records[record];
-
-	if (r->proto == IPPROTO_TCP)
-		nlb_target_counters(nlb, r)->failed_flows++;
-	nlb_flow_close(nlb, s, record);
-}
-
 /* An idle flow ends; both ends of an established connection are told. */
 static void
 sweep_record(struct nlb *nlb, const struct snapshot *s, uint32_t record, uint32_t now_ms)
@@ -191,7 +181,7 @@ sweep_record(struct nlb *nlb, const struct snapshot *s, uint32_t record, uint32_
 	if (unlikely(r->state == FLOW_STATE_TERMINATING))
 		nlb_terminate_again(nlb, s, record, now_ms);
 	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) && r->state == FLOW_STATE_NEW)
-		close_unanswered(nlb, s, record);
+		nlb_flow_close(nlb, s, record);
 	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) ||
 		 nlb_flow_has_to_end(&s->targets[ref_index(r->target)], r, now_ms))
 		nlb_terminate(nlb, s, record, now_ms);

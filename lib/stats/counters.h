@@ -47,7 +47,7 @@ struct target_counters {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t answered_flows; /* TCP: the target sent SYN and ACK */
-	uint64_t failed_flows;   /* it sent RST instead, or nothing in time */
+	uint64_t failed_flows;   /* it sent RST instead */
 	uint64_t reserved[2];
 };
 
