@@ -6,6 +6,7 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "ip_header.h"
 #include "clock.h"
 #include "wire.h"
 
@@ -13,7 +14,6 @@
 #define NONE      UINT16_MAX
 #define SYN_LEN   (TCP_MIN_LEN + 4) /* with the MSS option */
 #define PROBE_MSS 1220              /* fits IPv6's minimum MTU; nothing is sent anyway */
-#define PROBE_TTL 64
 
 struct probe {
 	struct probe_request request;
@@ -99,38 +99,13 @@ prober_free(struct prober *prober)
 	free(prober);
 }
 
-static uint16_t
-write_ip(const struct probe_request *r, uint8_t *ip, uint16_t l4_len)
-{
-	if (ip_addr_is_v4(&r->src)) {
-		memset(ip, 0, IPV4_MIN_LEN);
-		ip[0] = 0x45;
-		bytes_store_be16(ip + IPV4_LEN, (uint16_t)(IPV4_MIN_LEN + l4_len));
-		bytes_store_be16(ip + IPV4_FRAG, IPV4_DF);
-		ip[IPV4_TTL] = PROBE_TTL;
-		ip[IPV4_PROTO] = IPPROTO_TCP;
-		memcpy(ip + IPV4_SRC, ip_addr_wire(&r->src), 4);
-		memcpy(ip + IPV4_DST, ip_addr_wire(&r->dst), 4);
-		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, IPV4_MIN_LEN));
-		return IPV4_MIN_LEN;
-	}
-	memset(ip, 0, IPV6_MIN_LEN);
-	ip[0] = 0x60;
-	bytes_store_be16(ip + IPV6_PAYLOAD_LEN, l4_len);
-	ip[IPV6_NEXT_HEADER] = IPPROTO_TCP;
-	ip[IPV6_HOP_LIMIT] = PROBE_TTL;
-	memcpy(ip + IPV6_SRC, r->src.b, 16);
-	memcpy(ip + IPV6_DST, r->dst.b, 16);
-	return IPV6_MIN_LEN;
-}
-
 static void
 emit_segment(struct prober *prober, const struct probe_request *r, uint8_t flags, uint32_t seq,
 	     uint32_t ack)
 {
 	uint8_t buf[IPV6_MIN_LEN + SYN_LEN];
 	uint16_t l4_len = (flags & TCP_FLAG_SYN) != 0 ? SYN_LEN : TCP_MIN_LEN;
-	uint16_t ip_len = write_ip(r, buf, l4_len);
+	uint16_t ip_len = ip_header_write(buf, &r->src, &r->dst, IPPROTO_TCP, l4_len);
 	size_t addr_len = ip_addr_is_v4(&r->src) ? 4 : 16;
 	uint8_t *tcp = buf + ip_len;
 	uint64_t sum;

@@ -5,9 +5,8 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "ip_header.h"
 #include "wire.h"
-
-#define RESET_TTL 64
 
 /* Sequence numbers that the segment takes: data, SYN and FIN. */
 static uint32_t
@@ -17,33 +16,6 @@ segment_len(const struct packet *p, const uint8_t *tcp)
 
 	return len + ((tcp[TCP_FLAGS] & TCP_FLAG_SYN) != 0) +
 	       ((tcp[TCP_FLAGS] & TCP_FLAG_FIN) != 0);
-}
-
-static void
-write_ip(struct packet *p, uint16_t ip_len)
-{
-	uint8_t *ip = p->l3;
-	size_t addr_len = p->af == 4 ? 4 : 16;
-	uint8_t *addrs = ip + (p->af == 4 ? IPV4_SRC : IPV6_SRC);
-
-	if (p->af == 4) {
-		memset(ip, 0, IPV4_MIN_LEN);
-		ip[0] = 0x45;
-		bytes_store_be16(ip + IPV4_LEN, p->len);
-		bytes_store_be16(ip + IPV4_FRAG, IPV4_DF);
-		ip[IPV4_TTL] = RESET_TTL;
-		ip[IPV4_PROTO] = IPPROTO_TCP;
-	} else {
-		memset(ip, 0, IPV6_MIN_LEN);
-		ip[0] = 0x60;
-		bytes_store_be16(ip + IPV6_PAYLOAD_LEN, (uint16_t)(p->len - ip_len));
-		ip[IPV6_NEXT_HEADER] = IPPROTO_TCP;
-		ip[IPV6_HOP_LIMIT] = RESET_TTL;
-	}
-	memcpy(addrs, ip_addr_wire(&p->src), addr_len);
-	memcpy(addrs + addr_len, ip_addr_wire(&p->dst), addr_len);
-	if (p->af == 4)
-		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, IPV4_MIN_LEN));
 }
 
 bool
@@ -74,7 +46,7 @@ tcp_reset_reply(struct packet *p)
 	p->len = (uint16_t)(ip_len + TCP_MIN_LEN);
 	p->contiguous = p->len;
 	p->l4_off = ip_len;
-	write_ip(p, ip_len);
+	ip_header_write(p->l3, &p->src, &p->dst, IPPROTO_TCP, TCP_MIN_LEN);
 
 	tcp = p->l3 + ip_len;
 	memset(tcp, 0, TCP_MIN_LEN);

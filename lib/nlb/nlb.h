@@ -50,6 +50,7 @@ struct nlb_segment {
 
 #define NLB_SEGMENTS    32 /* at most made between two nlb_take_segments() */
 #define NLB_SEGMENT_MAX 60 /* bytes of one, as an IP packet */
+
 /** Send an IP packet of weir's own, by its destination's route; the bytes are the callee's to copy.
  */
 typedef void (*nlb_emit)(void *arg, const uint8_t *ip, uint16_t len);

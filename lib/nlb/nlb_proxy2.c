@@ -3,10 +3,10 @@
 
 #include <netinet/in.h>
 
+#include "ip_header.h"
 #include "nlb_rewrite.h"
 #include "tcp_option.h"
 
-#define OWN_TTL       64
 #define LONGEST_MS    10000   /* between two tries */
 #define DEFAULT_MSS   536     /* RFC 9293 section 3.7.1 */
 #define LEAST_MSS     48      /* whatever a target says */
@@ -77,30 +77,6 @@ write_header(const struct snapshot *s, const struct flow_record *r, uint8_t out[
 	return proxy_protocol_write(out, &what);
 }
 
-static void
-write_ip(uint8_t *ip, uint8_t af, const struct rewrite *way, uint16_t len)
-{
-	if (af == 4) {
-		memset(ip, 0, IPV4_MIN_LEN);
-		ip[0] = 0x45;
-		bytes_store_be16(ip + IPV4_LEN, len);
-		bytes_store_be16(ip + IPV4_FRAG, IPV4_DF);
-		ip[IPV4_TTL] = OWN_TTL;
-		ip[IPV4_PROTO] = IPPROTO_TCP;
-		memcpy(ip + IPV4_SRC, ip_addr_wire(way->src), 4);
-		memcpy(ip + IPV4_DST, ip_addr_wire(way->dst), 4);
-		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, IPV4_MIN_LEN));
-		return;
-	}
-	memset(ip, 0, IPV6_MIN_LEN);
-	ip[0] = 0x60;
-	bytes_store_be16(ip + IPV6_PAYLOAD_LEN, (uint16_t)(len - IPV6_MIN_LEN));
-	ip[IPV6_NEXT_HEADER] = IPPROTO_TCP;
-	ip[IPV6_HOP_LIMIT] = OWN_TTL;
-	memcpy(ip + IPV6_SRC, way->src->b, 16);
-	memcpy(ip + IPV6_DST, way->dst->b, 16);
-}
-
 static uint16_t
 options_len(const struct flow_record *r)
 {
@@ -120,13 +96,13 @@ emit_piece(struct nlb_proxy *x, const struct flow_record *r, const struct rewrit
 	   const uint8_t *header, uint16_t at, uint16_t len)
 {
 	uint8_t af = ip_addr_family(way->dst), packet[IPV6_MIN_LEN + 60 + PROXY_PROTOCOL_MAX];
-	uint16_t ip_len = af == 4 ? IPV4_MIN_LEN : IPV6_MIN_LEN;
 	uint16_t tcp_len = (uint16_t)(TCP_MIN_LEN + options_len(r));
+	uint16_t ip_len =
+		ip_header_write(packet, way->src, way->dst, IPPROTO_TCP, (uint16_t)(tcp_len + len));
 	uint16_t total = (uint16_t)(ip_len + tcp_len + len);
 	uint8_t *tcp = packet + ip_len;
 	uint64_t sum;
 
-	write_ip(packet, af, way, total);
 	memset(tcp, 0, TCP_MIN_LEN);
 	bytes_store16(tcp + TCP_SPORT, way->sport_be);
 	bytes_store16(tcp + TCP_DPORT, way->dport_be);

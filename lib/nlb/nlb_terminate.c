@@ -5,10 +5,9 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "ip_header.h"
 #include "tcp_reset.h"
 #include "wire.h"
-
-#define SEGMENT_TTL 64
 
 /* Of a terminating flow: which sides are through. Otherwise these tell who sent FIN. */
 #define CLIENT_DONE FLOW_FLAG_FIN_CLIENT
@@ -144,28 +143,13 @@ nlb_terminate_serve(struct nlb *nlb, const struct snapshot *s, struct packet *p,
 uint16_t
 nlb_segment_write(const struct nlb_segment *segment, uint8_t ip[NLB_SEGMENT_MAX])
 {
-	bool v4 = ip_addr_is_v4(&segment->dst);
-	uint16_t ip_len = v4 ? IPV4_MIN_LEN : IPV6_MIN_LEN;
-	size_t addr_len = v4 ? 4 : 16;
-	uint8_t *addrs = ip + (v4 ? IPV4_SRC : IPV6_SRC), *tcp = ip + ip_len;
+	size_t addr_len = ip_addr_is_v4(&segment->dst) ? 4 : 16;
+	uint16_t ip_len =
+		ip_header_write(ip, &segment->src, &segment->dst, IPPROTO_TCP, TCP_MIN_LEN);
+	uint8_t *tcp = ip + ip_len;
 	uint64_t sum;
 
-	memset(ip, 0, NLB_SEGMENT_MAX);
-	ip[0] = v4 ? 0x45 : 0x60;
-	if (v4) {
-		bytes_store_be16(ip + IPV4_LEN, (uint16_t)(ip_len + TCP_MIN_LEN));
-		bytes_store_be16(ip + IPV4_FRAG, IPV4_DF);
-		ip[IPV4_TTL] = SEGMENT_TTL;
-		ip[IPV4_PROTO] = IPPROTO_TCP;
-	} else {
-		bytes_store_be16(ip + IPV6_PAYLOAD_LEN, TCP_MIN_LEN);
-		ip[IPV6_NEXT_HEADER] = IPPROTO_TCP;
-		ip[IPV6_HOP_LIMIT] = SEGMENT_TTL;
-	}
-	memcpy(addrs, ip_addr_wire(&segment->src), addr_len);
-	memcpy(addrs + addr_len, ip_addr_wire(&segment->dst), addr_len);
-	if (v4)
-		bytes_store16(ip + IPV4_CHECKSUM, checksum(ip, IPV4_MIN_LEN));
+	memset(tcp, 0, TCP_MIN_LEN);
 	bytes_store16(tcp + TCP_SPORT, segment->sport_be);
 	bytes_store16(tcp + TCP_DPORT, segment->dport_be);
 	bytes_store_be32(tcp + TCP_SEQ, segment->seq);
