@@ -27,6 +27,7 @@
 #include "prometheus.h"
 #include "steering.h"
 #include "telemetry.h"
+#include "tls_tickets.h"
 #include "worker_tcp.h"
 
 #define NEIGHBOR_TICK_MS 100
@@ -309,6 +310,7 @@ on_tick(struct management *m)
 		prometheus_run(m->prometheus);
 		publication_end_drains(m);
 		publication_judge_zones(m);
+		tls_tickets_turn(m->tickets, management_wall_s());
 		if (m->sets_starved) {
 			m->sets_starved = false;
 			m->sets_dirty = true;
@@ -496,10 +498,11 @@ management_create(const struct management_settings *settings, char *why, size_t 
 	m->targets = calloc(SNAPSHOT_TARGETS, sizeof(*m->targets));
 	m->groups = calloc(SNAPSHOT_GROUPS, sizeof(*m->groups));
 	m->health = health_create(&health_ops, m);
+	m->tickets = tls_tickets_create(&m->secret, TLS_TICKETS_PERIOD_S, m->start_wall_s);
 	secret_derive(&m->secret, "maglev seed", &m->maglev_seed, sizeof(m->maglev_seed));
 	update_clock(m);
 	if (m->epoll_fd < 0 || m->targets == NULL || m->groups == NULL || m->health == NULL ||
-	    !snapshot_registries_init(&m->registries))
+	    m->tickets == NULL || !snapshot_registries_init(&m->registries))
 		goto fail;
 	m->log_files = log_files_start(m->dp);
 	if (m->log_files == NULL)
@@ -586,6 +589,7 @@ management_free(struct management *m)
 	log_files_stop(m->log_files);
 	publication_free(m);
 	health_free(m->health);
+	tls_tickets_put(m->tickets);
 	snapshot_registries_fini(&m->registries);
 	free(m->targets);
 	free(m->peaks);

@@ -33,6 +33,7 @@
 #define MANAGEMENT_TICK_MS 20
 
 struct management;
+struct tls_tickets;
 
 /** What the management core knows of a target beyond its configuration; by target index. */
 struct managed_target {
@@ -99,6 +100,7 @@ struct management {
 	struct snapshot_registries registries;
 	struct siphash_key maglev_seed;
 	struct secret secret;
+	struct tls_tickets *tickets; /* of all listeners */
 	uint64_t config_revision, health_revision;
 	uint32_t generation;
 	uint16_t interfaces_n;

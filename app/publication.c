@@ -649,6 +649,7 @@ build(struct management *m, const struct model *model, uint64_t revision, bool r
 {
 	struct snapshot_input input = {.model = model,
 				       .service = alb_listener_create,
+				       .service_arg = m->tickets,
 				       .previous = in_force(m),
 				       .interface_ids = m->interface_ids,
 				       .interfaces = m->interfaces,

@@ -40,9 +40,10 @@ struct alb_listener {
 
 /**
  * Compile a listener.  Management core; see snapshot_input.service.
+ * @param tickets  struct tls_tickets; NULL: no session is resumed
  * @return  NULL with a sentence (FILE:LINE: ...) in `why`.
  */
-struct snapshot_service *alb_listener_create(void *arg, const struct snapshot_input *input,
+struct snapshot_service *alb_listener_create(void *tickets, const struct snapshot_input *input,
 					     const struct snapshot_registries *registries,
 					     const struct model_listener *listener, char *why,
 					     size_t why_len);

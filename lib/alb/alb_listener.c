@@ -191,7 +191,7 @@ make_tls(struct alb_listener *l, const struct model *m, const struct model_liste
 }
 
 struct snapshot_service *
-alb_listener_create(void *arg, const struct snapshot_input *input,
+alb_listener_create(void *tickets, const struct snapshot_input *input,
 		    const struct snapshot_registries *registries, const struct model_listener *ml,
 		    char *why, size_t why_len)
 {
@@ -202,7 +202,6 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 		calloc(1, sizeof(*l) + forwards_of(input->model, ml) * sizeof(l->groups[0]));
 	char reason[256] = "no memory";
 
-	(void)arg;
 	if (l == NULL) {
 		snprintf(why, why_len, "no memory for a listener");
 		return NULL;
@@ -212,7 +211,7 @@ alb_listener_create(void *arg, const struct snapshot_input *input,
 	read_groups(l, input->model, ml, registries);
 	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
 	if (l->rules == NULL || !read_inserts(l, ml) ||
-	    !make_tls(l, input->model, ml, NULL, reason, sizeof(reason))) {
+	    !make_tls(l, input->model, ml, tickets, reason, sizeof(reason))) {
 		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,
 			 ml->name, reason);
 		free_listener(&l->service);

@@ -23,7 +23,7 @@ struct tls_tickets {
 	atomic_uint references;
 	_Atomic uint64_t period; /* Unix time / period_s */
 	uint32_t period_s;
-	uint8_t secret[32]; /* of this listener */
+	uint8_t secret[32];
 	EVP_CIPHER *aes;
 	struct ticket_key keys[KEYS]; /* of period n: keys[n % KEYS] */
 };
@@ -48,11 +48,9 @@ derive_around(struct tls_tickets *t, uint64_t period)
 }
 
 struct tls_tickets *
-tls_tickets_create(const struct secret *secret, const char *identity, uint32_t period_s,
-		   uint64_t wall_s)
+tls_tickets_create(const struct secret *secret, uint32_t period_s, uint64_t wall_s)
 {
 	struct tls_tickets *t = calloc(1, sizeof(*t));
-	char label[128 + 8];
 
 	if (t == NULL)
 		return NULL;
@@ -62,8 +60,7 @@ tls_tickets_create(const struct secret *secret, const char *identity, uint32_t p
 		tls_tickets_put(t);
 		return NULL;
 	}
-	snprintf(label, sizeof(label), "tickets %s", identity);
-	secret_derive(secret, label, t->secret, sizeof(t->secret));
+	secret_derive(secret, "tickets", t->secret, sizeof(t->secret));
 	t->period_s = period_s;
 	atomic_init(&t->period, wall_s / period_s);
 	derive_around(t, wall_s / period_s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Keys of session tickets: derived from the cluster's secret, the listener's identity and the
- * number of the period, so that every worker, every box and the next process makes the same.
+ * Keys of session tickets: derived from the cluster's secret and the number of the period, so that
+ * every worker, every box and the next process makes the same.  Which listener a session is of
+ * stands inside its ticket; another doesn't resume it.
  *
  * Tickets are made with the current period's key; those of the period before and of the next one
  * (another box's clock) are accepted, and replaced.  The management core turns periods; lcores read
@@ -19,8 +20,8 @@
 struct tls_tickets;
 
 /** @param wall_s  Unix time. @return  one reference, NULL without memory. */
-struct tls_tickets *tls_tickets_create(const struct secret *secret, const char *identity,
-				       uint32_t period_s, uint64_t wall_s);
+struct tls_tickets *tls_tickets_create(const struct secret *secret, uint32_t period_s,
+				       uint64_t wall_s);
 void tls_tickets_get(struct tls_tickets *tickets);
 void tls_tickets_put(struct tls_tickets *tickets);
 

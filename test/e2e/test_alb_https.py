@@ -208,6 +208,28 @@ def test_many_at_once(lab, weir):
             assert got.startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_resumption(lab, weir, version):
+    """A session is resumed by whichever worker, also behind a reload, and by no other listener."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = version
+
+    def ask(port, session):
+        with context.wrap_socket(connected(lab, port), server_hostname="shop.example", session=session) as tls:
+            tls.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert tls.recv(65536).startswith(b"HTTP/1.1 200")
+            return tls.session, tls.session_reused
+    session, reused = ask(443, None)
+    assert not reused
+    assert all(ask(443, session)[1] for _ in range(8))
+    weir.reload()
+    assert all(ask(443, session)[1] for _ in range(8))
+    if version == ssl.TLSVersion.TLSv1_2:
+        assert not ask(8443, session)[1]
+
+
 def test_new_certificate_by_reload(lab, weir, certificates, tmp_path):
     """Files are read again; a connection that lives goes on."""
     context = ssl.create_default_context()

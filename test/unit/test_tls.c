@@ -16,7 +16,8 @@ policy(const char *name)
 }
 
 static struct tls_server *
-make_server(const struct tls_policy *p, uint32_t first, uint32_t n, struct tls_tickets *tickets)
+make_server_of(const char *identity, const struct tls_policy *p, uint32_t first, uint32_t n,
+	       struct tls_tickets *tickets)
 {
 	static const char *const alpn[] = {"h2", "http/1.1"};
 	struct tls_server_settings s = {.policy = p,
@@ -25,12 +26,18 @@ make_server(const struct tls_policy *p, uint32_t first, uint32_t n, struct tls_t
 					.alpn = alpn,
 					.alpn_n = 2,
 					.tickets = tickets,
-					.identity = "shop:443"};
+					.identity = identity};
 	char why[256] = "";
 	struct tls_server *server = tls_server_create(&s, why, sizeof(why));
 
 	EXPECT_ROW(why, server != NULL);
 	return server;
+}
+
+static struct tls_server *
+make_server(const struct tls_policy *p, uint32_t first, uint32_t n, struct tls_tickets *tickets)
+{
+	return make_server_of("shop:443", p, first, n, tickets);
 }
 
 static struct tls_client *
@@ -250,10 +257,11 @@ test_tickets(void)
 {
 	struct secret secret = {{1, 2, 3}};
 	struct tls_world *w = tls_world();
-	struct tls_tickets *t = tls_tickets_create(&secret, "shop:443", 3600, 360000);
+	struct tls_tickets *t = tls_tickets_create(&secret, 3600, 360000);
 	/* Two servers stand for two workers. */
 	struct tls_server *one = make_server(policy(DEFAULT_POLICY), 0, 1, t);
 	struct tls_server *two = make_server(policy(DEFAULT_POLICY), 0, 1, t);
+	struct tls_server *other = make_server_of("bank:443", policy(DEFAULT_POLICY), 0, 1, t);
 	struct tls_client *client = make_client(policy(DEFAULT_POLICY));
 	struct tls_session *session;
 	struct chain plain = {0};
@@ -262,6 +270,8 @@ test_tickets(void)
 	tls_read(w->client, &w->to_client, &plain, 100, &w->to_server);
 	session = tls_session_take(w->client);
 	EXPECT(session != NULL && tls_session_take(w->client) == NULL);
+	tls_hang_up();
+	EXPECT(meet(other, client, "shop.example", session) && !tls_is_resumed(w->server));
 	tls_hang_up();
 	tls_tickets_turn(t, 363600);
 	EXPECT(meet(two, client, "shop.example", session) && tls_is_resumed(w->server));
@@ -272,6 +282,7 @@ test_tickets(void)
 	tls_session_free(session);
 	tls_server_put(one);
 	tls_server_put(two);
+	tls_server_put(other);
 	tls_client_put(client);
 	tls_tickets_put(t);
 }

@@ -426,8 +426,7 @@ test_resumption(void)
 	char why[256] = "";
 
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-		struct tls_tickets *tickets =
-			tls_tickets_create(&secret, "shop:443", 3600, 1000000);
+		struct tls_tickets *tickets = tls_tickets_create(&secret, 3600, 1000000);
 		struct tls_server_settings settings = {
 			.policy = tls_policy_find(TLS_POLICY_DEFAULT, false, why, sizeof(why)),
 			.credentials = both,
