@@ -172,13 +172,14 @@ static bool
 make_tls(struct alb_listener *l, const struct model *m, const struct model_listener *ml,
 	 struct tls_tickets *tickets, char *why, size_t why_len)
 {
-	static const char *const alpn[] = {"http/1.1", "http/1.0"};
+	static const char *const alpn[] = {"h2", "http/1.1", "http/1.0"};
+	bool http2 = model_load_balancer_by_id(m, ml->load_balancer_id)->http2;
 	struct tls_credentials *credentials[MODEL_CERTIFICATES_MAX];
 	struct tls_server_settings settings = {.policy = model_tls_policy_of(ml),
 					       .credentials = credentials,
 					       .credentials_n = ml->certificates_n,
-					       .alpn = alpn,
-					       .alpn_n = ARRAY_N(alpn),
+					       .alpn = http2 ? alpn : alpn + 1,
+					       .alpn_n = ARRAY_N(alpn) - !http2,
 					       .tickets = tickets,
 					       .identity = ml->name};
 

@@ -179,9 +179,10 @@ put_request(struct log_line *l, const struct alb_record *r)
 	uri.at = (uint16_t)(uri.at + origin);
 	uri.len = (uint16_t)(uri.len - origin);
 	put_text(l, r, uri);
-	log_puts(l, p->http_version == 10  ? " HTTP/1.0\""
-		    : p->http_version == 9 ? " HTTP/0.9\""
-					   : " HTTP/1.1\"");
+	log_puts(l, p->http_version == 20   ? " HTTP/2.0\""
+		    : p->http_version == 10 ? " HTTP/1.0\""
+		    : p->http_version == 9  ? " HTTP/0.9\""
+					    : " HTTP/1.1\"");
 }
 
 static void
@@ -239,7 +240,10 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	uint64_t sent = p->sent_us, answered = p->target_status != 0 ? p->answered_us : 0;
 	struct log_line line = log_line(out, size), *l = &line;
 
-	log_puts(l, p->upgraded ? (r->https ? "wss " : "ws ") : r->https ? "https " : "http ");
+	log_puts(l, p->upgraded             ? (r->https ? "wss " : "ws ")
+		    : p->http_version == 20 ? "h2 "
+		    : r->https              ? "https "
+					    : "http ");
 	log_put_time(l, r->wall_us + p->ended_us);
 	log_puts(l, " ");
 	log_puts(l, names->load_balancer);

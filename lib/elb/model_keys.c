@@ -109,7 +109,7 @@ const struct model_key model_keys[] = {
 	BOOL(LB | GWLB, "icmp_mtu_exceeded.enabled", "false", 0, FIELD(model_load_balancer, icmp_mtu_exceeded), "Tell the sender of a packet too long for its appliance, with ICMP."),
 	UINT(LB | ALB | CLB, "idle_timeout.timeout_seconds", 1, 4000, "60", 0, FIELD(model_load_balancer, idle_timeout_s), "Time without a byte after which a connection of either side is closed."),
 	UINT(LB | ALB, "client_keep_alive.seconds", 60, 604800, "3600", 0, FIELD(model_load_balancer, client_keep_alive_s), "Longest life of a client connection, from its start."),
-	BOOL(LB | ALB, "routing.http2.enabled", "true", 0, NO_FIELD, "HTTP/2, which only HTTPS listeners offer."),
+	BOOL(LB | ALB, "routing.http2.enabled", "true", 0, FIELD(model_load_balancer, http2), "HTTP/2, which only HTTPS listeners offer."),
 	BOOL(LB | ALB, "routing.http.drop_invalid_header_fields.enabled", "false", 0, FIELD(model_load_balancer, drop_invalid_header_fields), "Remove header fields whose names are not letters, digits and hyphens."),
 	BOOL(LB | ALB, "routing.http.preserve_host_header.enabled", "false", 0, FIELD(model_load_balancer, preserve_host_header), "Leave Host as the client sent it."),
 	BOOL(LB | ALB, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DEFAULT_ONLY, NO_FIELD, "TLS header fields."),

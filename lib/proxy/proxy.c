@@ -74,7 +74,8 @@ proxy_create(const struct proxy_config *config, uint32_t now_ms)
 	timer_wheel_init(&p->wheel, now_ms, p);
 	p->now_ms = now_ms;
 	p->heads = heads_create();
-	if (!make_objects(p) || p->heads == NULL) {
+	p->http2 = http2_pool_create(config->pool);
+	if (!make_objects(p) || p->heads == NULL || p->http2 == NULL) {
 		proxy_free(p);
 		return NULL;
 	}
@@ -88,6 +89,14 @@ proxy_free(struct proxy *p)
 		return;
 	for (uint32_t i = 0; i < p->exchanges_used; i++)
 		chain_free(p->config.pool, &p->exchanges[i].head);
+	for (uint32_t i = 0; i < p->sessions_used; i++) {
+		if (p->sessions[i].http2 == NULL)
+			continue;
+		chain_free(p->config.pool, &p->sessions[i].unread);
+		http2_free(p->sessions[i].http2);
+	}
+	if (p->http2 != NULL)
+		http2_pool_free(p->http2);
 	stream_pool_free(p);
 	heads_free(p->heads);
 	free(p->sessions);
@@ -297,6 +306,7 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 	/* One step of one handshake: bytes of all others come first. */
 	if (stream_handshakes(p))
 		n++;
+	session_http2_flush(p);
 	bury(p);
 	return n > 0 || p->postponed != NULL || p->handshakes != NULL;
 }

@@ -4,6 +4,7 @@
  *
  *   proxy.c     objects, a turn: time and events
  *   session.c   a client's connection: requests, answers of weir's own, timeouts
+ *   session_http2.c  one that speaks HTTP/2 and carries other sessions, one a stream
  *   upstream.c  a target's connection: pool, connect, retry, responses
  *   relay.c     bodies and tunnels, from one to the other
  *   stream.c    bytes to and from either, with TLS in between or without
@@ -16,6 +17,7 @@
 #define PROXY_PRIVATE_H
 
 #include "head.h"
+#include "http2.h"
 #include "http_body.h"
 #include "proxy.h"
 #include "proxy_side.h"
@@ -51,6 +53,7 @@ enum session_state {
 	SESSION_EXCHANGE,  /* one is under way */
 	SESSION_TUNNEL,    /* upgraded */
 	SESSION_DISCARD,   /* answered; what is left of the request is thrown away */
+	SESSION_HTTP2,     /* it carries others */
 	SESSION_CLOSED,    /* given back */
 };
 
@@ -62,7 +65,7 @@ struct session {
 	bool client_ended;   /* FIN of the client */
 	bool close_after;    /* the response under way is the last */
 	bool again;          /* session_run() has something more to do */
-	bool postponed;      /* to the next turn */
+	bool postponed;      /* to the next turn, or touched */
 	uint32_t active_ms;  /* last byte in or out */
 	uint32_t head_ms;    /* first byte of the request; SESSION_DISCARD: its begin */
 	uint32_t rest;       /* bytes to throw away; PROXY_REST_ALL: the session ends then */
@@ -70,10 +73,12 @@ struct session {
 	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
+	struct http2 *http2; /* SESSION_HTTP2 */
+	struct chain unread; /* and what it has not taken yet */
 	struct proxy_listener_settings settings;
 	struct proxy_session_info info;
 	struct timer timer;
-	struct session *next; /* free, dead or postponed */
+	struct session *next; /* free, dead, postponed or touched */
 };
 
 struct exchange {
@@ -126,6 +131,8 @@ struct proxy {
 	uint32_t now_ms;
 	uint64_t sessions_begun;
 	struct session *sessions, *free_session, *dead_session, *postponed;
+	struct session *touched; /* of SESSION_HTTP2, with something to write */
+	struct http2_pool *http2;
 	struct upstream *upstreams, *free_upstream, *dead_upstream;
 	struct exchange *exchanges, *free_exchange, *dead_exchange;
 	uint32_t sessions_used, upstreams_used, exchanges_used; /* from here on never used */
@@ -148,6 +155,22 @@ void proxy_give_exchange(struct proxy *proxy, struct exchange *exchange);
 /** session_run() in the next turn. */
 void proxy_postpone(struct proxy *proxy, struct session *session);
 
+/* session_http2.c */
+/** The client has chosen HTTP/2. @return false without memory. */
+bool session_http2_begin(struct proxy *proxy, struct session *session);
+/** Do all that can be done with what has come; it may be over then. */
+void session_http2_run(struct proxy *proxy, struct session *session);
+/** It has something to write, at the end of the turn. */
+void session_http2_touch(struct proxy *proxy, struct session *session);
+/** Write for all that have something to. */
+void session_http2_flush(struct proxy *proxy);
+/** Nothing has come for idle_timeout_ms. */
+void session_http2_timeout(struct proxy *proxy, struct session *session);
+/** Its connection is to be left: no more streams, an end when there are none. */
+void session_http2_drain(struct proxy *proxy, struct session *session);
+/** Give up its streams and let go of what it has. */
+void session_http2_end(struct proxy *proxy, struct session *session);
+
 /* stream.c */
 bool stream_pool_create(struct proxy *proxy);
 void stream_pool_free(struct proxy *proxy);
@@ -157,6 +180,13 @@ void stream_pool_free(struct proxy *proxy);
 bool session_accepted(struct proxy *proxy, struct tcp_connection *connection);
 /** Do all that can be done with what has come. */
 void session_run(struct proxy *proxy, struct session *session);
+/** A session on a stream of another's. @return NULL: there are too many. */
+struct session *session_on_stream(struct proxy *proxy, struct session *of,
+				  struct http2_stream *stream);
+/** The client's side is no more, before its time. */
+void session_gone(struct proxy *proxy, struct session *session);
+/** The end of a session without an exchange. */
+void session_end(struct proxy *proxy, struct session *session, bool reset);
 /** End it when its listener is to be left and it is idle. */
 void session_sweep(struct proxy *proxy, struct session *session);
 /** Bytes have moved, or a message has ended. */

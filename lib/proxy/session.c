@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "proxy_private.h"
 
+#include <string.h>
+
 #include "check.h"
 #include "clock.h"
 
@@ -10,13 +12,17 @@ static void session_bytes(struct proxy *p, struct session *s, uint32_t events);
 
 /* The end of a session. */
 
-static void
+void
 session_end(struct proxy *p, struct session *s, bool reset)
 {
 	CHECK(s->exchange == NULL && s->state != SESSION_CLOSED);
+	if (s->http2 != NULL)
+		session_http2_end(p, s);
 	s->state = SESSION_CLOSED;
-	p->config.service->closed(p->config.service_arg, &s->info);
-	tcp_set_user(s->stream.tcp, NULL);
+	if (s->stream.http2 == NULL) {
+		p->config.service->closed(p->config.service_arg, &s->info);
+		tcp_set_user(s->stream.tcp, NULL);
+	}
 	if (reset)
 		stream_abort(p, &s->stream);
 	else
@@ -152,7 +158,9 @@ exchange_complete(struct proxy *p, struct session *s)
 	uint64_t rest = relay_left(&x->request);
 
 	exchange_end(p, x, rest == 0 && x->may_reuse);
-	if (!s->close_after && rest == 0)
+	if (s->stream.http2 != NULL)
+		session_end(p, s, false); /* which tells the client to stop, if there is a rest */
+	else if (!s->close_after && rest == 0)
 		next_request(p, s);
 	else if (!s->close_after && rest <= PROXY_DISCARD_BYTES)
 		begin_discard(p, s, (uint32_t)rest);
@@ -304,6 +312,8 @@ begin_request(struct proxy *p, struct session *s)
 	}
 	x->x.record.received_bytes = head.len;
 	verdict = head_classify_request(p, x);
+	if (s->stream.http2 != NULL)
+		x->x.record.http_version = 20;
 	if (verdict.close ||
 	    p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
 		s->close_after = true;
@@ -369,6 +379,15 @@ handshake_failed(struct proxy *p, struct session *s)
 	session_end(p, s, false);
 }
 
+/* RFC 9113 section 3.2. */
+static bool
+is_http2(const struct session *s)
+{
+	const char *protocol = tls_alpn(s->info.tls);
+
+	return protocol != NULL && strcmp(protocol, "h2") == 0;
+}
+
 static void
 session_handshake(struct proxy_side *side, bool done)
 {
@@ -383,6 +402,10 @@ session_handshake(struct proxy_side *side, bool done)
 	handshake_over(p, s);
 	s->state = SESSION_IDLE;
 	s->active_ms = p->now_ms;
+	if (is_http2(s) && !session_http2_begin(p, s)) {
+		session_end(p, s, true);
+		return;
+	}
 	arm(p, s);
 	/* What follows the handshake may have come with it. */
 	session_bytes(p, s, 0);
@@ -397,14 +420,9 @@ client_owes(const struct session *s)
 {
 	const struct exchange *x = s->exchange;
 	const struct upstream *u = x->upstream;
-	struct tcp_info info;
 
-	if (x->request.body.ended || u == NULL || u->state != UPSTREAM_BUSY ||
-	    stream_queued(&u->stream) >= PROXY_RELAY_BYTES ||
-	    !chain_is_empty(stream_received(&s->stream)))
-		return false;
-	tcp_info(s->stream.tcp, &info);
-	return info.receive_window >= info.mss;
+	return !x->request.body.ended && u != NULL && u->state == UPSTREAM_BUSY &&
+	       stream_queued(&u->stream) < PROXY_RELAY_BYTES && stream_awaits_peer(&s->stream);
 }
 
 /* While the client is held back its pace isn't measured, and then anew. */
@@ -461,6 +479,9 @@ session_timeout(struct proxy *p, struct session *s)
 	case SESSION_DISCARD:
 		session_end(p, s, false);
 		break;
+	case SESSION_HTTP2:
+		session_http2_timeout(p, s);
+		break;
 	case SESSION_HEAD:
 		refuse(p, s, PROXY_ERROR_REQUEST_TIMEOUT);
 		break;
@@ -494,10 +515,14 @@ session_sweep(struct proxy *p, struct session *s)
 {
 	bool draining = false;
 
-	if (s->state != SESSION_IDLE)
+	if (s->http2 != NULL)
+		http2_tick(s->http2, p->now_ms);
+	else if (s->state != SESSION_IDLE)
 		return;
 	p->config.service->policy(p->config.service_arg, s->info.frontend, &draining);
-	if (draining)
+	if (draining && s->http2 != NULL)
+		session_http2_drain(p, s);
+	else if (draining)
 		session_end(p, s, false);
 }
 
@@ -524,6 +549,9 @@ session_run(struct proxy *p, struct session *s)
 		case SESSION_DISCARD:
 			discard(p, s);
 			break;
+		case SESSION_HTTP2:
+			session_http2_run(p, s);
+			break;
 		case SESSION_EXCHANGE:
 		case SESSION_TUNNEL:
 			relay(p, s->exchange);
@@ -548,11 +576,11 @@ session_progress(struct proxy *p, struct session *s)
 		keep_pace(p, s);
 }
 
-static void
-client_gone(struct proxy *p, struct session *s)
+void
+session_gone(struct proxy *p, struct session *s)
 {
 	struct exchange *x = s->exchange;
-	bool memory = tcp_close_reason(s->stream.tcp) == TCP_CLOSE_MEMORY;
+	bool memory = stream_close_reason(&s->stream) == TCP_CLOSE_MEMORY;
 
 	if (x != NULL) {
 		if (x->x.record.elb_status == 0 && !memory)
@@ -573,7 +601,7 @@ session_bytes(struct proxy *p, struct session *s, uint32_t events)
 		s->client_ended = true;
 	session_run(p, s);
 	if ((events & STREAM_EVENT_FAILED) != 0 && s->state != SESSION_CLOSED)
-		client_gone(p, s);
+		session_gone(p, s);
 }
 
 static void
@@ -588,7 +616,7 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 	else if (s->state == SESSION_HANDSHAKE)
 		stream_want_handshake(p, &s->stream);
 	else if ((events & TCP_EVENT_CLOSED) != 0)
-		client_gone(p, s);
+		session_gone(p, s);
 	else
 		session_bytes(p, s, events);
 }
@@ -611,6 +639,15 @@ begin_tls(struct proxy *p, struct session *s)
 	return true;
 }
 
+/* A quarter of them is left to targets. @return NULL: there are too many. */
+static struct session *
+take_session(struct proxy *p)
+{
+	if (p->sessions_n >= p->config.connections_max - p->config.connections_max / 4)
+		return NULL;
+	return proxy_take_session(p);
+}
+
 bool
 session_accepted(struct proxy *p, struct tcp_connection *connection)
 {
@@ -619,10 +656,8 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 					  .frontend = (uint32_t)(uintptr_t)listener->user,
 					  .number = p->sessions_begun++,
 					  .begun_us = p->now_us};
-	struct session *s = NULL;
+	struct session *s = take_session(p);
 
-	if (p->sessions_n < p->config.connections_max - p->config.connections_max / 4)
-		s = proxy_take_session(p);
 	if (s == NULL) {
 		p->config.service->rejected(p->config.service_arg, &info);
 		return false;
@@ -644,4 +679,20 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 	tcp_set_user(connection, s);
 	arm(p, s);
 	return true;
+}
+
+struct session *
+session_on_stream(struct proxy *p, struct session *of, struct http2_stream *stream)
+{
+	struct session *s = take_session(p);
+
+	if (s == NULL)
+		return NULL;
+	s->stream.http2 = stream;
+	s->info = of->info;
+	s->settings = of->settings;
+	s->active_ms = p->now_ms;
+	s->state = SESSION_IDLE;
+	arm(p, s);
+	return s;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "http2.h"
 
 /* TLS of a stream. */
 struct stream_tls {
@@ -252,9 +253,18 @@ stream_events(struct proxy *p, struct stream *s, uint32_t events)
 	return t->ended ? events | TCP_EVENT_END : events;
 }
 
+/* The connection of an HTTP/2 stream may have something to write now. */
+static void
+touch(struct proxy *p, const struct stream *s)
+{
+	session_http2_touch(p, http2_user(http2_of(s->http2)));
+}
+
 const struct chain *
 stream_received(const struct stream *s)
 {
+	if (s->http2 != NULL)
+		return http2_stream_received(s->http2);
 	return s->tls == NULL ? tcp_received(s->tcp) : &s->tls->plain;
 }
 
@@ -264,6 +274,10 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 	struct stream_tls *t = s->tls;
 
 	s->taken += len;
+	if (s->http2 != NULL) {
+		touch(p, s);
+		return http2_stream_take(s->http2, to, len);
+	}
 	if (likely(t == NULL))
 		return tcp_take(p->config.tcp, s->tcp, to, len);
 	if (to == NULL)
@@ -277,9 +291,27 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 	return true;
 }
 
+bool
+stream_awaits_peer(const struct stream *s)
+{
+	struct tcp_info info;
+
+	if (!chain_is_empty(stream_received(s)))
+		return false;
+	if (s->http2 != NULL)
+		return true;
+	tcp_info(s->tcp, &info);
+	return info.receive_window >= info.mss;
+}
+
 void
 stream_send(struct proxy *p, struct stream *s, struct chain *bytes)
 {
+	if (s->http2 != NULL) {
+		touch(p, s);
+		http2_stream_send(s->http2, bytes);
+		return;
+	}
 	if (likely(s->tls == NULL)) {
 		tcp_send(p->config.tcp, s->tcp, bytes);
 		return;
@@ -295,12 +327,19 @@ stream_send(struct proxy *p, struct stream *s, struct chain *bytes)
 uint32_t
 stream_queued(const struct stream *s)
 {
+	if (s->http2 != NULL)
+		return http2_stream_queued(s->http2);
 	return tcp_queued(s->tcp) + (s->tls == NULL ? 0 : s->tls->unsent.len);
 }
 
 void
 stream_shutdown(struct proxy *p, struct stream *s)
 {
+	if (s->http2 != NULL) {
+		touch(p, s);
+		http2_stream_shutdown(s->http2);
+		return;
+	}
 	if (s->tls == NULL) {
 		tcp_shutdown(p->config.tcp, s->tcp);
 		return;
@@ -322,9 +361,27 @@ stream_is_quiet(const struct stream *s)
 			     chain_is_empty(&t->unsent) && tls_pending(t->tls) == 0);
 }
 
+enum tcp_close_reason
+stream_close_reason(const struct stream *s)
+{
+	return s->tcp == NULL ? TCP_CLOSE_NONE : tcp_close_reason(s->tcp);
+}
+
+static void
+close_http2(struct proxy *p, struct stream *s)
+{
+	touch(p, s);
+	http2_stream_close(s->http2);
+	s->http2 = NULL;
+}
+
 void
 stream_close(struct proxy *p, struct stream *s, uint32_t linger_ms)
 {
+	if (s->http2 != NULL) {
+		close_http2(p, s);
+		return;
+	}
 	if (s->tls != NULL && !chain_is_empty(&s->tls->unsent)) {
 		stream_abort(p, s);
 		return;
@@ -338,6 +395,11 @@ stream_close(struct proxy *p, struct stream *s, uint32_t linger_ms)
 void
 stream_abort(struct proxy *p, struct stream *s)
 {
+	if (s->http2 != NULL) {
+		http2_stream_reset(s->http2, HTTP2_INTERNAL_ERROR);
+		close_http2(p, s);
+		return;
+	}
 	end_tls(p, s);
 	tcp_abort(p->config.tcp, s->tcp);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside the proxy: bytes to and from a peer, over a TCP connection alone or with TLS in it.
+ * Inside the proxy: bytes to and from a peer, over a TCP connection alone or with TLS in it, or on
+ * a stream of an HTTP/2 connection, as HTTP/1.1 messages (http2.h).
  *
  * Who reads and writes a stream needn't know which: events, bytes in order, a send queue, an end.
  * What TLS holds beside TCP (ciphertext of records that have not come whole, plaintext that nobody
@@ -19,6 +20,7 @@
 #include "tcp.h"
 #include "tls.h"
 
+struct http2_stream;
 struct proxy;
 struct proxy_side;
 struct stream_tls;
@@ -29,9 +31,10 @@ struct stream_tls;
 #define STREAM_EVENT_FAILED (1u << 16) /* TLS has failed; an alert may be on its way */
 
 struct stream {
-	struct tcp_connection *tcp;
-	struct stream_tls *tls; /* NULL: TCP alone */
-	uint64_t taken;         /* bytes, by stream_take() */
+	struct tcp_connection *tcp; /* NULL: of HTTP/2 */
+	struct stream_tls *tls;     /* NULL: none */
+	struct http2_stream *http2; /* NULL: none; its writes wait for session_http2_flush() */
+	uint64_t taken;             /* bytes, by stream_take() */
 };
 
 /** Speak TLS from now on, as `tls`, which becomes the stream's. @return false: no object free. */
@@ -59,6 +62,9 @@ const struct chain *stream_received(const struct stream *stream);
 /** See tcp_take(). */
 bool stream_take(struct proxy *proxy, struct stream *stream, struct chain *to, uint32_t len);
 
+/** Everything that came was taken, and the peer may send more. */
+bool stream_awaits_peer(const struct stream *stream);
+
 /** See tcp_send(). */
 void stream_send(struct proxy *proxy, struct stream *stream, struct chain *bytes);
 uint32_t stream_queued(const struct stream *stream);
@@ -68,6 +74,9 @@ void stream_shutdown(struct proxy *proxy, struct stream *stream);
 
 /** Established, ended by neither side, and nothing has come that was not taken. */
 bool stream_is_quiet(const struct stream *stream);
+
+/** Why TCP's connection ended; TCP_CLOSE_NONE of HTTP/2's streams. */
+enum tcp_close_reason stream_close_reason(const struct stream *stream);
 
 /** See tcp_close() and tcp_abort(); the stream is no more. */
 void stream_close(struct proxy *proxy, struct stream *stream, uint32_t linger_ms);
