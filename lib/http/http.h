@@ -212,6 +212,12 @@ const struct http_field *http_find(const struct http_head *h, enum http_name id)
 bool http_text_is(struct http_text text, const char *lower_case);
 bool http_text_same(struct http_text a, struct http_text b);
 
+/** Whether a text is a token (RFC 9110 section 5.6.2). */
+bool http_token_is_valid(struct http_text token);
+
+/** Whether a value has no blanks around it and no control characters but tabs (section 5.5). */
+bool http_value_is_valid(struct http_text value);
+
 /** Which of the known fields a name is. */
 enum http_name http_name_of(struct http_text name);
 

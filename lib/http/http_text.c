@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "http_scan.h"
 
 static uint8_t
 lower(uint8_t c)
@@ -27,6 +28,39 @@ http_text_is(struct http_text text, const char *lower_case)
 {
 	return http_text_same(text, (struct http_text){(const uint8_t *)lower_case,
 						       (uint32_t)strlen(lower_case)});
+}
+
+bool
+http_token_is_valid(struct http_text token)
+{
+	return token.len > 0 &&
+	       (http_common_classes(token.at, token.at + token.len) & HTTP_TOKEN) != 0;
+}
+
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+bool
+http_value_is_valid(struct http_text value)
+{
+	const uint8_t *p = value.at, *end = p + value.len;
+	uint32_t high = 0;
+
+	if (p == end)
+		return true;
+	if (is_blank(*p) || is_blank(end[-1]))
+		return false;
+	for (;;) {
+		p = http_scan_value(value.at, p, end, &high);
+		if (p == end)
+			return true;
+		if (*p != '\t')
+			return false;
+		p++;
+	}
 }
 
 bool

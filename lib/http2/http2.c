@@ -1,287 +1,506 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Connections: how they begin, what they read and write, how they end. */
 #include "http2.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "http2_private.h"
+
+/* Frames of nghttp2's that wait to be written, beyond which nothing is read. */
+#define UNREAD_MAX 1024u
 
 struct http2_config
 http2_config_of(enum http2_role role)
 {
-	(void)role;
-	return (struct http2_config){.role = role};
+	bool server = role == HTTP2_SERVER;
+
+	return (struct http2_config){
+		.role = role,
+		.streams_max = 128,
+		.requests_max = server ? 10000 : 0,
+		.stream_window = server ? 16384 : 65535,
+		.shared_window = 1048576,
+		.memory_max = 2097152,
+		.drain_ms = 1000,
+	};
+}
+
+/* Pools. */
+
+static void
+make_chunk_lines(struct http2_pool *pool)
+{
+	for (uint32_t i = 0; i <= HTTP2_FRAME_MAX; i++)
+		snprintf(pool->chunk_lines[i], sizeof(pool->chunk_lines[i]), "%x\r\n", i);
 }
 
 struct http2_pool *
 http2_pool_create(struct chain_pool *chains)
 {
-	(void)chains;
+	struct http2_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return NULL;
+	pool->chains = chains;
+	make_chunk_lines(pool);
+	if (http2_session_prepare(pool))
+		return pool;
+	http2_pool_free(pool);
 	return NULL;
 }
 
 void
 http2_pool_free(struct http2_pool *pool)
 {
-	(void)pool;
+	if (pool == NULL)
+		return;
+	CHECK(pool->gauge.connections == 0);
+	http2_session_forget(pool);
+	free(pool);
 }
 
 const struct http2_gauge *
 http2_pool_gauge(const struct http2_pool *pool)
 {
-	(void)pool;
-	return NULL;
+	return &pool->gauge;
+}
+
+/* Beginning. */
+
+static int
+submit_settings(struct http2 *h)
+{
+	const struct http2_config *c = &h->config;
+	const nghttp2_settings_entry of_server[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->streams_max},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, c->stream_window},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_REQUEST_FIELDS_LEN_MAX},
+		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+	};
+	const nghttp2_settings_entry of_client[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, c->stream_window},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_RESPONSE_FIELDS_LEN_MAX},
+	};
+
+	if (c->role == HTTP2_SERVER)
+		return nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, of_server,
+					       ARRAY_N(of_server));
+	return nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, of_client,
+				       ARRAY_N(of_client));
+}
+
+/* No stream can be kept from its window by others: the connection's holds them all. */
+static int
+open_window(struct http2 *h)
+{
+	uint64_t window =
+		(uint64_t)h->config.streams_max * h->config.stream_window + h->config.shared_window;
+
+	if (window > INT32_MAX)
+		window = INT32_MAX;
+	return nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
+						     (int32_t)window);
+}
+
+static bool
+begin_session(struct http2 *h)
+{
+	struct http2_pool *pool = h->pool;
+	nghttp2_mem mem = http2_memory_of(h);
+	int result = h->config.role == HTTP2_SERVER
+			     ? nghttp2_session_server_new3(&h->session, pool->callbacks, h,
+							   pool->options, &mem)
+			     : nghttp2_session_client_new3(&h->session, pool->callbacks, h,
+							   pool->options, &mem);
+
+	return result == 0 && submit_settings(h) == 0 && open_window(h) == 0;
 }
 
 struct http2 *
 http2_create(struct http2_pool *pool, const struct http2_config *config, void *user,
 	     uint32_t now_ms)
 {
-	(void)pool;
-	(void)config;
-	(void)user;
-	(void)now_ms;
+	struct http2 *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	h->pool = pool;
+	h->config = *config;
+	h->user = user;
+	h->now_ms = now_ms;
+	h->shared_left = config->shared_window;
+	http2_guard_init(&h->guard, config->role == HTTP2_SERVER, now_ms);
+	pool->gauge.connections++;
+	if (begin_session(h))
+		return h;
+	http2_free(h);
 	return NULL;
 }
 
 void
 http2_free(struct http2 *h)
 {
-	(void)h;
+	struct chain_pool *chains = h->pool->chains;
+
+	h->dead = true;
+	while (h->streams != NULL)
+		http2_stream_destroy(h->streams);
+	chain_free(chains, &h->in);
+	nghttp2_session_del(h->session);
+	h->pool->gauge.ends[h->end]++;
+	h->pool->gauge.connections--;
+	free(h);
 }
 
 void *
 http2_user(const struct http2 *h)
 {
-	(void)h;
-	return NULL;
+	return h->user;
 }
+
+/* Ending. */
 
 void
-http2_receive(struct http2 *h, struct chain *in, uint32_t now_ms)
+http2_end_for(struct http2 *h, enum http2_end end)
 {
-	(void)h;
-	(void)in;
-	(void)now_ms;
+	if (h->end == HTTP2_END_NONE)
+		h->end = (uint8_t)end;
 }
 
-void
-http2_receive_end(struct http2 *h)
+static void
+abandon_streams(struct http2 *h, enum http2_code code)
 {
-	(void)h;
+	struct http2_stream *next;
+
+	for (struct http2_stream *s = h->streams; s != NULL; s = next) {
+		next = s->next;
+		if (s->orphan)
+			http2_stream_destroy(s);
+		else
+			http2_stream_abandon(s, code);
+	}
 }
 
-void
-http2_tick(struct http2 *h, uint32_t now_ms)
+/* nghttp2 can't go on. */
+static void
+die(struct http2 *h, int error)
 {
-	(void)h;
-	(void)now_ms;
+	http2_end_for(h, error == NGHTTP2_ERR_FLOODED ? HTTP2_END_UNREAD : HTTP2_END_MEMORY);
+	h->dead = true;
+	h->unwritten_len = 0;
+	abandon_streams(h, HTTP2_INTERNAL_ERROR);
 }
 
-struct http2_stream *
-http2_next(struct http2 *h, uint32_t *events)
+static void
+terminate(struct http2 *h, enum http2_code code)
 {
-	(void)h;
-	(void)events;
-	return NULL;
-}
-
-bool
-http2_wants_write(const struct http2 *h)
-{
-	(void)h;
-	return false;
-}
-
-bool
-http2_write(struct http2 *h, struct chain *out, uint32_t out_max)
-{
-	(void)h;
-	(void)out;
-	(void)out_max;
-	return false;
-}
-
-void
-http2_drain(struct http2 *h)
-{
-	(void)h;
+	if (h->closing || h->dead)
+		return;
+	h->closing = true;
+	if (nghttp2_session_terminate_session(h->session, code) != 0)
+		die(h, NGHTTP2_ERR_NOMEM);
+	else
+		abandon_streams(h, code);
 }
 
 void
 http2_close(struct http2 *h, enum http2_code code)
 {
-	(void)h;
-	(void)code;
+	http2_end_for(h, HTTP2_END_CLOSED);
+	terminate(h, code);
 }
+
+/* nghttp2 has found an error by itself. */
+void
+http2_on_goaway_sent(struct http2 *h, uint32_t code)
+{
+	if (code == HTTP2_NO_ERROR || h->closing)
+		return;
+	http2_end_for(h, code == HTTP2_FLOW_CONTROL_ERROR  ? HTTP2_END_FLOW_CONTROL
+			 : code == HTTP2_FRAME_SIZE_ERROR  ? HTTP2_END_FRAME_SIZE
+			 : code == HTTP2_COMPRESSION_ERROR ? HTTP2_END_COMPRESSION
+			 : code == HTTP2_INTERNAL_ERROR    ? HTTP2_END_MEMORY
+			 : code == HTTP2_ENHANCE_YOUR_CALM ? HTTP2_END_SETTINGS
+							   : HTTP2_END_PROTOCOL);
+	h->closing = true;
+	abandon_streams(h, code <= HTTP2_HTTP_1_1_REQUIRED ? (enum http2_code)code
+							   : HTTP2_INTERNAL_ERROR);
+}
+
+/* The last GOAWAY: streams that have begun are served, no others. */
+static void
+say_last(struct http2 *h)
+{
+	int32_t last = nghttp2_session_get_last_proc_stream_id(h->session);
+
+	if (h->drained || h->closing || h->dead)
+		return;
+	h->drained = true;
+	if (nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0) !=
+	    0)
+		die(h, NGHTTP2_ERR_NOMEM);
+}
+
+void
+http2_drain(struct http2 *h)
+{
+	if (h->draining || h->closing || h->dead)
+		return;
+	http2_end_for(h, HTTP2_END_DRAINED);
+	h->draining = true;
+	h->drain_since_ms = h->now_ms;
+	/* A client needs to warn nobody: targets don't push. */
+	if (h->config.role == HTTP2_CLIENT)
+		say_last(h);
+	else if (nghttp2_submit_shutdown_notice(h->session) != 0 ||
+		 nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL) != 0)
+		die(h, NGHTTP2_ERR_NOMEM);
+}
+
+/* The peer has read the notice that was in front of it. */
+void
+http2_on_ping_ack(struct http2 *h)
+{
+	if (h->draining)
+		say_last(h);
+}
+
+void
+http2_tick(struct http2 *h, uint32_t now_ms)
+{
+	h->now_ms = now_ms;
+	if (h->draining && now_ms - h->drain_since_ms >= h->config.drain_ms)
+		say_last(h);
+}
+
+void
+http2_count_request(struct http2 *h)
+{
+	h->requests_n++;
+	h->pool->gauge.requests++;
+	if (h->config.requests_max == 0 || h->requests_n != h->config.requests_max)
+		return;
+	http2_end_for(h, HTTP2_END_REQUESTS);
+	say_last(h);
+}
+
+/* Reading. */
+
+static void
+fail(struct http2 *h, enum http2_end end)
+{
+	http2_end_for(h, end);
+	terminate(h, http2_guard_code(end));
+}
+
+/* What the guard let pass, of the first span. */
+static void
+read_span(struct http2 *h, uint32_t len)
+{
+	struct http2_guard *g = &h->guard;
+	ssize_t n;
+
+	h->in_span = h->in.first;
+	if (len > h->in_span->len)
+		len = h->in_span->len;
+	if (g->data_len > 0 && g->left == g->data_len + HTTP2_FRAME_HEADER)
+		h->data_begins = true;
+	n = nghttp2_session_mem_recv(h->session, h->in_span->data, len);
+	h->in_span = NULL;
+	http2_guard_passed(g, len);
+	chain_consume(h->pool->chains, &h->in, len);
+	if (n < 0)
+		die(h, (int)n);
+}
+
+static void
+read_all(struct http2 *h)
+{
+	uint32_t skip, len = http2_guard_next(&h->guard, &h->in, &skip);
+
+	while (len + skip > 0 && !h->dead && !h->closing) {
+		chain_consume(h->pool->chains, &h->in, skip);
+		if (len > 0)
+			read_span(h, len);
+		len = http2_guard_next(&h->guard, &h->in, &skip);
+	}
+	if (h->guard.end != HTTP2_END_NONE)
+		fail(h, (enum http2_end)h->guard.end);
+}
+
+void
+http2_receive(struct http2 *h, struct chain *in, uint32_t now_ms)
+{
+	http2_tick(h, now_ms);
+	http2_guard_tick(&h->guard, now_ms);
+	if (h->dead || h->closing) {
+		chain_free(h->pool->chains, in);
+		chain_free(h->pool->chains, &h->in);
+		return;
+	}
+	if (nghttp2_session_get_outbound_queue_size(h->session) > UNREAD_MAX)
+		return;
+	chain_move_all(&h->in, in);
+	read_all(h);
+}
+
+void
+http2_receive_end(struct http2 *h)
+{
+	if (h->input_ended)
+		return;
+	h->input_ended = true;
+	http2_end_for(h, HTTP2_END_PEER);
+	for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
+		if (s->in_phase == HTTP2_PHASE_DONE || s->reset || s->closed)
+			continue;
+		http2_stream_reset(s, HTTP2_CANCEL);
+		http2_stream_event(s, HTTP2_EVENT_RESET);
+	}
+}
+
+/* Writing. */
+
+bool
+http2_wants_write(const struct http2 *h)
+{
+	return !h->dead && (h->unwritten_len > 0 || nghttp2_session_want_write(h->session) != 0);
+}
+
+/* @return  whether there is something in `unwritten`. */
+static bool
+next_frames(struct http2 *h)
+{
+	ssize_t n;
+
+	if (h->unwritten_len > 0)
+		return true;
+	n = nghttp2_session_mem_send(h->session, &h->unwritten);
+	if (n < 0)
+		die(h, (int)n);
+	else
+		h->unwritten_len = (uint32_t)n;
+	return n > 0;
+}
+
+bool
+http2_write(struct http2 *h, struct chain *out, uint32_t out_max)
+{
+	h->out = out;
+	h->out_room = 0;
+	while (!h->dead && out->len < out_max && next_frames(h) &&
+	       http2_output_copy(h, h->unwritten, h->unwritten_len))
+		h->unwritten_len = 0;
+	h->out = NULL;
+	return http2_wants_write(h);
+}
+
+/* Questions. */
 
 bool
 http2_is_over(const struct http2 *h)
 {
-	(void)h;
-	return false;
+	if (h->dead)
+		return true;
+	if (http2_wants_write(h))
+		return false;
+	return nghttp2_session_want_read(h->session) == 0 || (h->input_ended && h->streams_n == 0);
 }
 
 enum http2_end
 http2_end(const struct http2 *h)
 {
-	(void)h;
-	return 0;
+	return (enum http2_end)h->end;
 }
 
 const char *
 http2_end_name(enum http2_end end)
 {
-	(void)end;
-	return NULL;
+	static const char *const names[HTTP2_ENDS] = {
+		[HTTP2_END_NONE] = "none",
+		[HTTP2_END_PEER] = "peer",
+		[HTTP2_END_DRAINED] = "drained",
+		[HTTP2_END_REQUESTS] = "requests",
+		[HTTP2_END_CLOSED] = "closed",
+		[HTTP2_END_PEER_ERROR] = "peer_error",
+		[HTTP2_END_PREFACE] = "preface",
+		[HTTP2_END_PROTOCOL] = "protocol",
+		[HTTP2_END_FLOW_CONTROL] = "flow_control",
+		[HTTP2_END_FRAME_SIZE] = "frame_size",
+		[HTTP2_END_COMPRESSION] = "compression",
+		[HTTP2_END_RESETS] = "resets",
+		[HTTP2_END_PINGS] = "pings",
+		[HTTP2_END_SETTINGS] = "settings",
+		[HTTP2_END_PRIORITIES] = "priorities",
+		[HTTP2_END_WINDOW_UPDATES] = "window_updates",
+		[HTTP2_END_EMPTY_FRAMES] = "empty_frames",
+		[HTTP2_END_CONTINUATIONS] = "continuations",
+		[HTTP2_END_HEADER_BLOCK] = "header_block",
+		[HTTP2_END_UNKNOWN_FRAMES] = "unknown_frames",
+		[HTTP2_END_UNREAD] = "unread",
+		[HTTP2_END_MEMORY] = "memory",
+	};
+
+	return names[end];
 }
 
 uint32_t
 http2_streams_n(const struct http2 *h)
 {
-	(void)h;
-	return 0;
+	return h->streams_n;
 }
 
 uint64_t
 http2_requests_n(const struct http2 *h)
 {
-	(void)h;
-	return 0;
+	return h->requests_n;
 }
 
 uint32_t
 http2_held(const struct http2 *h)
 {
-	(void)h;
-	return 0;
+	return h->in.len;
 }
 
 uint32_t
 http2_memory(const struct http2 *h)
 {
-	(void)h;
-	return 0;
+	return h->memory + (uint32_t)sizeof(*h);
+}
+
+/* Clients. */
+
+uint32_t
+http2_room(const struct http2 *h)
+{
+	uint32_t most = nghttp2_session_get_remote_settings(
+		h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+	if (h->config.role != HTTP2_CLIENT || h->end != HTTP2_END_NONE || h->input_ended ||
+	    h->dead || nghttp2_session_check_request_allowed(h->session) == 0)
+		return 0;
+	if (most > h->config.streams_max)
+		most = h->config.streams_max;
+	return most > h->streams_n ? most - h->streams_n : 0;
 }
 
 bool
 http2_can_open(const struct http2 *h)
 {
-	(void)h;
-	return false;
-}
-
-uint32_t
-http2_room(const struct http2 *h)
-{
-	(void)h;
-	return 0;
+	return http2_room(h) > 0;
 }
 
 struct http2_stream *
 http2_open(struct http2 *h, void *user)
 {
-	(void)h;
-	(void)user;
-	return NULL;
-}
+	struct http2_stream *s = http2_can_open(h) ? http2_stream_create(h) : NULL;
 
-struct http2 *
-http2_of(const struct http2_stream *stream)
-{
-	(void)stream;
-	return NULL;
-}
-
-void
-http2_stream_set_user(struct http2_stream *stream, void *user)
-{
-	(void)stream;
-	(void)user;
-}
-
-void *
-http2_stream_user(const struct http2_stream *stream)
-{
-	(void)stream;
-	return NULL;
-}
-
-uint32_t
-http2_stream_id(const struct http2_stream *stream)
-{
-	(void)stream;
-	return 0;
-}
-
-const struct chain *
-http2_stream_received(const struct http2_stream *stream)
-{
-	(void)stream;
-	return NULL;
-}
-
-bool
-http2_stream_has_ended(const struct http2_stream *stream)
-{
-	(void)stream;
-	return false;
-}
-
-bool
-http2_stream_is_reset(const struct http2_stream *stream)
-{
-	(void)stream;
-	return false;
-}
-
-enum http2_code
-http2_stream_code(const struct http2_stream *stream)
-{
-	(void)stream;
-	return 0;
-}
-
-bool
-http2_stream_is_unprocessed(const struct http2_stream *stream)
-{
-	(void)stream;
-	return false;
-}
-
-bool
-http2_stream_take(struct http2_stream *stream, struct chain *to, uint32_t len)
-{
-	(void)stream;
-	(void)to;
-	(void)len;
-	return false;
-}
-
-void
-http2_stream_send(struct http2_stream *stream, struct chain *bytes)
-{
-	(void)stream;
-	(void)bytes;
-}
-
-uint32_t
-http2_stream_queued(const struct http2_stream *stream)
-{
-	(void)stream;
-	return 0;
-}
-
-void
-http2_stream_shutdown(struct http2_stream *stream)
-{
-	(void)stream;
-}
-
-void
-http2_stream_reset(struct http2_stream *stream, enum http2_code code)
-{
-	(void)stream;
-	(void)code;
-}
-
-void
-http2_stream_close(struct http2_stream *stream)
-{
-	(void)stream;
+	if (s == NULL)
+		return NULL;
+	s->user = user;
+	http2_count_request(h);
+	return s;
 }
