@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import bench_http  # noqa: E402
+import bench_tls  # noqa: E402
 from weir_control import call  # noqa: E402
 
 WEIR = ROOT / "build/app/weir"
@@ -416,9 +417,10 @@ def main() -> int:
         prog="tools/bench", description="Measure weir, with its yardsticks in the same run, in turns "
         "(A-B-A-B); medians and spread.", epilog="examples: tools/bench l4; tools/bench gwlb --service "
         "--quick; tools/bench l4 --json l4.json")
-    parser.add_argument("what", choices=["l4", "gwlb", "http", "rules"], help="l4: flows through the network load "
+    parser.add_argument("what", choices=["l4", "gwlb", "http", "tls", "rules"], help="l4: flows through the network load "
                         "balancer; gwlb: through the gateway load balancer; http: requests through the application load "
-                        "balancer, HAProxy and nginx; rules: a request's rule among 1, 100, 1,000")
+                        "balancer, HAProxy and nginx; tls: handshakes and requests over TLS beside HAProxy; rules: a "
+                        "request's rule among 1, 100, 1,000")
     parser.add_argument("--service", action="store_true", help="only the service path in a loop")
     parser.add_argument("--whole", action="store_true", help="only the whole binary")
     parser.add_argument("--new-flows", action="store_true", help="only new flows of the whole binary")
@@ -434,6 +436,8 @@ def main() -> int:
     try:
         if options.what == "http":
             result = bench_http.run(options.quick)
+        elif options.what == "tls":
+            result = bench_tls.run(options.quick)
         else:
             result = bench(L4 if options.what == "l4" else GWLB, options)
     finally:

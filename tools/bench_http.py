@@ -158,11 +158,15 @@ def kernel_addresses(lab: Lab) -> Iterator[None]:
             lab.lb.ip("address", "flush", "dev", device)
 
 
+TEMPLATES = {"weir": WEIR, "haproxy": HAPROXY, "nginx": NGINX}
+
+
 @contextlib.contextmanager
-def running(lab: Lab, name: str, directory: Path) -> Iterator[subprocess.Popen]:
+def running(lab: Lab, name: str, directory: Path, templates: dict[str, str] = TEMPLATES,
+            url: str = f"http://{VIP}/files/1k") -> Iterator[subprocess.Popen]:
     """One of the proxies, until the block ends."""
     directory.mkdir(exist_ok=True)
-    text = {"weir": WEIR, "haproxy": HAPROXY, "nginx": NGINX}[name]
+    text = templates[name]
     config = directory / f"{name}.conf"
     config.write_text(text.format(directory=directory, vip=VIP, cpu=PROXY_CPU, other=OTHER_CPU))
     command = {"weir": [str(ROOT / "build/app/weir"), "--config", str(config)],
@@ -177,7 +181,7 @@ def running(lab: Lab, name: str, directory: Path) -> Iterator[subprocess.Popen]:
         stack.callback(end_process, process)
         try:
             wait_until(f"{name} answers", lambda: lab.client.try_run(
-                "curl", "-sf", "-m", "1", "-o", "/dev/null", f"http://{VIP}/files/1k").returncode == 0, 30)
+                "curl", "-skf", "-m", "1", "-o", "/dev/null", url).returncode == 0, 30)
         except TimeoutError:
             raise RuntimeError((directory / "out").read_text(errors="replace")) from None
         yield process
@@ -202,6 +206,7 @@ def network() -> Iterator[Lab]:
             files = lab.directory / target.name / "files"
             (files / "1k").write_bytes(os.urandom(1024))
             (files / "64k").write_bytes(os.urandom(65536))
+            (files / "1m").write_bytes(os.urandom(1 << 20))
             for process in target.servers.values():
                 subprocess.run(["taskset", "-a", "-p", "-c", str(OTHER_CPU), str(process.pid)],
                                check=True, capture_output=True)
