@@ -29,6 +29,7 @@ const struct http_metric http_frontend_metrics[] = {
 		 tls_errors),
 	FRONTEND("RequestCount", "request_count", requests),
 	FRONTEND("IPv6RequestCount", "ipv6_request_count", ipv6_requests),
+	FRONTEND("GrpcRequestCount", "grpc_request_count", grpc_requests),
 	FRONTEND("ProcessedBytes", "http_processed_bytes", processed_bytes),
 	FRONTEND("IPv6ProcessedBytes", "ipv6_processed_bytes", ipv6_processed_bytes),
 	FRONTEND("RuleEvaluations", "rule_evaluations", rule_evaluations),

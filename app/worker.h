@@ -39,6 +39,7 @@ struct worker_command {
 	uint32_t timeout_ms;
 	char *path; /* WORKER_PROBE by HTTP: malloc'ed; NULL: by TCP */
 	struct http_matcher matcher;
+	bool http2, grpc; /* WORKER_PROBE by HTTP */
 	enum probe_result result;
 	uint16_t status;             /* of the HTTP answer, 0: none */
 	uint64_t begun_us, ended_us; /* of the check by HTTP, by the workers' clock */

@@ -176,6 +176,8 @@ worker_tcp_probe(struct worker *w, struct worker_command *command)
 	struct http_probe_request request = {.cookie = (uintptr_t)command,
 					     .path = command->path,
 					     .matcher = command->matcher,
+					     .http2 = command->http2,
+					     .grpc = command->grpc,
 					     .timeout_ms = command->timeout_ms};
 
 	command->begun_us = w->now_us;

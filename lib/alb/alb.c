@@ -283,17 +283,44 @@ choose_in_group(struct alb *alb, struct proxy_exchange *x, const struct alb_list
 	return target != 0 ? target : choose_target(alb, x->record.group, 0);
 }
 
+/* A:target-groups: which requests a group's targets take. */
+static bool
+version_fits(const struct proxy_exchange *x, uint8_t version, const struct http_request *request)
+{
+	bool http2 = x->record.http_version == 20;
+
+	switch ((enum protocol_version)version) {
+	case VERSION_HTTP1:
+		return !x->record.grpc;
+	case VERSION_HTTP2:
+		return http2;
+	case VERSION_GRPC:
+		return http2 && request->method_id == HTTP_METHOD_POST;
+	}
+	return false;
+}
+
+/* What HTTP/2's targets get beside what HTTP/1.1's do: gRPC's insist on it. */
+static const struct http_line te_trailers = {{(const uint8_t *)"TE", 2},
+					     {(const uint8_t *)"trailers", 8}};
+
 static void
 forward(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
 	const struct alb_action *action, const struct http_request *request, uint64_t rule_id,
 	struct proxy_decision *decision)
 {
 	uint32_t choice = choose_group(alb, x, action, request, rule_id);
+	const struct alb_group *g = NULL;
 	uint32_t target = 0;
 
 	x->record.actions |= ALB_ACTION_FORWARD;
 	if (choice < action->forwards_n) {
 		x->record.group = action->forwards[choice].group;
+		g = group_of(l, x->record.group);
+		if (g != NULL && !version_fits(x, g->version, request)) {
+			fail(x, decision, ALB_ERROR_VERSION, 464);
+			return;
+		}
 		target = choose_in_group(alb, x, l, request);
 	}
 	if (target == 0) {
@@ -304,6 +331,11 @@ forward(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
 		counters_of(alb, x->record.frontend)->unhealthy_routed++;
 	decision->verdict = PROXY_FORWARD;
 	decision->target = target;
+	decision->http2 = g != NULL && g->version != VERSION_HTTP1;
+	if (decision->http2) {
+		decision->edits.lines = &te_trailers;
+		decision->edits.lines_n = 1;
+	}
 	hold(alb, x, target);
 }
 
@@ -536,6 +568,7 @@ count(struct alb *alb, const struct proxy_exchange *x)
 	if (r->target != 0) {
 		c->requests++;
 		c->ipv6_requests += v6;
+		c->grpc_requests += x->record.grpc;
 		t->requests++;
 	}
 	if (r->target_status >= 200)

@@ -37,6 +37,7 @@ static const char *const names[ALB_ERRORS] = {
 	[ALB_ERROR_TRANSFORM] = "TransformFailed",
 	[ALB_ERROR_REDIRECT] = "RedirectUrlTooLong",
 	[ALB_ERROR_LISTENER] = "ListenerRemoved",
+	[ALB_ERROR_VERSION] = "ProtocolVersionIncompatible",
 };
 
 const char *

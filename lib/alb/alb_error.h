@@ -16,8 +16,9 @@ enum alb_error {
 	ALB_ERROR_TRANSFORM,                 /* 500: field 33 says what went wrong */
 	ALB_ERROR_REDIRECT,                  /* 507: Location is longer than ALB_REDIRECT_MAX */
 	ALB_ERROR_LISTENER,                  /* 503: a reload took it away */
+	ALB_ERROR_VERSION,                   /* 464: not the group's protocol_version */
 };
-#define ALB_ERRORS (ALB_ERROR_LISTENER + 1)
+#define ALB_ERRORS (ALB_ERROR_VERSION + 1)
 
 /** Of any of the three; "-" for none. */
 const char *alb_error_name(uint8_t error);

@@ -133,6 +133,7 @@ add_groups(struct alb_listener *l, const struct model *m, const struct model_act
 			continue;
 		*g = (struct alb_group){.index = index,
 					.id = tg->id,
+					.version = (uint8_t)tg->version,
 					.lb_cookie = tg->stickiness &&
 						     tg->stickiness_type == STICKINESS_LB_COOKIE,
 					.app_cookie = tg->stickiness &&

@@ -241,6 +241,7 @@ alb_record_format(const struct alb_record *r, const struct alb_record_names *nam
 	struct log_line line = log_line(out, size), *l = &line;
 
 	log_puts(l, p->upgraded             ? (r->https ? "wss " : "ws ")
+		    : p->grpc               ? "grpcs "
 		    : p->http_version == 20 ? "h2 "
 		    : r->https              ? "https "
 					    : "http ");

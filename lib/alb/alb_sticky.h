@@ -20,6 +20,7 @@
 struct alb_group {
 	uint32_t index; /* of the group at run time */
 	uint64_t id;
+	uint8_t version; /* enum protocol_version */
 	bool lb_cookie, app_cookie;
 	uint32_t duration_s;
 	char app_cookie_name[256];

@@ -321,7 +321,7 @@ struct model_health_check {
 	uint32_t healthy_threshold, unhealthy_threshold;
 	char path[1025];
 	char matcher[64];
-	uint64_t codes[5]; /* bit per status code from 200 on, of the matcher; HTTP only */
+	uint64_t codes[5]; /* of the matcher, a bit per status code from 200 on; GRPC: from 0 */
 };
 
 enum stickiness_type {
@@ -331,6 +331,9 @@ enum stickiness_type {
 	STICKINESS_SOURCE_IP_DEST_IP,
 	STICKINESS_SOURCE_IP_DEST_IP_PROTO,
 };
+
+/** protocol_version, of application load balancers. */
+enum protocol_version { VERSION_HTTP1, VERSION_HTTP2, VERSION_GRPC };
 
 enum algorithm_type {
 	ALGORITHM_ROUND_ROBIN,
@@ -362,9 +365,10 @@ struct model_target_group {
 	/* Of application load balancers: */
 	uint32_t lb_cookie_s, app_cookie_s; /* stickiness.*_cookie.duration_seconds */
 	char app_cookie_name[256];          /* stickiness.app_cookie.cookie_name */
-	enum algorithm_type algorithm;      /* load_balancing.algorithm.type */
-	bool anomaly_mitigation;            /* load_balancing.algorithm.anomaly_mitigation */
-	uint32_t slow_start_s;              /* slow_start.duration_seconds; 0: off */
+	enum protocol_version version;
+	enum algorithm_type algorithm; /* load_balancing.algorithm.type */
+	bool anomaly_mitigation;       /* load_balancing.algorithm.anomaly_mitigation */
+	uint32_t slow_start_s;         /* slow_start.duration_seconds; 0: off */
 	/* Of gateway load balancers: */
 	bool rebalance_on_unhealthy, rebalance_on_deregistration; /* target_failover.* */
 	bool reset_on_unhealthy, reset_on_deregistration;         /* send_tcp_reset.* */

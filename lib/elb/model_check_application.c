@@ -46,9 +46,9 @@ model_check_not_application(struct checker *c, const struct model_load_balancer 
 
 /* [target_group NAME] */
 
-/* `200,202` or `200-299`, as bits. @return false: it is none. */
+/* `200,202` or `200-299`, as bits from `lowest` on. @return false: it is none. */
 static bool
-parse_matcher(const char *text, uint64_t codes[5])
+parse_matcher(const char *text, uint32_t lowest, uint32_t highest, uint64_t codes[5])
 {
 	const char *at = text;
 	char item[32];
@@ -63,12 +63,12 @@ parse_matcher(const char *text, uint64_t codes[5])
 		dash = strchr(item, '-');
 		if (dash != NULL)
 			*dash = '\0';
-		if (!words_number(item, 499, &first) || first < 200)
+		if (!words_number(item, highest, &first) || first < lowest)
 			return false;
 		last = first;
-		if (dash != NULL && (!words_number(dash + 1, 499, &last) || last < first))
+		if (dash != NULL && (!words_number(dash + 1, highest, &last) || last < first))
 			return false;
-		for (uint64_t code = first - 200; code <= last - 200; code++)
+		for (uint64_t code = first - lowest; code <= last - lowest; code++)
 			codes[code / 64] |= UINT64_C(1) << (code % 64);
 	}
 	return true;
@@ -78,11 +78,14 @@ static void
 check_health(struct checker *c, struct model_target_group *tg)
 {
 	struct model_health_check *hc = &tg->health_check;
+	bool grpc = tg->version == VERSION_GRPC;
 
 	if (!is_given(tg, "health_check.protocol"))
 		hc->protocol = ELB_HTTP;
 	if (!is_given(tg, "health_check.matcher"))
-		snprintf(hc->matcher, sizeof(hc->matcher), "200");
+		snprintf(hc->matcher, sizeof(hc->matcher), grpc ? "12" : "200");
+	if (!is_given(tg, "health_check.path") && grpc)
+		snprintf(hc->path, sizeof(hc->path), "/AWS.ALB/healthcheck");
 	if (!is_given(tg, "health_check.timeout_seconds"))
 		hc->timeout_s = HEALTH_TIMEOUT_S;
 	if (hc->protocol != ELB_HTTP)
@@ -97,10 +100,13 @@ model_check_http_health(struct checker *c, struct model_target_group *tg)
 {
 	struct model_health_check *hc = &tg->health_check;
 
-	if (!parse_matcher(hc->matcher, hc->codes))
+	bool grpc = tg->version == VERSION_GRPC;
+
+	if (!parse_matcher(hc->matcher, grpc ? 0 : 200, grpc ? 99 : 499, hc->codes))
 		model_fault(c, tg, "health_check.matcher", NULL,
-			    "200 to 499, such as 200,202 or 200-299", "`%s` are no status codes",
-			    hc->matcher);
+			    grpc ? "0 to 99, such as 0,12 or 0-99"
+				 : "200 to 499, such as 200,202 or 200-299",
+			    "`%s` are no status codes", hc->matcher);
 	if (hc->path[0] != '/' || hc->path[strcspn(hc->path, " \t#")] != '\0')
 		model_fault(c, tg, "health_check.path", NULL, "a path that begins with /",
 			    "`%.200s` is no path", hc->path);
@@ -211,11 +217,17 @@ check_action(struct checker *c, const void *about, const char *key, const struct
 	if (a->action_kind == ACTION_REDIRECT)
 		check_redirect(c, about, key, l, &a->redirect);
 	model_check_forwards(c, about, key, l, lb, a);
-	for (uint32_t i = 0; a->forwards_n > 1 && i < a->forwards_n; i++) {
+	for (uint32_t i = 0; i < a->forwards_n; i++) {
 		const struct model_target_group *tg =
 			model_target_group(c->m, a->forwards[i].target_group);
 
-		if (tg != NULL && tg->stickiness && tg->stickiness_type == STICKINESS_APP_COOKIE)
+		if (tg != NULL && tg->version != VERSION_HTTP1 && l->protocol != ELB_HTTPS)
+			model_fault(c, about, key, NULL, "a target group of HTTP1, or HTTPS",
+				    "target group %s with protocol_version %s needs an HTTPS "
+				    "listener",
+				    tg->name, model_given((const void *)tg, "protocol_version"));
+		if (tg != NULL && a->forwards_n > 1 && tg->stickiness &&
+		    tg->stickiness_type == STICKINESS_APP_COOKIE)
 			model_fault(c, about, key, NULL, "one target group, or another stickiness",
 				    "app_cookie stickiness of target group %s does not work "
 				    "among several target groups",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "http2.h"
 #include "timer_wheel.h"
 
 struct http_probe {
@@ -19,6 +20,9 @@ struct http_probe {
 	struct http_probe *next; /* of the free ones, or of all under way */
 	struct http_probe **link;
 	bool connected;
+	struct http2 *http2; /* NULL: HTTP/1.1 */
+	struct http2_stream *stream;
+	struct chain unread; /* by HTTP/2 */
 };
 
 struct http_prober {
@@ -27,7 +31,10 @@ struct http_prober {
 	void (*done)(void *arg, uint64_t cookie, enum probe_result result, uint16_t status);
 	void *arg;
 	struct timer_wheel wheel;
+	uint32_t now_ms;
+	struct http2_pool *http2;
 	struct http_probe *free, *active;
+	char answer[HTTP_PROBER_ANSWER_MAX + 1]; /* of the probe at hand */
 	struct http_probe probes[HTTP_PROBER_PROBES];
 };
 
@@ -45,6 +52,12 @@ http_prober_create(struct tcp *tcp, struct chain_pool *pool,
 	prober->pool = pool;
 	prober->done = done;
 	prober->arg = arg;
+	prober->now_ms = now_ms;
+	prober->http2 = http2_pool_create(pool);
+	if (prober->http2 == NULL) {
+		free(prober);
+		return NULL;
+	}
 	timer_wheel_init(&prober->wheel, now_ms, prober);
 	for (uint32_t i = HTTP_PROBER_PROBES; i > 0; i--) {
 		prober->probes[i - 1].next = prober->free;
@@ -59,6 +72,10 @@ end(struct http_probe *probe, enum probe_result result, uint16_t status)
 	struct http_prober *prober = probe->prober;
 
 	timer_wheel_cancel(&prober->wheel, &probe->timer);
+	chain_free(prober->pool, &probe->unread);
+	if (probe->http2 != NULL)
+		http2_free(probe->http2);
+	probe->http2 = NULL;
 	tcp_set_user(probe->connection, NULL);
 	tcp_abort(prober->tcp, probe->connection);
 	*probe->link = probe->next;
@@ -76,59 +93,200 @@ http_prober_free(struct http_prober *prober)
 		return;
 	while (prober->active != NULL)
 		end(prober->active, PROBE_NOT_SENT, 0);
+	http2_pool_free(prober->http2);
 	free(prober);
 }
 
-static void
-send_request(struct http_probe *probe)
+/* Requests. */
+
+/* A message of gRPC without a byte: not compressed, length 0. */
+static const uint8_t empty_message[5];
+
+/* @return  false without memory, or of a path that is too long. */
+static bool
+write_request(struct http_probe *probe, struct chain *out)
 {
 	const struct tcp_tuple *t = &probe->request.tuple;
 	char text[HTTP_PROBER_PATH_MAX + 256], address[IP_ADDR_TEXT_MAX];
-	struct chain bytes = {0};
+	bool grpc = probe->request.grpc;
 	int n;
 
 	ip_addr_format(&t->remote, address);
 	n = snprintf(
 		text, sizeof(text),
-		"GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nConnection: close\r\n"
-		"User-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n",
-		probe->request.path, t->af == 6 ? "[" : "", address, t->af == 6 ? "]" : "",
-		ntohs(t->remote_port_be));
-	if (n < 0 || (size_t)n >= sizeof(text) ||
-	    !chain_append_copy(probe->prober->pool, &bytes, text, (uint32_t)n)) {
-		end(probe, PROBE_NOT_SENT, 0);
-		return;
-	}
-	tcp_send(probe->prober->tcp, probe->connection, &bytes);
+		"%s %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nConnection: close\r\n"
+		"User-Agent: ELB-HealthChecker/2.0\r\n%s\r\n",
+		grpc ? "POST" : "GET", probe->request.path, t->af == 6 ? "[" : "", address,
+		t->af == 6 ? "]" : "", ntohs(t->remote_port_be),
+		grpc ? "Content-Type: application/grpc\r\nTE: trailers\r\nContent-Length: 5\r\n"
+		     : "Accept-Encoding: gzip, compressed\r\n");
+	return n >= 0 && (size_t)n < sizeof(text) &&
+	       chain_append_copy(probe->prober->pool, out, text, (uint32_t)n) &&
+	       (!grpc ||
+		chain_append_copy(probe->prober->pool, out, empty_message, sizeof(empty_message)));
 }
 
-/* The status line is enough: "HTTP/1.x NNN" and what ends it. */
+/* What HTTP/2 has to say goes to TCP. */
 static void
-read_answer(struct http_probe *probe, bool ended)
+write_frames(struct http_probe *probe)
 {
-	const struct chain *in = tcp_received(probe->connection);
-	char line[13];
-	uint16_t status;
+	struct chain out = {0};
 
-	if (in->len < sizeof(line)) {
-		if (ended)
-			end(probe, PROBE_BAD_ANSWER, 0);
+	http2_write(probe->http2, &out, HTTP_PROBER_ANSWER_MAX);
+	if (!chain_is_empty(&out))
+		tcp_send(probe->prober->tcp, probe->connection, &out);
+}
+
+/* @return  false without memory. */
+static bool
+begin_http2(struct http_probe *probe, struct chain *request)
+{
+	struct http2_config config = http2_config_of(HTTP2_CLIENT);
+
+	probe->http2 = http2_create(probe->prober->http2, &config, probe, probe->prober->now_ms);
+	probe->stream = probe->http2 == NULL ? NULL : http2_open(probe->http2, probe);
+	if (probe->stream == NULL)
+		return false;
+	http2_stream_send(probe->stream, request);
+	write_frames(probe);
+	return true;
+}
+
+static void
+send_request(struct http_probe *probe)
+{
+	struct chain bytes = {0};
+	bool sent = write_request(probe, &bytes);
+
+	if (sent && (probe->request.http2 || probe->request.grpc))
+		sent = begin_http2(probe, &bytes);
+	else if (sent)
+		tcp_send(probe->prober->tcp, probe->connection, &bytes);
+	if (sent)
 		return;
-	}
+	chain_free(probe->prober->pool, &bytes);
+	end(probe, PROBE_NOT_SENT, 0);
+}
+
+/* Answers. */
+
+/* The status line is enough: "HTTP/1.x NNN" and what ends it. */
+static enum probe_result
+read_status(const struct chain *in, uint16_t *status)
+{
+	char line[13];
+
+	if (in->len < sizeof(line))
+		return PROBE_NO_ANSWER;
 	chain_copy_out(in, 0, line, sizeof(line));
 	if (memcmp(line, "HTTP/1.", 7) != 0 || line[8] != ' ' || line[9] < '1' || line[9] > '9' ||
 	    line[10] < '0' || line[10] > '9' || line[11] < '0' || line[11] > '9' ||
-	    (line[12] != ' ' && line[12] != '\r')) {
-		end(probe, PROBE_BAD_ANSWER, 0);
+	    (line[12] != ' ' && line[12] != '\r'))
+		return PROBE_BAD_ANSWER;
+	*status = (uint16_t)((line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0');
+	return *status == 100 ? PROBE_BAD_ANSWER : PROBE_CONNECTED;
+}
+
+static void
+read_answer(struct http_probe *probe, const struct chain *in, bool ended)
+{
+	uint16_t status = 0;
+	enum probe_result result = read_status(in, &status);
+
+	if (result == PROBE_NO_ANSWER && !ended)
 		return;
-	}
-	status = (uint16_t)((line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0');
-	if (status == 100)
+	if (result != PROBE_CONNECTED)
 		end(probe, PROBE_BAD_ANSWER, status);
 	else if (http_matcher_has(&probe->request.matcher, status))
 		end(probe, PROBE_CONNECTED, status);
 	else
 		end(probe, PROBE_STATUS_MISMATCH, status);
+}
+
+/* The value of grpc-status among lines as HTTP/2 wrote them. @return false: it isn't there. */
+static bool
+find_grpc_status(const char *lines, uint16_t *status)
+{
+	static const char name[] = "\r\ngrpc-status: ";
+	const char *at = strstr(lines, name);
+	char *rest;
+	unsigned long value;
+
+	if (at == NULL || at[sizeof(name) - 1] < '0' || at[sizeof(name) - 1] > '9')
+		return false;
+	value = strtoul(at + sizeof(name) - 1, &rest, 10);
+	*status = (uint16_t)value;
+	return *rest == '\r' && value <= 99;
+}
+
+/*
+ * A complete answer, at most HTTP_PROBER_ANSWER_MAX bytes.  gRPC's status is in its head, when that
+ * is all, or behind the last chunk.
+ */
+static void
+read_grpc_answer(struct http_probe *probe, const struct chain *in)
+{
+	char *text = probe->prober->answer, *body, *last = NULL;
+	uint16_t status = 0;
+
+	if (read_status(in, &status) != PROBE_CONNECTED ||
+	    in->len >= sizeof(probe->prober->answer)) {
+		end(probe, PROBE_BAD_ANSWER, status);
+		return;
+	}
+	if (status != 200) {
+		end(probe, PROBE_STATUS_MISMATCH, status);
+		return;
+	}
+	chain_copy_out(in, 0, text, in->len);
+	text[in->len] = '\0';
+	body = strstr(text, "\r\n\r\n");
+	for (uint32_t i = in->len; body != NULL && i >= 5 && last == NULL && text + i > body + 4;
+	     i--)
+		if (memcmp(text + i - 5, "\r\n0\r\n", 5) == 0)
+			last = text + i - 2;
+	if (body != NULL)
+		body[2] = '\0';
+	if (!find_grpc_status(text, &status) && (last == NULL || !find_grpc_status(last, &status)))
+		end(probe, PROBE_BAD_ANSWER, 0);
+	else
+		end(probe,
+		    http_matcher_has(&probe->request.matcher, status) ? PROBE_CONNECTED
+								      : PROBE_STATUS_MISMATCH,
+		    status);
+}
+
+/* What came on the connection's one stream. */
+static void
+read_http2_answer(struct http_probe *probe, bool ended)
+{
+	const struct chain *in = http2_stream_received(probe->stream);
+
+	if (!probe->request.grpc)
+		read_answer(probe, in, ended);
+	else if (http2_stream_has_ended(probe->stream))
+		read_grpc_answer(probe, in);
+	else if (ended || in->len >= HTTP_PROBER_ANSWER_MAX)
+		end(probe, PROBE_BAD_ANSWER, 0);
+}
+
+/* @return  whether the probe is over. */
+static bool
+receive_http2(struct http_probe *probe, bool ended)
+{
+	struct http_prober *prober = probe->prober;
+	uint32_t events, seen = 0, len = tcp_received(probe->connection)->len;
+
+	if (len > 0)
+		tcp_take(prober->tcp, probe->connection, &probe->unread, len);
+	http2_receive(probe->http2, &probe->unread, prober->now_ms);
+	while (http2_next(probe->http2, &events) != NULL)
+		seen |= events;
+	write_frames(probe);
+	ended |= (seen & HTTP2_EVENT_RESET) != 0 || http2_is_over(probe->http2);
+	if (ended || (seen & (HTTP2_EVENT_BYTES | HTTP2_EVENT_END)) != 0)
+		read_http2_answer(probe, ended);
+	return prober->free == probe;
 }
 
 static void
@@ -143,9 +301,14 @@ on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t ev
 		if (probe->prober->free == probe)
 			return;
 	}
-	if ((events & (TCP_EVENT_READABLE | TCP_EVENT_END)) != 0 ||
-	    ((events & TCP_EVENT_CLOSED) != 0 && tcp_received(probe->connection)->len > 0)) {
-		read_answer(probe, (events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) != 0);
+	if (probe->http2 != NULL &&
+	    receive_http2(probe, (events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) != 0))
+		return;
+	if (probe->http2 == NULL &&
+	    ((events & (TCP_EVENT_READABLE | TCP_EVENT_END)) != 0 ||
+	     ((events & TCP_EVENT_CLOSED) != 0 && tcp_received(probe->connection)->len > 0))) {
+		read_answer(probe, tcp_received(probe->connection),
+			    (events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) != 0);
 		return;
 	}
 	if ((events & TCP_EVENT_CLOSED) == 0)
@@ -182,6 +345,8 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 	probe->prober = prober;
 	probe->request = *request;
 	probe->connected = false;
+	probe->http2 = NULL;
+	probe->stream = NULL;
 	probe->next = prober->active;
 	probe->link = &prober->active;
 	if (probe->next != NULL)
@@ -194,5 +359,6 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 void
 http_prober_advance(struct http_prober *prober, uint32_t now_ms)
 {
+	prober->now_ms = now_ms;
 	timer_wheel_advance(&prober->wheel, now_ms);
 }

@@ -6,7 +6,9 @@
  * The management core decides when and whom to check; the worker owns the probe until it ends in
  * exactly one result.  One prober per worker, called by that worker alone.
  *
- * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.
+ * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.  To
+ * targets of HTTP/2 it goes on the one stream of such a connection; to gRPC's as a call of one
+ * empty message, whose grpc-status counts.
  */
 #ifndef HTTP_PROBER_H
 #define HTTP_PROBER_H
@@ -17,22 +19,20 @@
 
 #define HTTP_PROBER_PROBES     1024
 #define HTTP_PROBER_PATH_MAX   1024
-#define HTTP_MATCHER_FIRST     200
-#define HTTP_MATCHER_LAST      499
 #define HTTP_PROBER_ANSWER_MAX 16384 /* bytes of an answer that are waited for */
 
-/** Statuses from 200 to 499 that mean healthy. */
+/** Statuses from `first` on that mean healthy: HTTP's from 200 to 499, gRPC's from 0 to 99. */
 struct http_matcher {
+	uint16_t first;
 	uint64_t bits[5];
 };
 
 static inline bool
 http_matcher_has(const struct http_matcher *matcher, uint32_t status)
 {
-	uint32_t bit = status - HTTP_MATCHER_FIRST;
+	uint32_t bit = status - matcher->first;
 
-	return bit <= HTTP_MATCHER_LAST - HTTP_MATCHER_FIRST &&
-	       (matcher->bits[bit / 64] >> (bit % 64) & 1) != 0;
+	return bit < 64 * 5 && (matcher->bits[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
 struct http_probe_request {
@@ -42,6 +42,7 @@ struct http_probe_request {
 	const char *path; /* the caller's until the probe is done */
 	struct http_matcher matcher;
 	uint32_t timeout_ms;
+	bool http2, grpc; /* grpc: over HTTP/2 */
 };
 
 struct http_prober;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "http_verdict.h"
 #include "proxy_private.h"
@@ -170,6 +171,23 @@ head_classify_refused(struct proxy *p, struct exchange *x)
 	x->x.record.classification_reason = v.reason;
 }
 
+bool
+head_request_is_grpc(const struct proxy *p)
+{
+	static const char type[] = "application/grpc";
+	const struct http_head *h = &p->heads->request.head;
+	const struct http_field *field = http_find(h, HTTP_CONTENT_TYPE);
+	struct http_text value;
+
+	if (field == NULL)
+		return false;
+	value = http_field_value(h, field);
+	return value.len >= sizeof(type) - 1 &&
+	       strncasecmp((const char *)value.at, type, sizeof(type) - 1) == 0 &&
+	       (value.len == sizeof(type) - 1 || value.at[sizeof(type) - 1] == '+' ||
+		value.at[sizeof(type) - 1] == ';');
+}
+
 struct head_verdict
 head_classify_request(struct proxy *p, struct exchange *x)
 {
@@ -335,6 +353,29 @@ head_write_trailers(struct proxy *p, struct chain *out)
 	return copy_written(p, &w, out);
 }
 
+/*
+ * An error of weir's own as gRPC's clients read it, beside HTTP's status: gRPC's status of that
+ * (their doc/http-grpc-status-mapping.md), without a body.
+ */
+static void
+answer_grpc(struct http_answer *answer, struct http_line *line)
+{
+	const char *status = answer->status == 400   ? "13" /* INTERNAL */
+			     : answer->status == 401 ? "16" /* UNAUTHENTICATED */
+			     : answer->status == 403 ? "7"  /* PERMISSION_DENIED */
+			     : answer->status == 404 ? "12" /* UNIMPLEMENTED */
+			     : answer->status == 429 || answer->status / 100 == 5
+				     ? "14" /* UNAVAILABLE */
+				     : "2"; /* UNKNOWN */
+
+	*line = (struct http_line){{(const uint8_t *)"Grpc-Status", 11},
+				   {(const uint8_t *)status, (uint32_t)strlen(status)}};
+	answer->lines = line;
+	answer->lines_n = 1;
+	answer->content_type = (struct http_text){(const uint8_t *)"application/grpc", 16};
+	answer->body.len = 0;
+}
+
 bool
 head_write_answer(struct proxy *p, struct exchange *x, const struct proxy_answer *a, bool close,
 		  struct chain *out)
@@ -342,6 +383,7 @@ head_write_answer(struct proxy *p, struct exchange *x, const struct proxy_answer
 	struct bytes_writer w = bytes_writer(p->heads->written, WRITE_MAX);
 	bool draining;
 	uint8_t date[HTTP_DATE_LEN];
+	struct http_line grpc_line;
 	struct http_answer answer = {.status = a->status,
 				     .close = close,
 				     .to_head = x->is_head,
@@ -351,7 +393,9 @@ head_write_answer(struct proxy *p, struct exchange *x, const struct proxy_answer
 				     .client_version = x->version};
 
 	http_date(date, p->config.service->wall_s(p->config.service_arg));
-	if (a->content_type != NULL) {
+	if (x->x.record.grpc && a->status >= 400) {
+		answer_grpc(&answer, &grpc_line);
+	} else if (a->content_type != NULL) {
 		answer.content_type.at = (const uint8_t *)a->content_type;
 		answer.content_type.len = (uint32_t)strlen(a->content_type);
 	}

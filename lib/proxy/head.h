@@ -41,6 +41,9 @@ enum head_result head_read_request(struct proxy *proxy, struct head *head, const
 const struct http_request *head_request(const struct proxy *proxy);
 uint32_t head_request_len(const struct proxy *proxy);
 
+/** By its Content-Type: application/grpc, also with a suffix. */
+bool head_request_is_grpc(const struct proxy *proxy);
+
 struct head_verdict {
 	uint16_t status; /* refuse with this; 0: go on */
 	bool close;      /* this request is the connection's last */

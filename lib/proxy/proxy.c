@@ -82,6 +82,18 @@ proxy_create(const struct proxy_config *config, uint32_t now_ms)
 	return p;
 }
 
+static void
+free_carriers(struct proxy *p)
+{
+	for (uint32_t i = 0; i < p->sessions_used; i++)
+		if (p->sessions[i].carrier != NULL)
+			carrier_free(p, p->sessions[i].carrier);
+	for (uint32_t i = 0; i < p->upstreams_used; i++)
+		if (p->upstreams[i].carrier != NULL)
+			carrier_free(p, p->upstreams[i].carrier);
+	carrier_flush(p);
+}
+
 void
 proxy_free(struct proxy *p)
 {
@@ -89,12 +101,7 @@ proxy_free(struct proxy *p)
 		return;
 	for (uint32_t i = 0; i < p->exchanges_used; i++)
 		chain_free(p->config.pool, &p->exchanges[i].head);
-	for (uint32_t i = 0; i < p->sessions_used; i++) {
-		if (p->sessions[i].http2 == NULL)
-			continue;
-		chain_free(p->config.pool, &p->sessions[i].unread);
-		http2_free(p->sessions[i].http2);
-	}
+	free_carriers(p);
 	if (p->http2 != NULL)
 		http2_pool_free(p->http2);
 	stream_pool_free(p);
@@ -306,9 +313,9 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 	/* One step of one handshake: bytes of all others come first. */
 	if (stream_handshakes(p))
 		n++;
-	session_http2_flush(p);
+	carrier_flush(p);
 	bury(p);
-	return n > 0 || p->postponed != NULL || p->handshakes != NULL;
+	return n > 0 || p->postponed != NULL || p->handshakes != NULL || p->touched != NULL;
 }
 
 void

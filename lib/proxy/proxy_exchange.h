@@ -57,7 +57,8 @@ struct proxy_record {
 	uint8_t actions; /* the service's: bits */
 	uint8_t retries;
 	uint8_t upgraded;         /* to a WebSocket */
-	uint8_t http_version;     /* 9, 10, 11 */
+	uint8_t http_version;     /* 9, 10, 11, 20 */
+	uint8_t grpc;             /* a request of gRPC */
 	uint8_t transform_status; /* the service's */
 	uint8_t invalid_header;   /* a field's name was none of ELB's */
 	int32_t rule_priority;    /* 0: the default rule; -1: error before rules; -2: none needed */
@@ -96,6 +97,7 @@ struct proxy_answer {
 struct proxy_decision {
 	enum proxy_verdict verdict;
 	uint32_t target;            /* PROXY_FORWARD: reference */
+	bool http2;                 /* PROXY_FORWARD: which speaks HTTP/2 */
 	bool close;                 /* the connection ends behind the response */
 	struct proxy_answer answer; /* PROXY_ANSWER */
 	struct http_request_edits edits;

@@ -4,8 +4,10 @@
  *
  *   proxy.c     objects, a turn: time and events
  *   session.c   a client's connection: requests, answers of weir's own, timeouts
- *   session_http2.c  one that speaks HTTP/2 and carries other sessions, one a stream
+ *   session_http2.c   one that speaks HTTP/2 and carries other sessions, one a stream
  *   upstream.c  a target's connection: pool, connect, retry, responses
+ *   upstream_http2.c  one that speaks HTTP/2 and carries others, one a stream
+ *   carrier.c   what both of these have in common
  *   relay.c     bodies and tunnels, from one to the other
  *   stream.c    bytes to and from either, with TLS in between or without
  *   head.c      message heads, read and written by lib/http
@@ -16,6 +18,7 @@
 #ifndef PROXY_PRIVATE_H
 #define PROXY_PRIVATE_H
 
+#include "carrier.h"
 #include "head.h"
 #include "http2.h"
 #include "http_body.h"
@@ -65,7 +68,7 @@ struct session {
 	bool client_ended;   /* FIN of the client */
 	bool close_after;    /* the response under way is the last */
 	bool again;          /* session_run() has something more to do */
-	bool postponed;      /* to the next turn, or touched */
+	bool postponed;      /* to the next turn */
 	uint32_t active_ms;  /* last byte in or out */
 	uint32_t head_ms;    /* first byte of the request; SESSION_DISCARD: its begin */
 	uint32_t rest;       /* bytes to throw away; PROXY_REST_ALL: the session ends then */
@@ -73,12 +76,11 @@ struct session {
 	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
-	struct http2 *http2; /* SESSION_HTTP2 */
-	struct chain unread; /* and what it has not taken yet */
+	struct carrier *carrier; /* SESSION_HTTP2 */
 	struct proxy_listener_settings settings;
 	struct proxy_session_info info;
 	struct timer timer;
-	struct session *next; /* free, dead, postponed or touched */
+	struct session *next; /* free, dead or postponed */
 };
 
 struct exchange {
@@ -94,6 +96,7 @@ struct exchange {
 	bool upgrade;      /* the request asks for one */
 	bool continues;    /* the client waits for 100 (Continue) */
 	bool held;         /* bytes of the client's wait for the target */
+	bool http2;        /* its target speaks HTTP/2 */
 	uint8_t version;   /* of the request: 9, 10, 11 */
 	/* The pace of the request's body is measured from here on. */
 	uint32_t pace_ms;
@@ -106,6 +109,7 @@ enum upstream_state {
 	UPSTREAM_HANDSHAKE, /* TLS */
 	UPSTREAM_BUSY,
 	UPSTREAM_IDLE,
+	UPSTREAM_HTTP2, /* it carries others, and is in the pool as long as it lives */
 	UPSTREAM_CLOSED,
 };
 
@@ -120,6 +124,7 @@ struct upstream {
 	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
+	struct carrier *carrier;       /* UPSTREAM_HTTP2 */
 	struct timer timer;            /* connect, or idle in the pool */
 	struct upstream *next, **link; /* in its target's pool; free, dead */
 };
@@ -131,7 +136,7 @@ struct proxy {
 	uint32_t now_ms;
 	uint64_t sessions_begun;
 	struct session *sessions, *free_session, *dead_session, *postponed;
-	struct session *touched; /* of SESSION_HTTP2, with something to write */
+	struct carrier *touched; /* with something to write */
 	struct http2_pool *http2;
 	struct upstream *upstreams, *free_upstream, *dead_upstream;
 	struct exchange *exchanges, *free_exchange, *dead_exchange;
@@ -160,16 +165,10 @@ void proxy_postpone(struct proxy *proxy, struct session *session);
 bool session_http2_begin(struct proxy *proxy, struct session *session);
 /** Do all that can be done with what has come; it may be over then. */
 void session_http2_run(struct proxy *proxy, struct session *session);
-/** It has something to write, at the end of the turn. */
-void session_http2_touch(struct proxy *proxy, struct session *session);
-/** Write for all that have something to. */
-void session_http2_flush(struct proxy *proxy);
 /** Nothing has come for idle_timeout_ms. */
 void session_http2_timeout(struct proxy *proxy, struct session *session);
 /** Its connection is to be left: no more streams, an end when there are none. */
 void session_http2_drain(struct proxy *proxy, struct session *session);
-/** Give up its streams and let go of what it has. */
-void session_http2_end(struct proxy *proxy, struct session *session);
 
 /* stream.c */
 bool stream_pool_create(struct proxy *proxy);
@@ -202,10 +201,22 @@ void session_fail(struct proxy *proxy, struct session *session, enum proxy_error
 void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
 /** The exchange lets go of its upstream: back to the pool, or closed. */
 void upstream_release(struct proxy *proxy, struct upstream *upstream, bool reuse);
+/** The connection is of no more use; what came before still counts. */
+void upstream_broken(struct proxy *proxy, struct upstream *upstream, bool connected);
+/** The end of one without an exchange. */
+void upstream_end(struct proxy *proxy, struct upstream *upstream, bool reset);
 /** Give it up when its target is to be left. */
 void upstream_sweep(struct proxy *proxy, struct upstream *upstream);
 /** @return  whether the head of the final response has been read and sent on. */
 bool upstream_read_head(struct proxy *proxy, struct upstream *upstream);
+
+/* upstream_http2.c */
+/** The connection is made: the target speaks HTTP/2. @return false without memory. */
+bool upstream_http2_begin(struct proxy *proxy, struct upstream *upstream);
+/** One for a request, on a stream of another's. @return NULL without room. */
+struct upstream *upstream_on_stream(struct proxy *proxy, struct upstream *of);
+/** Do all that can be done with what has come; it may be over then. */
+void upstream_http2_run(struct proxy *proxy, struct upstream *upstream);
 
 /* relay.c */
 /** Bytes of a body that are still to come, UINT64_MAX: nobody knows. */

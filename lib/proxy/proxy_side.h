@@ -13,6 +13,8 @@ struct proxy_side {
 	/** Events of `connection`, see tcp_next_event(). */
 	void (*on_event)(struct proxy_side *side, struct tcp_connection *connection,
 			 uint32_t events);
+	/** Its carrier was touched, see carrier.h. */
+	void (*on_carrier)(struct proxy_side *side);
 	/** Its TLS handshake is over. */
 	void (*on_handshake)(struct proxy_side *side, bool done);
 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "proxy_private.h"
 
-#include <string.h>
-
 #include "check.h"
 #include "clock.h"
 
@@ -16,8 +14,9 @@ void
 session_end(struct proxy *p, struct session *s, bool reset)
 {
 	CHECK(s->exchange == NULL && s->state != SESSION_CLOSED);
-	if (s->http2 != NULL)
-		session_http2_end(p, s);
+	if (s->carrier != NULL)
+		carrier_end(p, s->carrier);
+	s->carrier = NULL;
 	s->state = SESSION_CLOSED;
 	if (s->stream.http2 == NULL) {
 		p->config.service->closed(p->config.service_arg, &s->info);
@@ -260,8 +259,10 @@ decide(struct proxy *p, struct session *s)
 		answer(p, s, &decision.answer);
 	else if (!head_write_request(p, x, &decision, &x->head))
 		session_fail(p, s, PROXY_ERROR_RESOURCES);
-	else
+	else {
+		x->http2 = decision.http2;
 		upstream_begin(p, x, decision.target);
+	}
 }
 
 static void
@@ -312,8 +313,10 @@ begin_request(struct proxy *p, struct session *s)
 	}
 	x->x.record.received_bytes = head.len;
 	verdict = head_classify_request(p, x);
-	if (s->stream.http2 != NULL)
+	if (s->stream.http2 != NULL) {
 		x->x.record.http_version = 20;
+		x->x.record.grpc = head_request_is_grpc(p);
+	}
 	if (verdict.close ||
 	    p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
 		s->close_after = true;
@@ -379,15 +382,6 @@ handshake_failed(struct proxy *p, struct session *s)
 	session_end(p, s, false);
 }
 
-/* RFC 9113 section 3.2. */
-static bool
-is_http2(const struct session *s)
-{
-	const char *protocol = tls_alpn(s->info.tls);
-
-	return protocol != NULL && strcmp(protocol, "h2") == 0;
-}
-
 static void
 session_handshake(struct proxy_side *side, bool done)
 {
@@ -402,7 +396,7 @@ session_handshake(struct proxy_side *side, bool done)
 	handshake_over(p, s);
 	s->state = SESSION_IDLE;
 	s->active_ms = p->now_ms;
-	if (is_http2(s) && !session_http2_begin(p, s)) {
+	if (stream_agreed_on_http2(&s->stream) && !session_http2_begin(p, s)) {
 		session_end(p, s, true);
 		return;
 	}
@@ -515,12 +509,12 @@ session_sweep(struct proxy *p, struct session *s)
 {
 	bool draining = false;
 
-	if (s->http2 != NULL)
-		http2_tick(s->http2, p->now_ms);
+	if (s->carrier != NULL)
+		http2_tick(s->carrier->http2, p->now_ms);
 	else if (s->state != SESSION_IDLE)
 		return;
 	p->config.service->policy(p->config.service_arg, s->info.frontend, &draining);
-	if (draining && s->http2 != NULL)
+	if (draining && s->carrier != NULL)
 		session_http2_drain(p, s);
 	else if (draining)
 		session_end(p, s, false);
@@ -621,6 +615,14 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 		session_bytes(p, s, events);
 }
 
+static void
+session_carrier(struct proxy_side *side)
+{
+	struct session *s = (struct session *)side;
+
+	session_run(s->proxy, s);
+}
+
 /* @return  false without memory. */
 static bool
 begin_tls(struct proxy *p, struct session *s)
@@ -662,7 +664,9 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 		p->config.service->rejected(p->config.service_arg, &info);
 		return false;
 	}
-	s->side = (struct proxy_side){.on_event = session_event, .on_handshake = session_handshake};
+	s->side = (struct proxy_side){.on_event = session_event,
+				      .on_carrier = session_carrier,
+				      .on_handshake = session_handshake};
 	s->stream.tcp = connection;
 	s->info = info;
 	if (!p->config.service->accepted(p->config.service_arg, &s->info, &s->settings)) {

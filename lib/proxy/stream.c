@@ -2,7 +2,9 @@
 #include "proxy_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "carrier.h"
 #include "check.h"
 #include "http2.h"
 
@@ -66,6 +68,14 @@ const struct tls *
 stream_tls_of(const struct stream *s)
 {
 	return s->tls == NULL ? NULL : s->tls->tls;
+}
+
+bool
+stream_agreed_on_http2(const struct stream *s)
+{
+	const char *protocol = s->tls == NULL ? NULL : tls_alpn(s->tls->tls);
+
+	return protocol != NULL && strcmp(protocol, "h2") == 0;
 }
 
 static void
@@ -257,7 +267,7 @@ stream_events(struct proxy *p, struct stream *s, uint32_t events)
 static void
 touch(struct proxy *p, const struct stream *s)
 {
-	session_http2_touch(p, http2_user(http2_of(s->http2)));
+	carrier_touch(p, http2_user(http2_of(s->http2)));
 }
 
 const struct chain *

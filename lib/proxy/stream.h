@@ -33,7 +33,7 @@ struct stream_tls;
 struct stream {
 	struct tcp_connection *tcp; /* NULL: of HTTP/2 */
 	struct stream_tls *tls;     /* NULL: none */
-	struct http2_stream *http2; /* NULL: none; its writes wait for session_http2_flush() */
+	struct http2_stream *http2; /* NULL: none; its writes wait for carrier_flush() */
 	uint64_t taken;             /* bytes, by stream_take() */
 };
 
@@ -43,6 +43,8 @@ bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_s
 
 /** NULL: TCP alone. */
 const struct tls *stream_tls_of(const struct stream *stream);
+/** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
+bool stream_agreed_on_http2(const struct stream *stream);
 
 /** There is something to do for the handshake of this stream. */
 void stream_want_handshake(struct proxy *proxy, struct stream *stream);

@@ -27,6 +27,18 @@ pool_remove(struct proxy *p, struct upstream *u)
 	p->idle_n--;
 }
 
+/* A connection that has room for another stream; it stays in the pool. */
+static struct upstream *
+pool_find_http2(struct proxy *p, uint32_t target)
+{
+	struct upstream *u = p->idle[ref_index(target)];
+
+	while (u != NULL &&
+	       (u->target != target || u->carrier == NULL || !http2_can_open(u->carrier->http2)))
+		u = u->next;
+	return u;
+}
+
 static struct upstream *
 pool_take(struct proxy *p, uint32_t target)
 {
@@ -36,7 +48,8 @@ pool_take(struct proxy *p, uint32_t target)
 	 * Of an older target of this index: closed when their time is over.  Those whose end, or
 	 * bytes that nobody asked for, have come: closed by their event, later in this turn.
 	 */
-	while (u != NULL && (u->target != target || !stream_is_quiet(&u->stream)))
+	while (u != NULL &&
+	       (u->target != target || u->carrier != NULL || !stream_is_quiet(&u->stream)))
 		u = u->next;
 	if (u == NULL)
 		return NULL;
@@ -47,18 +60,39 @@ pool_take(struct proxy *p, uint32_t target)
 	return u;
 }
 
+/* Of a stream: what isn't complete is cancelled. */
 static void
-upstream_end(struct proxy *p, struct upstream *u, bool reset)
+stream_end(struct proxy *p, struct upstream *u)
 {
-	if (u->state == UPSTREAM_IDLE)
-		pool_remove(p, u);
-	u->state = UPSTREAM_CLOSED;
+	if (!http2_stream_has_ended(u->stream.http2))
+		http2_stream_reset(u->stream.http2, HTTP2_CANCEL);
+	stream_close(p, &u->stream, 0);
+}
+
+static void
+connection_end(struct proxy *p, struct upstream *u, bool reset)
+{
 	tcp_set_user(u->stream.tcp, NULL);
 	if (reset)
 		stream_abort(p, &u->stream);
 	else
 		stream_close(p, &u->stream, 0);
 	p->config.ops.disconnected(p->config.ops_arg, u->target);
+}
+
+void
+upstream_end(struct proxy *p, struct upstream *u, bool reset)
+{
+	if (u->state == UPSTREAM_IDLE || u->state == UPSTREAM_HTTP2)
+		pool_remove(p, u);
+	if (u->carrier != NULL)
+		carrier_end(p, u->carrier);
+	u->carrier = NULL;
+	u->state = UPSTREAM_CLOSED;
+	if (u->stream.http2 != NULL)
+		stream_end(p, u);
+	else
+		connection_end(p, u, reset);
 	head_free(&u->head);
 	proxy_give_upstream(p, u);
 }
@@ -66,8 +100,14 @@ upstream_end(struct proxy *p, struct upstream *u, bool reset)
 static void
 on_idle_timer(struct timer *timer, void *arg)
 {
-	upstream_end(arg, (struct upstream *)((uint8_t *)timer - offsetof(struct upstream, timer)),
-		     false);
+	struct upstream *u =
+		(struct upstream *)((uint8_t *)timer - offsetof(struct upstream, timer));
+	struct proxy *p = arg;
+
+	if (u->carrier != NULL && http2_streams_n(u->carrier->http2) > 0)
+		timer_wheel_add(&p->wheel, timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
+	else
+		upstream_end(p, u, false);
 }
 
 void
@@ -75,7 +115,8 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 {
 	u->exchange->upstream = NULL;
 	u->exchange = NULL;
-	if (!reuse || u->state != UPSTREAM_BUSY || !stream_is_quiet(&u->stream) ||
+	if (!reuse || u->stream.http2 != NULL || u->state != UPSTREAM_BUSY ||
+	    !stream_is_quiet(&u->stream) ||
 	    !p->config.ops.may_reuse(p->config.ops_arg, u->target)) {
 		upstream_end(p, u, true);
 		return;
@@ -90,11 +131,15 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 void
 upstream_sweep(struct proxy *p, struct upstream *u)
 {
+	if (u->carrier != NULL)
+		http2_tick(u->carrier->http2, p->now_ms);
 	if (u->state == UPSTREAM_CLOSED || u->target == 0 ||
 	    p->config.ops.may_reuse(p->config.ops_arg, u->target))
 		return;
+	if (u->carrier != NULL && http2_streams_n(u->carrier->http2) > 0)
+		return; /* until its streams are given up, each for itself */
 	/* A:edit-target-group-attributes: a request that outlives the delay gets 502. */
-	if (u->state == UPSTREAM_IDLE)
+	if (u->state == UPSTREAM_IDLE || u->carrier != NULL)
 		upstream_end(p, u, false);
 	else
 		session_fail(p, u->exchange->session, PROXY_ERROR_TARGET_LEFT);
@@ -104,6 +149,7 @@ upstream_sweep(struct proxy *p, struct upstream *u)
 
 static void upstream_event(struct proxy_side *side, struct tcp_connection *connection,
 			   uint32_t events);
+static void upstream_carrier(struct proxy_side *side);
 static void upstream_handshake(struct proxy_side *side, bool done);
 static void upstream_bytes(struct proxy *p, struct upstream *u, uint32_t events);
 
@@ -202,8 +248,9 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
-	u->side =
-		(struct proxy_side){.on_event = upstream_event, .on_handshake = upstream_handshake};
+	u->side = (struct proxy_side){.on_event = upstream_event,
+				      .on_carrier = upstream_carrier,
+				      .on_handshake = upstream_handshake};
 	u->stream.tcp = tcp_connect(p->config.tcp, &tuple, &settings, u);
 	if (u->stream.tcp == NULL) {
 		p->config.ops.release(p->config.ops_arg, &tuple);
@@ -225,19 +272,40 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 			on_connect_timer);
 }
 
-void
-upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+static void
+send_on(struct proxy *p, struct upstream *u, struct exchange *x)
 {
-	struct upstream *u = pool_take(p, target);
-
-	if (u == NULL) {
-		connect_target(p, x, target);
-		return;
-	}
-	x->x.record.target = target;
+	x->x.record.target = u->target;
 	u->exchange = x;
 	x->upstream = u;
 	send_request(p, u);
+}
+
+/* On a stream of this connection's. */
+static void
+send_on_stream(struct proxy *p, struct upstream *of, struct exchange *x, bool reused)
+{
+	struct upstream *u = upstream_on_stream(p, of);
+
+	if (u == NULL) {
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
+		return;
+	}
+	u->reused = reused;
+	send_on(p, u, x);
+}
+
+void
+upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	struct upstream *u = x->http2 ? pool_find_http2(p, target) : pool_take(p, target);
+
+	if (u == NULL)
+		connect_target(p, x, target);
+	else if (x->http2)
+		send_on_stream(p, u, x, true);
+	else
+		send_on(p, u, x);
 }
 
 /* Responses. */
@@ -312,9 +380,9 @@ static void
 upstream_gone(struct proxy *p, struct upstream *u, bool connected)
 {
 	struct exchange *x = u->exchange;
-	enum tcp_close_reason reason = tcp_close_reason(u->stream.tcp);
+	enum tcp_close_reason reason = stream_close_reason(&u->stream);
 
-	if (u->state == UPSTREAM_IDLE) {
+	if (u->state == UPSTREAM_IDLE || u->state == UPSTREAM_HTTP2) {
 		upstream_end(p, u, true);
 		return;
 	}
@@ -335,8 +403,7 @@ upstream_gone(struct proxy *p, struct upstream *u, bool connected)
 		session_fail(p, x->session, PROXY_ERROR_TARGET_CLOSED);
 }
 
-/* The connection is of no more use; what came before still counts. */
-static void
+void
 upstream_broken(struct proxy *p, struct upstream *u, bool connected)
 {
 	struct exchange *x = u->exchange;
@@ -349,11 +416,35 @@ upstream_broken(struct proxy *p, struct upstream *u, bool connected)
 	upstream_gone(p, u, connected);
 }
 
+/* The connection is there for streams, first of all one with the request it was made for. */
+static void
+begin_http2(struct proxy *p, struct upstream *u)
+{
+	struct exchange *x = u->exchange;
+	struct session *s = x->session;
+
+	if (!upstream_http2_begin(p, u)) {
+		target_failed(p, u, PROXY_ERROR_RESOURCES);
+		return;
+	}
+	u->state = UPSTREAM_HTTP2;
+	u->exchange = NULL;
+	x->upstream = NULL;
+	pool_add(p, u);
+	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
+	send_on_stream(p, u, x, false);
+	session_run(p, s); /* the rest of the request */
+}
+
 /* The target takes the request. */
 static void
 upstream_ready(struct proxy *p, struct upstream *u)
 {
 	timer_wheel_cancel(&p->wheel, &u->timer);
+	if (u->exchange->http2) {
+		begin_http2(p, u);
+		return;
+	}
 	u->state = UPSTREAM_BUSY;
 	send_request(p, u);
 }
@@ -364,13 +455,21 @@ upstream_handshake(struct proxy_side *side, bool done)
 	struct upstream *u = (struct upstream *)side;
 	struct proxy *p = u->proxy;
 
-	if (!done) {
+	if (!done || (u->exchange->http2 && !stream_agreed_on_http2(&u->stream))) {
 		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
 		return;
 	}
 	upstream_ready(p, u);
-	if (u->state == UPSTREAM_BUSY)
+	if (u->state == UPSTREAM_BUSY || u->state == UPSTREAM_HTTP2)
 		upstream_bytes(p, u, 0);
+}
+
+static void
+upstream_carrier(struct proxy_side *side)
+{
+	struct upstream *u = (struct upstream *)side;
+
+	upstream_http2_run(u->proxy, u);
 }
 
 /* Nothing was asked: bytes or an end mean that it can't be used.  The event alone doesn't: the
@@ -398,6 +497,11 @@ upstream_bytes(struct proxy *p, struct upstream *u, uint32_t events)
 		upstream_broken(p, u, true);
 		return;
 	}
+	if (u->state == UPSTREAM_HTTP2) {
+		u->ended |= (events & TCP_EVENT_END) != 0;
+		upstream_http2_run(p, u);
+		return;
+	}
 	if ((events & TCP_EVENT_END) != 0) {
 		u->ended = true;
 		if (stream_received(&u->stream)->len == 0 && !u->got_bytes &&
@@ -418,8 +522,12 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 
 	(void)connection;
 	if ((events & TCP_EVENT_CLOSED) != 0) {
-		if (u->state == UPSTREAM_BUSY)
+		if (u->state == UPSTREAM_BUSY || u->state == UPSTREAM_HTTP2)
 			stream_events(p, &u->stream, 0);
+		if (u->state == UPSTREAM_HTTP2)
+			upstream_http2_run(p, u); /* what came before still counts */
+		if (u->state == UPSTREAM_CLOSED)
+			return;
 		upstream_broken(p, u, connected);
 		return;
 	}

@@ -22,6 +22,7 @@ struct http_frontend_counters {
 	uint64_t ipv6_requests;
 	uint64_t processed_bytes, ipv6_processed_bytes;
 	uint64_t rule_evaluations;
+	uint64_t grpc_requests;
 	uint64_t fixed_responses, redirects, redirects_too_long;
 	uint64_t elb_3xx, elb_4xx, elb_5xx, elb_460, elb_500, elb_502, elb_503, elb_504;
 	uint64_t non_sticky_requests;

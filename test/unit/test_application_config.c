@@ -198,8 +198,14 @@ test_other_errors(void)
 		 "a HTTP listener cannot forward to target group h of protocol TCP"},
 		{"a rule of nothing", "[rule lb:81 1]\n", "no listener is named lb:81"},
 		{"a priority above all", "[rule lb:80 50001]\n", "is not a listener and priority"},
-		{"HTTP/2 targets", "[target_group h]\nprotocol = HTTP\nprotocol_version = HTTP2\n",
-		 "this version has no data path for it"},
+		{"HTTP/2 targets of a listener in the clear",
+		 "[target_group h]\nprotocol = HTTP\nprotocol_version = HTTP2\n"
+		 "[listener lb:88]\nprotocol = HTTP\ndefault_action = forward h\n",
+		 "needs an HTTPS listener"},
+		{"a matcher of HTTP for gRPC",
+		 "[target_group h]\nprotocol = HTTP\nprotocol_version = GRPC\n"
+		 "health_check.matcher = 200\n",
+		 "`200` are no status codes"},
 		{"slow start too short",
 		 "[target_group h]\nprotocol = HTTP\nslow_start.duration_seconds = 29\n",
 		 "29 s are too short"},
