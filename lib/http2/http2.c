@@ -222,6 +222,7 @@ http2_on_goaway_sent(struct http2 *h, uint32_t code)
 	http2_end_for(h, code == HTTP2_FLOW_CONTROL_ERROR  ? HTTP2_END_FLOW_CONTROL
 			 : code == HTTP2_FRAME_SIZE_ERROR  ? HTTP2_END_FRAME_SIZE
 			 : code == HTTP2_COMPRESSION_ERROR ? HTTP2_END_COMPRESSION
+			 : code == HTTP2_STREAM_CLOSED     ? HTTP2_END_STREAM_CLOSED
 			 : code == HTTP2_INTERNAL_ERROR    ? HTTP2_END_MEMORY
 			 : code == HTTP2_ENHANCE_YOUR_CALM ? HTTP2_END_SETTINGS
 							   : HTTP2_END_PROTOCOL);
@@ -296,19 +297,38 @@ fail(struct http2 *h, enum http2_end end)
 	terminate(h, http2_guard_code(end));
 }
 
-/* What the guard let pass, of the first span. */
+/*
+ * Where the first bytes of `in` lie in one piece, as many as may be read at once.  Header blocks,
+ * which nobody references, are copied when they don't: a block is decoded at one go.
+ */
+static const uint8_t *
+next_piece(struct http2 *h, uint32_t *len)
+{
+	const struct span *first = h->in.first;
+
+	h->in_span = first;
+	if (first->len >= *len)
+		return first->data;
+	if (h->guard.is_block) {
+		CHECK(*len <= sizeof(h->pool->block));
+		chain_copy_out(&h->in, 0, h->pool->block, *len);
+		return h->pool->block;
+	}
+	*len = first->len;
+	return first->data;
+}
+
+/* What the guard let pass, or the first piece of it. */
 static void
-read_span(struct http2 *h, uint32_t len)
+read_piece(struct http2 *h, uint32_t len)
 {
 	struct http2_guard *g = &h->guard;
+	const uint8_t *piece = next_piece(h, &len);
 	ssize_t n;
 
-	h->in_span = h->in.first;
-	if (len > h->in_span->len)
-		len = h->in_span->len;
 	if (g->data_len > 0 && g->left == g->data_len + HTTP2_FRAME_HEADER)
 		h->data_begins = true;
-	n = nghttp2_session_mem_recv(h->session, h->in_span->data, len);
+	n = nghttp2_session_mem_recv(h->session, piece, len);
 	h->in_span = NULL;
 	http2_guard_passed(g, len);
 	chain_consume(h->pool->chains, &h->in, len);
@@ -324,7 +344,7 @@ read_all(struct http2 *h)
 	while (len + skip > 0 && !h->dead && !h->closing) {
 		chain_consume(h->pool->chains, &h->in, skip);
 		if (len > 0)
-			read_span(h, len);
+			read_piece(h, len);
 		len = http2_guard_next(&h->guard, &h->in, &skip);
 	}
 	if (h->guard.end != HTTP2_END_NONE)
@@ -428,6 +448,7 @@ http2_end_name(enum http2_end end)
 		[HTTP2_END_PEER_ERROR] = "peer_error",
 		[HTTP2_END_PREFACE] = "preface",
 		[HTTP2_END_PROTOCOL] = "protocol",
+		[HTTP2_END_STREAM_CLOSED] = "stream_closed",
 		[HTTP2_END_FLOW_CONTROL] = "flow_control",
 		[HTTP2_END_FRAME_SIZE] = "frame_size",
 		[HTTP2_END_COMPRESSION] = "compression",
