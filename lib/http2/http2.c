@@ -8,8 +8,8 @@
 #include "check.h"
 #include "http2_private.h"
 
-/* Frames of nghttp2's that wait to be written, beyond which nothing is read. */
-#define UNREAD_MAX 1024u
+/* Frames that wait to be written, beyond which nothing is read; nghttp2 gives up at 1,000. */
+#define UNREAD_MAX 512u
 
 struct http2_config
 http2_config_of(enum http2_role role)

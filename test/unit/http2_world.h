@@ -240,7 +240,7 @@ struct h2_raw {
 	struct chain got; /* written by `h`, not read yet */
 	uint32_t now_ms;
 	uint32_t n;
-	struct h2_seen seen[512];
+	struct h2_seen seen[1024];
 };
 
 static inline void
