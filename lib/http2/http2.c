@@ -92,12 +92,16 @@ submit_settings(struct http2 *h)
 				       ARRAY_N(of_client));
 }
 
-/* No stream can be kept from its window by others: the connection's holds them all. */
+/*
+ * No stream is kept from its window by others: the connection's holds them all, twice, because
+ * nghttp2 gives back what was taken in halves.  What is held is bounded by the streams' windows.
+ */
 static int
 open_window(struct http2 *h)
 {
-	uint64_t window =
+	uint64_t all =
 		(uint64_t)h->config.streams_max * h->config.stream_window + h->config.shared_window;
+	uint64_t window = 2 * all;
 
 	if (window > INT32_MAX)
 		window = INT32_MAX;
@@ -253,19 +257,26 @@ http2_drain(struct http2 *h)
 	http2_end_for(h, HTTP2_END_DRAINED);
 	h->draining = true;
 	h->drain_since_ms = h->now_ms;
-	/* A client needs to warn nobody: targets don't push. */
 	if (h->config.role == HTTP2_CLIENT)
-		say_last(h);
+		http2_on_stream_gone(h);
 	else if (nghttp2_submit_shutdown_notice(h->session) != 0 ||
 		 nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL) != 0)
 		die(h, NGHTTP2_ERR_NOMEM);
+}
+
+/* A client warns nobody; it says that it goes when it has nothing more to ask. */
+void
+http2_on_stream_gone(struct http2 *h)
+{
+	if (h->draining && h->config.role == HTTP2_CLIENT && h->streams_n == 0)
+		say_last(h);
 }
 
 /* The peer has read the notice that was in front of it. */
 void
 http2_on_ping_ack(struct http2 *h)
 {
-	if (h->draining)
+	if (h->draining && h->config.role == HTTP2_SERVER)
 		say_last(h);
 }
 
@@ -273,7 +284,8 @@ void
 http2_tick(struct http2 *h, uint32_t now_ms)
 {
 	h->now_ms = now_ms;
-	if (h->draining && now_ms - h->drain_since_ms >= h->config.drain_ms)
+	if (h->draining && h->config.role == HTTP2_SERVER &&
+	    now_ms - h->drain_since_ms >= h->config.drain_ms)
 		say_last(h);
 }
 
@@ -285,7 +297,10 @@ http2_count_request(struct http2 *h)
 	if (h->config.requests_max == 0 || h->requests_n != h->config.requests_max)
 		return;
 	http2_end_for(h, HTTP2_END_REQUESTS);
-	say_last(h);
+	if (h->config.role == HTTP2_SERVER)
+		say_last(h);
+	else
+		h->draining = true;
 }
 
 /* Reading. */
@@ -411,6 +426,7 @@ http2_write(struct http2 *h, struct chain *out, uint32_t out_max)
 {
 	h->out = out;
 	h->out_room = 0;
+	h->out_max = out_max;
 	while (!h->dead && out->len < out_max && next_frames(h) &&
 	       http2_output_copy(h, h->unwritten, h->unwritten_len))
 		h->unwritten_len = 0;
