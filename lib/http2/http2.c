@@ -8,8 +8,8 @@
 #include "check.h"
 #include "http2_private.h"
 
-/* Frames of nghttp2's that wait to be written, beyond which nothing is read. */
-#define UNREAD_MAX 1024u
+/* Frames that wait to be written, beyond which nothing is read; nghttp2 gives up at 1,000. */
+#define UNREAD_MAX 512u
 
 struct http2_config
 http2_config_of(enum http2_role role)
@@ -92,12 +92,16 @@ submit_settings(struct http2 *h)
 				       ARRAY_N(of_client));
 }
 
-/* No stream can be kept from its window by others: the connection's holds them all. */
+/*
+ * No stream is kept from its window by others: the connection's holds them all, twice, because
+ * nghttp2 gives back what was taken in halves.  What is held is bounded by the streams' windows.
+ */
 static int
 open_window(struct http2 *h)
 {
-	uint64_t window =
+	uint64_t all =
 		(uint64_t)h->config.streams_max * h->config.stream_window + h->config.shared_window;
+	uint64_t window = 2 * all;
 
 	if (window > INT32_MAX)
 		window = INT32_MAX;
@@ -222,6 +226,7 @@ http2_on_goaway_sent(struct http2 *h, uint32_t code)
 	http2_end_for(h, code == HTTP2_FLOW_CONTROL_ERROR  ? HTTP2_END_FLOW_CONTROL
 			 : code == HTTP2_FRAME_SIZE_ERROR  ? HTTP2_END_FRAME_SIZE
 			 : code == HTTP2_COMPRESSION_ERROR ? HTTP2_END_COMPRESSION
+			 : code == HTTP2_STREAM_CLOSED     ? HTTP2_END_STREAM_CLOSED
 			 : code == HTTP2_INTERNAL_ERROR    ? HTTP2_END_MEMORY
 			 : code == HTTP2_ENHANCE_YOUR_CALM ? HTTP2_END_SETTINGS
 							   : HTTP2_END_PROTOCOL);
@@ -252,19 +257,26 @@ http2_drain(struct http2 *h)
 	http2_end_for(h, HTTP2_END_DRAINED);
 	h->draining = true;
 	h->drain_since_ms = h->now_ms;
-	/* A client needs to warn nobody: targets don't push. */
 	if (h->config.role == HTTP2_CLIENT)
-		say_last(h);
+		http2_on_stream_gone(h);
 	else if (nghttp2_submit_shutdown_notice(h->session) != 0 ||
 		 nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL) != 0)
 		die(h, NGHTTP2_ERR_NOMEM);
+}
+
+/* A client warns nobody; it says that it goes when it has nothing more to ask. */
+void
+http2_on_stream_gone(struct http2 *h)
+{
+	if (h->draining && h->config.role == HTTP2_CLIENT && h->streams_n == 0)
+		say_last(h);
 }
 
 /* The peer has read the notice that was in front of it. */
 void
 http2_on_ping_ack(struct http2 *h)
 {
-	if (h->draining)
+	if (h->draining && h->config.role == HTTP2_SERVER)
 		say_last(h);
 }
 
@@ -272,7 +284,8 @@ void
 http2_tick(struct http2 *h, uint32_t now_ms)
 {
 	h->now_ms = now_ms;
-	if (h->draining && now_ms - h->drain_since_ms >= h->config.drain_ms)
+	if (h->draining && h->config.role == HTTP2_SERVER &&
+	    now_ms - h->drain_since_ms >= h->config.drain_ms)
 		say_last(h);
 }
 
@@ -284,7 +297,10 @@ http2_count_request(struct http2 *h)
 	if (h->config.requests_max == 0 || h->requests_n != h->config.requests_max)
 		return;
 	http2_end_for(h, HTTP2_END_REQUESTS);
-	say_last(h);
+	if (h->config.role == HTTP2_SERVER)
+		say_last(h);
+	else
+		h->draining = true;
 }
 
 /* Reading. */
@@ -296,19 +312,38 @@ fail(struct http2 *h, enum http2_end end)
 	terminate(h, http2_guard_code(end));
 }
 
-/* What the guard let pass, of the first span. */
+/*
+ * Where the first bytes of `in` lie in one piece, as many as may be read at once.  Header blocks,
+ * which nobody references, are copied when they don't: a block is decoded at one go.
+ */
+static const uint8_t *
+next_piece(struct http2 *h, uint32_t *len)
+{
+	const struct span *first = h->in.first;
+
+	h->in_span = first;
+	if (first->len >= *len)
+		return first->data;
+	if (h->guard.is_block) {
+		CHECK(*len <= sizeof(h->pool->block));
+		chain_copy_out(&h->in, 0, h->pool->block, *len);
+		return h->pool->block;
+	}
+	*len = first->len;
+	return first->data;
+}
+
+/* What the guard let pass, or the first piece of it. */
 static void
-read_span(struct http2 *h, uint32_t len)
+read_piece(struct http2 *h, uint32_t len)
 {
 	struct http2_guard *g = &h->guard;
+	const uint8_t *piece = next_piece(h, &len);
 	ssize_t n;
 
-	h->in_span = h->in.first;
-	if (len > h->in_span->len)
-		len = h->in_span->len;
 	if (g->data_len > 0 && g->left == g->data_len + HTTP2_FRAME_HEADER)
 		h->data_begins = true;
-	n = nghttp2_session_mem_recv(h->session, h->in_span->data, len);
+	n = nghttp2_session_mem_recv(h->session, piece, len);
 	h->in_span = NULL;
 	http2_guard_passed(g, len);
 	chain_consume(h->pool->chains, &h->in, len);
@@ -324,7 +359,7 @@ read_all(struct http2 *h)
 	while (len + skip > 0 && !h->dead && !h->closing) {
 		chain_consume(h->pool->chains, &h->in, skip);
 		if (len > 0)
-			read_span(h, len);
+			read_piece(h, len);
 		len = http2_guard_next(&h->guard, &h->in, &skip);
 	}
 	if (h->guard.end != HTTP2_END_NONE)
@@ -391,6 +426,7 @@ http2_write(struct http2 *h, struct chain *out, uint32_t out_max)
 {
 	h->out = out;
 	h->out_room = 0;
+	h->out_max = out_max;
 	while (!h->dead && out->len < out_max && next_frames(h) &&
 	       http2_output_copy(h, h->unwritten, h->unwritten_len))
 		h->unwritten_len = 0;
@@ -428,6 +464,7 @@ http2_end_name(enum http2_end end)
 		[HTTP2_END_PEER_ERROR] = "peer_error",
 		[HTTP2_END_PREFACE] = "preface",
 		[HTTP2_END_PROTOCOL] = "protocol",
+		[HTTP2_END_STREAM_CLOSED] = "stream_closed",
 		[HTTP2_END_FLOW_CONTROL] = "flow_control",
 		[HTTP2_END_FRAME_SIZE] = "frame_size",
 		[HTTP2_END_COMPRESSION] = "compression",

@@ -64,21 +64,22 @@ enum http2_code {
 /** Why a connection ends, one word each for counters and logs: http2_end_name(). */
 enum http2_end {
 	HTTP2_END_NONE,
-	HTTP2_END_PEER,           /* the peer sent GOAWAY without an error */
-	HTTP2_END_DRAINED,        /* http2_drain() */
-	HTTP2_END_REQUESTS,       /* requests_max */
-	HTTP2_END_CLOSED,         /* http2_close() */
-	HTTP2_END_PEER_ERROR,     /* the peer sent GOAWAY with one */
-	HTTP2_END_PREFACE,        /* what came first is no HTTP/2 */
-	HTTP2_END_PROTOCOL,       /* PROTOCOL_ERROR, or STREAM_CLOSED of the connection */
-	HTTP2_END_FLOW_CONTROL,   /* FLOW_CONTROL_ERROR */
-	HTTP2_END_FRAME_SIZE,     /* FRAME_SIZE_ERROR */
-	HTTP2_END_COMPRESSION,    /* COMPRESSION_ERROR */
-	HTTP2_END_RESETS,         /* from here on: a budget of the guard, ENHANCE_YOUR_CALM */
-	HTTP2_END_PINGS,          /* and acknowledgements nobody asked for */
-	HTTP2_END_SETTINGS,       /* frames or entries */
-	HTTP2_END_PRIORITIES,     /* PRIORITY, PRIORITY_UPDATE */
-	HTTP2_END_WINDOW_UPDATES, /* */
+	HTTP2_END_PEER,          /* the peer sent GOAWAY without an error */
+	HTTP2_END_DRAINED,       /* http2_drain() */
+	HTTP2_END_REQUESTS,      /* requests_max */
+	HTTP2_END_CLOSED,        /* http2_close() */
+	HTTP2_END_PEER_ERROR,    /* the peer sent GOAWAY with one */
+	HTTP2_END_PREFACE,       /* what came first is no HTTP/2 */
+	HTTP2_END_PROTOCOL,      /* PROTOCOL_ERROR */
+	HTTP2_END_STREAM_CLOSED, /* frames on streams that the peer has ended */
+	HTTP2_END_FLOW_CONTROL,  /* FLOW_CONTROL_ERROR */
+	HTTP2_END_FRAME_SIZE,    /* FRAME_SIZE_ERROR */
+	HTTP2_END_COMPRESSION,   /* COMPRESSION_ERROR */
+	HTTP2_END_RESETS,        /* from here on: a budget of the guard, ENHANCE_YOUR_CALM */
+	HTTP2_END_PINGS,         /* and acknowledgements nobody asked for */
+	HTTP2_END_SETTINGS,      /* frames or entries */
+	HTTP2_END_PRIORITIES,    /* PRIORITY, PRIORITY_UPDATE */
+	HTTP2_END_WINDOW_UPDATES,
 	HTTP2_END_EMPTY_FRAMES,   /* DATA, HEADERS or CONTINUATION that carry nothing */
 	HTTP2_END_CONTINUATIONS,  /* of one header block */
 	HTTP2_END_HEADER_BLOCK,   /* its bytes, compressed */
@@ -147,7 +148,7 @@ void http2_tick(struct http2 *h, uint32_t now_ms);
 #define HTTP2_EVENT_OPENED 1u /* server: a request begins; user is NULL */
 #define HTTP2_EVENT_BYTES  2u /* http2_stream_received() has grown */
 #define HTTP2_EVENT_END    4u /* the message is complete, all of it received */
-#define HTTP2_EVENT_SENT   8u /* http2_stream_queued() fell below half of what it was at most */
+#define HTTP2_EVENT_SENT   8u /* http2_stream_queued() has fallen */
 /*
  * Over before both messages were complete, see http2_stream_code(): no more bytes come, and what is
  * sent goes nowhere.  Last event of a stream.

@@ -35,9 +35,10 @@ struct frame_header {
 };
 
 void
-http2_guard_init(struct http2_guard *g, bool preface, uint32_t now_ms)
+http2_guard_init(struct http2_guard *g, bool server, uint32_t now_ms)
 {
-	*g = (struct http2_guard){.preface = preface ? HTTP2_PREFACE_LEN : 0, .last_ms = now_ms};
+	*g = (struct http2_guard){
+		.preface = server ? HTTP2_PREFACE_LEN : 0, .server = server, .last_ms = now_ms};
 	for (uint32_t i = 0; i < HTTP2_BUDGETS; i++)
 		g->tokens[i] = budgets[i].burst * 1000;
 }
@@ -99,6 +100,44 @@ read_header(const struct chain *in, uint32_t offset)
 	};
 }
 
+/* The peer has reset it: nothing more may come (RFC 9113 section 5.1). */
+static bool
+was_reset(const struct http2_guard *g, uint32_t stream)
+{
+	for (uint32_t i = 0; i < HTTP2_GUARD_RESETS; i++) {
+		if (stream != 0 && g->resets[i] == stream)
+			return true;
+	}
+	return false;
+}
+
+static bool
+admit_reset(struct http2_guard *g, uint32_t stream)
+{
+	g->resets[g->resets_n++ % HTTP2_GUARD_RESETS] = stream;
+	return http2_guard_spend(g, HTTP2_BUDGET_RESETS);
+}
+
+/* Identifiers go up; those that are left out are closed (section 5.1.1). */
+static bool
+admit_stream(struct http2_guard *g, uint32_t stream)
+{
+	if (was_reset(g, stream))
+		return end_with(g, HTTP2_END_STREAM_CLOSED);
+	if (!g->server)
+		return true;
+	if (stream >= g->gap_begin && stream <= g->gap)
+		return end_with(g, HTTP2_END_PROTOCOL);
+	if (stream <= g->last_stream)
+		return true;
+	if (stream > g->last_stream + 2) {
+		g->gap_begin = g->last_stream + 1;
+		g->gap = stream - 2;
+	}
+	g->last_stream = stream;
+	return true;
+}
+
 /* A frame begins. @return false: the connection ends. */
 static bool
 admit(struct http2_guard *g, const struct frame_header *f)
@@ -109,19 +148,28 @@ admit(struct http2_guard *g, const struct frame_header *f)
 		return end_with(g, HTTP2_END_FRAME_SIZE);
 	switch (f->type) {
 	case HTTP2_FRAME_DATA:
+		if (was_reset(g, f->stream))
+			return end_with(g, HTTP2_END_STREAM_CLOSED);
 		/* Of padding alone is as empty. */
 		if ((f->flags & FLAG_PADDED) != 0)
 			empty = f->len <= 256;
 		return !empty || (f->flags & FLAG_END_STREAM) != 0 ||
 		       http2_guard_spend(g, HTTP2_BUDGET_EMPTY_FRAMES);
 	case HTTP2_FRAME_HEADERS:
+		if (!admit_stream(g, f->stream))
+			return false;
+		return !empty || http2_guard_spend(g, HTTP2_BUDGET_EMPTY_FRAMES);
 	case HTTP2_FRAME_CONTINUATION:
 		return !empty || http2_guard_spend(g, HTTP2_BUDGET_EMPTY_FRAMES);
 	case HTTP2_FRAME_PRIORITY:
+		/* nghttp2 looks at none, as weir has announced. */
+		if (f->stream == 0)
+			return end_with(g, HTTP2_END_PROTOCOL);
+		return http2_guard_spend(g, HTTP2_BUDGET_PRIORITIES);
 	case HTTP2_FRAME_PRIORITY_UPDATE:
 		return http2_guard_spend(g, HTTP2_BUDGET_PRIORITIES);
 	case HTTP2_FRAME_RST_STREAM:
-		return http2_guard_spend(g, HTTP2_BUDGET_RESETS);
+		return admit_reset(g, f->stream);
 	case HTTP2_FRAME_SETTINGS:
 		if (f->len > HTTP2_SETTINGS_MAX * 6)
 			return end_with(g, HTTP2_END_SETTINGS);
@@ -164,6 +212,7 @@ find_block(struct http2_guard *g, const struct chain *in)
 	if (!g->block_ended || in->len < g->block_len)
 		return 0;
 	g->left = g->block_len;
+	g->is_block = true;
 	g->block_len = 0;
 	g->block_frames = 0;
 	g->block_ended = false;
@@ -190,6 +239,7 @@ begin_frame(struct http2_guard *g, const struct chain *in)
 	struct frame_header f;
 
 	g->data_len = 0;
+	g->is_block = false;
 	if (in->len < HTTP2_FRAME_HEADER)
 		return 0;
 	f = read_header(in, 0);
@@ -234,6 +284,8 @@ http2_guard_code(enum http2_end end)
 	case HTTP2_END_PREFACE:
 	case HTTP2_END_PROTOCOL:
 		return HTTP2_PROTOCOL_ERROR;
+	case HTTP2_END_STREAM_CLOSED:
+		return HTTP2_STREAM_CLOSED;
 	case HTTP2_END_FRAME_SIZE:
 		return HTTP2_FRAME_SIZE_ERROR;
 	default:

@@ -10,6 +10,8 @@
  *   worth something (a request that was served, payload) earns some, so that a busy peer may say
  *   more than an idle one.
  *
+ * Beside that it knows what nghttp2 forgets: streams that the peer itself has reset or left out.
+ *
  * Bytes are only looked at; cut to any size they give the same answers.
  */
 #ifndef HTTP2_GUARD_H
@@ -26,6 +28,7 @@
 #define HTTP2_BLOCK_MAX    98304u /* a header block with its frames' headers, compressed */
 #define HTTP2_BLOCK_FRAMES 8u     /* CONTINUATION frames of it */
 #define HTTP2_SETTINGS_MAX 32u    /* entries of a SETTINGS frame */
+#define HTTP2_GUARD_RESETS 8u     /* streams remembered */
 #define HTTP2_PREFACE      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define HTTP2_PREFACE_LEN  (sizeof(HTTP2_PREFACE) - 1)
 
@@ -62,15 +65,22 @@ struct http2_guard {
 	uint8_t preface;      /* bytes of it that are awaited */
 	bool block_ended;     /* its last frame was looked at; it may not be there yet */
 	uint8_t end;          /* enum http2_end: nothing passes any more */
+	bool server;          /* streams are opened by the peer */
+	bool is_block;        /* what passes is a header block, all of it */
+	uint8_t resets_n;
 	uint32_t block_stream;
+	uint32_t last_stream; /* opened by the peer */
+	uint32_t gap;         /* the highest it left out, 0: none; all from gap_begin on */
+	uint32_t gap_begin;
+	uint32_t resets[HTTP2_GUARD_RESETS]; /* streams that the peer reset last */
 	uint32_t last_ms;
 	uint32_t tokens[HTTP2_BUDGETS]; /* thousandths */
 	uint32_t data_len; /* of the DATA frame that passes, without padding; 0: padded, or another
 			    */
 };
 
-/** @param preface  whether the peer, a client, has to send it. */
-void http2_guard_init(struct http2_guard *guard, bool preface, uint32_t now_ms);
+/** @param server  the peer is a client: it has to send the preface, and opens streams. */
+void http2_guard_init(struct http2_guard *guard, bool server, uint32_t now_ms);
 
 /** Time goes by: budgets fill up. */
 void http2_guard_tick(struct http2_guard *guard, uint32_t now_ms);

@@ -71,8 +71,8 @@ share_evenly(struct http2 *h, int32_t id)
 static int
 begin_request(struct http2 *h, int32_t id)
 {
-	struct http2_stream *s =
-		h->streams_n < 2 * h->config.streams_max ? http2_stream_create(h) : NULL;
+	bool room = !h->drained && h->streams_n < 2 * h->config.streams_max;
+	struct http2_stream *s = room ? http2_stream_create(h) : NULL;
 
 	if (s == NULL) {
 		h->pool->gauge.refused++;

@@ -63,7 +63,7 @@ http2_output_write(struct http2_stream *s, const uint8_t *header, size_t len)
 	http2_guard_earn(&s->h->guard, HTTP2_BUDGET_WINDOW_UPDATES, 2);
 	http2_guard_earn(&s->h->guard, HTTP2_BUDGET_PINGS, 1);
 	http2_stream_event(s, HTTP2_EVENT_SENT);
-	return 0;
+	return s->h->out->len < s->h->out_max ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 /* Behind the last DATA. @return  whether there are trailers that go on their way. */

@@ -25,6 +25,7 @@ struct http2_pool {
 	struct http_request request;
 	struct http_response response;
 	uint8_t text[HTTP_HEAD_MAX + HTTP_TRAILERS_LEN_MAX];
+	uint8_t block[HTTP2_BLOCK_MAX];           /* one that did not come in one piece */
 	char chunk_lines[HTTP2_FRAME_MAX + 1][8]; /* "1f\r\n", of every size */
 };
 
@@ -134,7 +135,7 @@ void http2_input_drop(struct http2 *h, uint32_t len);
 
 /* http2_output.c: what is sent on streams. */
 
-/** DATA of a stream, its header already made. @return 0, or NGHTTP2_ERR_WOULDBLOCK. */
+/** DATA of a stream, its header already made. @return 0, NGHTTP2_ERR_PAUSE or _WOULDBLOCK. */
 int http2_output_write(struct http2_stream *s, const uint8_t *header, size_t len);
 
 /** END_STREAM was written. */
@@ -163,6 +164,7 @@ void http2_stream_destroy(struct http2_stream *s);
 
 void http2_end_for(struct http2 *h, enum http2_end end); /* the first reason stands */
 void http2_count_request(struct http2 *h);
+void http2_on_stream_gone(struct http2 *h);
 void http2_on_ping_ack(struct http2 *h);
 void http2_on_goaway_sent(struct http2 *h, uint32_t code);
 

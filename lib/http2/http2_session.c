@@ -181,6 +181,8 @@ http2_session_prepare(struct http2_pool *pool)
 	nghttp2_option_set_no_http_messaging(o, 1);
 	nghttp2_option_set_max_reserved_remote_streams(o, 0);
 	nghttp2_option_set_no_closed_streams(o, 1);
+	/* The guard's too, which knows weir's time. */
+	nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX);
 	nghttp2_option_set_max_send_header_block_length(o, HEADER_BLOCK_MAX);
 	return true;
 }

@@ -126,6 +126,7 @@ http2_stream_destroy(struct http2_stream *s)
 	if (h->section == s)
 		h->section = NULL;
 	http2_dealloc(h, s);
+	http2_on_stream_gone(h);
 }
 
 /* Both messages are complete, and one of them is written. */
