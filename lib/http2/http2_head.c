@@ -439,6 +439,11 @@ finish_response(struct http2_head *h, bool ended, struct http2_framing *framing)
 	/* RFC 9110 section 8.6: neither has one. */
 	if (framing->interim || h->status == 204)
 		h->has_length = false;
+	/* Complete as it is, such as gRPC's that has trailers only. */
+	if (ended && !framing->none && !h->has_length) {
+		h->has_length = true;
+		h->content_length = 0;
+	}
 	framing->has_length = h->has_length;
 	framing->length = h->content_length;
 	framing->chunked = !framing->none && !h->has_length;

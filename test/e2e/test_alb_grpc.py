@@ -175,7 +175,7 @@ def test_many_requests(lab, weir):
 def test_few_connections_to_targets(lab, weir):
     """Streams share connections."""
     lab.client.run("h2load", "-n", "1000", "-c", "4", "-m", "10", f"https://{VIP}:444/files/small")
-    assert weir.pool("idle_target_connections")["used"] <= 20
+    assert weir.pool("idle_target_connections")["in_use"] <= 20
 
 
 def test_target_dies(lab, weir, certificate):

@@ -448,7 +448,7 @@ test_client_bodies(void)
 		 "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n"},
 		{"chunks of nothing", "GET",
 		 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-		 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"},
+		 "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"},
 		{"an unknown status", "GET", "HTTP/1.1 599 x\r\ncontent-length: 0\r\n\r\n",
 		 "HTTP/1.1 599 Unknown\r\ncontent-length: 0\r\n\r\n"},
 	};
