@@ -135,7 +135,7 @@ void http2_input_drop(struct http2 *h, uint32_t len);
 
 /* http2_output.c: what is sent on streams. */
 
-/** DATA of a stream, its header already made. @return 0, NGHTTP2_ERR_PAUSE or _WOULDBLOCK. */
+/** DATA of a stream, its header already made. @return 0 or NGHTTP2_ERR_.... */
 int http2_output_write(struct http2_stream *s, const uint8_t *header, size_t len);
 
 /** END_STREAM was written. */
@@ -150,8 +150,8 @@ struct http2_stream *http2_stream_create(struct http2 *h);
 void http2_stream_event(struct http2_stream *s, uint32_t events);
 /** nghttp2 has closed it. */
 void http2_stream_over(struct http2_stream *s, enum http2_code code);
-/** nghttp2 could not send its head. */
-void http2_stream_unsent(struct http2_stream *s, int error);
+/** nghttp2 could not send a head, `begins`: which would have opened it. */
+void http2_stream_unsent(struct http2_stream *s, bool begins, int error);
 /** Reset it, and say so to its owner. */
 void http2_stream_fail(struct http2_stream *s, enum http2_code code);
 /** What the peer said can't stand. */
