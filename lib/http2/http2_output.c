@@ -206,6 +206,24 @@ read_request(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 	return HTTP_COMPLETE;
 }
 
+/*
+ * To an extended CONNECT: 101 is what HTTP/2 says as 200 (RFC 8441 section 5), and a tunnel begins;
+ * no other success can be told from it.
+ */
+static enum http_result
+accept_tunnel(struct http2_stream *s, struct http_response *r)
+{
+	if (r->status != 101)
+		return HTTP_INVALID;
+	r->status = 200;
+	if (!http2_fields_of_response(&s->h->pool->fields, r))
+		return HTTP_INVALID;
+	http2_input_open_tunnel(s);
+	s->out_body = http_body_of(HTTP_BODY_UNTIL_CLOSE, 0);
+	s->out_phase = HTTP2_PHASE_BODY;
+	return HTTP_COMPLETE;
+}
+
 /* An interim one is submitted at once. */
 static enum http_result
 read_response(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
@@ -217,10 +235,14 @@ read_response(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 	result = http_response_parse(r, bytes, len);
 	if (result != HTTP_COMPLETE)
 		return result;
+	if (s->tunnel && (r->status == 101 || r->status / 100 == 2))
+		return accept_tunnel(s, r);
 	if (!http2_fields_of_response(&s->h->pool->fields, r))
 		return HTTP_INVALID;
 	if (r->status < 200)
 		return submit_interim(s) ? HTTP_COMPLETE : HTTP_INVALID;
+	if (s->tunnel)
+		http2_input_refuse_tunnel(s);
 	s->out_body = http_response_body(r, (enum http_method)s->method_id);
 	s->out_phase = HTTP2_PHASE_BODY;
 	return HTTP_COMPLETE;

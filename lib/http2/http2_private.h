@@ -89,6 +89,9 @@ struct http2_stream {
 	/* What comes. */
 	uint8_t in_phase; /* enum http2_phase */
 	bool in_chunked, in_has_length, in_none, in_chunk_open;
+	bool tunnel;        /* asked for */
+	bool tunnel_open;   /* and granted */
+	struct chain early; /* payload that came before that: no HTTP, must not be read as one */
 	struct chain received;
 	uint16_t received_room;
 	uint64_t in_left;  /* bytes of a body with a length; else of the open chunk */
@@ -129,6 +132,10 @@ void http2_input_field(struct http2 *h, struct http_text name, struct http_text 
 void http2_input_section(struct http2 *h, const nghttp2_frame *frame);
 void http2_input_data(struct http2 *h, struct http2_stream *s, const uint8_t *bytes, uint32_t len);
 void http2_input_end(struct http2 *h, struct http2_stream *s);
+
+/** What was asked for is granted, or never will be. */
+void http2_input_open_tunnel(struct http2_stream *s);
+void http2_input_refuse_tunnel(struct http2_stream *s);
 
 /** Payload that nobody takes any more: the connection's window opens. */
 void http2_input_drop(struct http2 *h, uint32_t len);

@@ -94,6 +94,7 @@ static void
 drop_received(struct http2_stream *s)
 {
 	chain_free(s->h->pool->chains, &s->received);
+	chain_free(s->h->pool->chains, &s->early);
 	s->received_room = 0;
 	http2_input_drop(s->h, s->held);
 	s->held = 0;
