@@ -78,6 +78,7 @@ submit_settings(struct http2 *h)
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, c->stream_window},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_REQUEST_FIELDS_LEN_MAX},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}, /* the last: may be left out */
 	};
 	const nghttp2_settings_entry of_client[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -87,7 +88,7 @@ submit_settings(struct http2 *h)
 
 	if (c->role == HTTP2_SERVER)
 		return nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, of_server,
-					       ARRAY_N(of_server));
+					       ARRAY_N(of_server) - !c->extended_connect);
 	return nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, of_client,
 				       ARRAY_N(of_client));
 }

@@ -92,6 +92,7 @@ enum http2_end {
 struct http2_config {
 	enum http2_role role;
 	bool https;             /* client: what :scheme says */
+	bool extended_connect;  /* server: offer WebSocket (RFC 8441); see below */
 	uint32_t streams_max;   /* at a time; of a client also what the peer allows */
 	uint32_t requests_max;  /* then the connection ends gracefully; 0: no limit */
 	uint32_t stream_window; /* bytes of body that a stream may always hold; at least 1,024 */
@@ -99,6 +100,11 @@ struct http2_config {
 	uint32_t memory_max;    /* bytes of objects, nghttp2's and streams; payload is not among */
 	uint32_t drain_ms;      /* from the first GOAWAY to the last at most */
 };
+
+/*
+ * An extended CONNECT is received as an HTTP/1.1 upgrade to WebSocket.  Answered with 101 the
+ * stream is a tunnel: bytes both ways, ended by HTTP2_EVENT_END and http2_stream_shutdown().
+ */
 
 /** ELB's limits: 128 streams, 10,000 requests. */
 struct http2_config http2_config_of(enum http2_role role);

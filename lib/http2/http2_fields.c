@@ -34,7 +34,8 @@ stays(const struct http_head *h, const struct http_field *field)
 	case HTTP_PROXY:
 		return http_text_is(http_field_name(h, field), "proxy-connection");
 	case HTTP_OTHER:
-		return http_text_is(http_field_name(h, field), "http2-settings");
+		return http_text_is(http_field_name(h, field), "http2-settings") ||
+		       http_text_is(http_field_name(h, field), "sec-websocket-accept");
 	default:
 		return false;
 	}

@@ -14,6 +14,7 @@
 #define PSEUDO_AUTHORITY 4
 #define PSEUDO_PATH      8
 #define PSEUDO_STATUS    16
+#define PSEUDO_PROTOCOL  32
 
 #define LENGTH_DIGITS_MAX 18 /* below 2^60: fits any arithmetic */
 
@@ -25,6 +26,7 @@ static const struct {
 	{":scheme", PSEUDO_SCHEME, HTTP2_SECTION_REQUEST},
 	{":authority", PSEUDO_AUTHORITY, HTTP2_SECTION_REQUEST},
 	{":path", PSEUDO_PATH, HTTP2_SECTION_REQUEST},
+	{":protocol", PSEUDO_PROTOCOL, HTTP2_SECTION_REQUEST},
 	{":status", PSEUDO_STATUS, HTTP2_SECTION_RESPONSE},
 };
 
@@ -142,6 +144,8 @@ read_pseudo_value(struct http2_head *h, uint8_t bit, struct http_text value)
 		return read_authority(h, value);
 	case PSEUDO_PATH:
 		return read_path(h, value);
+	case PSEUDO_PROTOCOL:
+		return h->may_extend && text_equals(value, "websocket");
 	default:
 		return read_status(h, value);
 	}
@@ -284,6 +288,11 @@ read_field(struct http2_head *h, struct http_text name, struct http_text value)
 		return !trailer && read_content_length(h, value);
 	case HTTP_HOST:
 		return read_host(h, value);
+	case HTTP_OTHER:
+		/* Said by weir. */
+		if ((h->pseudo & PSEUDO_PROTOCOL) != 0 && text_equals(name, "sec-websocket-key"))
+			return true;
+		break;
 	case HTTP_COOKIE:
 		if (h->section != HTTP2_SECTION_REQUEST)
 			break;
@@ -343,11 +352,19 @@ put_front(uint8_t *at, const void *bytes, uint32_t len)
 	return at;
 }
 
+/* Extended CONNECT (RFC 8441), which HTTP/1.1 says as an upgrade. */
+static bool
+asks_for_tunnel(const struct http2_head *h)
+{
+	return (h->pseudo & PSEUDO_PROTOCOL) != 0;
+}
+
 static struct http_text
 front_of_request(struct http2_head *h)
 {
 	uint8_t *end = h->bytes + HTTP2_HEAD_FRONT, *at = end;
-	bool connect = h->method_id == HTTP_METHOD_CONNECT;
+	bool tunnel = asks_for_tunnel(h);
+	bool connect = h->method_id == HTTP_METHOD_CONNECT && !tunnel;
 	bool own = (h->pseudo & PSEUDO_AUTHORITY) != 0;
 
 	if (own || h->has_host) {
@@ -360,7 +377,7 @@ front_of_request(struct http2_head *h)
 	at = connect ? put_front(at, h->authority, h->authority_len)
 		     : put_front(at, h->path, h->path_len);
 	at = put_front(at, " ", 1);
-	at = put_front(at, h->method, h->method_len);
+	at = tunnel ? put_front(at, "GET", 3) : put_front(at, h->method, h->method_len);
 	return (struct http_text){at, (uint32_t)(end - at)};
 }
 
@@ -384,12 +401,27 @@ request_is_whole(const struct http2_head *h)
 {
 	const uint8_t all = PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_PATH;
 
+	if (asks_for_tunnel(h))
+		return h->method_id == HTTP_METHOD_CONNECT && h->path[0] == '/' &&
+		       h->pseudo == (all | PSEUDO_AUTHORITY | PSEUDO_PROTOCOL);
 	if (h->method_id == HTTP_METHOD_CONNECT && (h->pseudo & PSEUDO_METHOD) != 0)
 		return h->pseudo == (PSEUDO_METHOD | PSEUDO_AUTHORITY);
 	if ((h->pseudo & all) != all)
 		return false;
 	return h->path[0] == '/' ||
 	       (h->method_id == HTTP_METHOD_OPTIONS && h->path_len == 1 && h->path[0] == '*');
+}
+
+/*
+ * The fields of a WebSocket handshake over HTTP/1.1.  The key proves nothing between load balancer
+ * and target; any 16 bytes are one.
+ */
+static void
+put_upgrade(struct http2_head *h)
+{
+	put_line(h, TEXT("connection"), TEXT("upgrade"));
+	put_line(h, TEXT("upgrade"), TEXT("websocket"));
+	put_line(h, TEXT("sec-websocket-key"), TEXT("d2VpciwgYSBsb3cgZGFtIQ=="));
 }
 
 /* Host says what :authority does, if both come. */
@@ -409,15 +441,21 @@ finish_request(struct http2_head *h, bool ended, struct http2_framing *framing)
 	if (!request_is_whole(h) || !hosts_agree(h) ||
 	    (ended && h->has_length && h->content_length > 0) || (connect && h->has_length))
 		return false;
+	if (asks_for_tunnel(h)) {
+		if (ended)
+			return false;
+		framing->tunnel = true;
+		put_upgrade(h);
+	}
 	/* Who expects a body is told that there is none (RFC 9110 section 8.6). */
 	if (ended && !h->has_length &&
 	    (h->method_id == HTTP_METHOD_POST || h->method_id == HTTP_METHOD_PUT ||
 	     h->method_id == HTTP_METHOD_PATCH))
 		h->has_length = true;
-	framing->none = ended || connect;
+	framing->none = ended || (connect && !framing->tunnel);
 	framing->has_length = h->has_length;
 	framing->length = h->content_length;
-	framing->chunked = !framing->none && !h->has_length;
+	framing->chunked = !framing->none && !h->has_length && !framing->tunnel;
 	if (h->cookie_len > 0)
 		put_line(h, TEXT("cookie"), (struct http_text){h->cookie, h->cookie_len});
 	return true;

@@ -32,6 +32,7 @@ struct http2_head {
 	bool full;    /* beyond the limits: the rest is not looked at */
 	bool regular; /* fields that are no pseudo fields have begun */
 	bool has_length;
+	bool may_extend;   /* set by the caller: extended CONNECT is offered (RFC 8441) */
 	uint8_t pseudo;    /* which have come */
 	uint8_t method_id; /* enum http_method; response: of the request, set by the caller */
 	uint16_t status;
@@ -57,6 +58,7 @@ struct http2_framing {
 	bool has_length; /* as many bytes as it says */
 	bool chunked;
 	bool interim; /* 1xx: another head follows */
+	bool tunnel;  /* of a request: bytes both ways, if the answer is 101 */
 	uint64_t length;
 };
 

@@ -57,6 +57,7 @@ begin_section(struct http2 *h, struct http2_stream *s)
 							 : HTTP2_SECTION_RESPONSE;
 	h->section = s;
 	http2_head_begin(&h->pool->head, section, (enum http_method)s->method_id);
+	h->pool->head.may_extend = h->config.extended_connect;
 }
 
 /* One stream after the other, whatever the client would like: they are as important as another. */
@@ -157,6 +158,7 @@ begin_message(struct http2_stream *s, struct http_text text, const struct http2_
 	s->method_id = head->method_id;
 	s->in_phase = HTTP2_PHASE_BODY;
 	s->in_none = framing->none;
+	s->tunnel = framing->tunnel;
 	s->in_chunked = framing->chunked;
 	s->in_has_length = framing->has_length;
 	s->in_left = framing->has_length ? framing->length : 0;
@@ -217,6 +219,9 @@ append_payload(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 {
 	const struct span *span = s->h->in_span;
 
+	if (s->tunnel && !s->tunnel_open)
+		return chain_append_ref(s->h->pool->chains, &s->early, span->owner, bytes, len,
+					span->charge);
 	if (CRUMB(len, span->charge) && append_text(s, bytes, len))
 		return true;
 	s->received_room = 0;
@@ -262,6 +267,28 @@ http2_input_data(struct http2 *h, struct http2_stream *s, const uint8_t *bytes, 
 	s->held += len;
 	http2_guard_earn(&h->guard, HTTP2_BUDGET_PINGS, 1);
 	http2_stream_event(s, HTTP2_EVENT_BYTES);
+}
+
+void
+http2_input_open_tunnel(struct http2_stream *s)
+{
+	s->tunnel_open = true;
+	if (chain_is_empty(&s->early))
+		return;
+	chain_move_all(&s->received, &s->early);
+	s->received_room = 0;
+	http2_stream_event(s, HTTP2_EVENT_BYTES);
+}
+
+void
+http2_input_refuse_tunnel(struct http2_stream *s)
+{
+	uint32_t len = s->early.len;
+
+	chain_free(s->h->pool->chains, &s->early);
+	s->held -= len;
+	http2_input_drop(s->h, len);
+	s->in_none = true;
 }
 
 void

@@ -52,8 +52,13 @@ write_large(struct http2_stream *s, const uint8_t *header, uint32_t len)
 int
 http2_output_write(struct http2_stream *s, const uint8_t *header, size_t len)
 {
-	int result = len <= SMALL_DATA ? write_small(s, header, (uint32_t)len)
-				       : write_large(s, header, (uint32_t)len);
+	int result;
+
+	/* It was reset while it waited for buffers. */
+	if (len > s->queue.len)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	result = len <= SMALL_DATA ? write_small(s, header, (uint32_t)len)
+				   : write_large(s, header, (uint32_t)len);
 
 	if (result != 0)
 		return result;
@@ -89,12 +94,13 @@ static ssize_t
 on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t len, uint32_t *flags,
 	nghttp2_data_source *source, void *user)
 {
-	struct http2_stream *s = source->ptr;
+	struct http2_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
-	(void)session;
-	(void)id;
 	(void)to;
+	(void)source;
 	(void)user;
+	if (s == NULL || s->reset)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (len > s->queue.len)
 		len = s->queue.len;
 	if (len == 0 && !s->out_whole) {
@@ -147,7 +153,7 @@ submit_request(struct http2_stream *s, const nghttp2_data_provider *body)
 static void
 submit_head(struct http2_stream *s)
 {
-	const nghttp2_data_provider provider = {.source.ptr = s, .read_callback = on_read};
+	const nghttp2_data_provider provider = {.read_callback = on_read};
 	bool bare = s->out_whole && chain_is_empty(&s->queue) && chain_is_empty(&s->trailers);
 	const nghttp2_data_provider *body = bare ? NULL : &provider;
 	bool done = s->h->config.role == HTTP2_SERVER ? submit_response(s, body)
@@ -200,6 +206,24 @@ read_request(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 	return HTTP_COMPLETE;
 }
 
+/*
+ * To an extended CONNECT: 101 is what HTTP/2 says as 200 (RFC 8441 section 5), and a tunnel begins;
+ * no other success can be told from it.
+ */
+static enum http_result
+accept_tunnel(struct http2_stream *s, struct http_response *r)
+{
+	if (r->status != 101)
+		return HTTP_INVALID;
+	r->status = 200;
+	if (!http2_fields_of_response(&s->h->pool->fields, r))
+		return HTTP_INVALID;
+	http2_input_open_tunnel(s);
+	s->out_body = http_body_of(HTTP_BODY_UNTIL_CLOSE, 0);
+	s->out_phase = HTTP2_PHASE_BODY;
+	return HTTP_COMPLETE;
+}
+
 /* An interim one is submitted at once. */
 static enum http_result
 read_response(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
@@ -211,10 +235,14 @@ read_response(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 	result = http_response_parse(r, bytes, len);
 	if (result != HTTP_COMPLETE)
 		return result;
+	if (s->tunnel && (r->status == 101 || r->status / 100 == 2))
+		return accept_tunnel(s, r);
 	if (!http2_fields_of_response(&s->h->pool->fields, r))
 		return HTTP_INVALID;
 	if (r->status < 200)
 		return submit_interim(s) ? HTTP_COMPLETE : HTTP_INVALID;
+	if (s->tunnel)
+		http2_input_refuse_tunnel(s);
 	s->out_body = http_response_body(r, (enum http_method)s->method_id);
 	s->out_phase = HTTP2_PHASE_BODY;
 	return HTTP_COMPLETE;

@@ -89,6 +89,9 @@ struct http2_stream {
 	/* What comes. */
 	uint8_t in_phase; /* enum http2_phase */
 	bool in_chunked, in_has_length, in_none, in_chunk_open;
+	bool tunnel;        /* asked for */
+	bool tunnel_open;   /* and granted */
+	struct chain early; /* payload that came before that: no HTTP, must not be read as one */
 	struct chain received;
 	uint16_t received_room;
 	uint64_t in_left;  /* bytes of a body with a length; else of the open chunk */
@@ -130,12 +133,16 @@ void http2_input_section(struct http2 *h, const nghttp2_frame *frame);
 void http2_input_data(struct http2 *h, struct http2_stream *s, const uint8_t *bytes, uint32_t len);
 void http2_input_end(struct http2 *h, struct http2_stream *s);
 
+/** What was asked for is granted, or never will be. */
+void http2_input_open_tunnel(struct http2_stream *s);
+void http2_input_refuse_tunnel(struct http2_stream *s);
+
 /** Payload that nobody takes any more: the connection's window opens. */
 void http2_input_drop(struct http2 *h, uint32_t len);
 
 /* http2_output.c: what is sent on streams. */
 
-/** DATA of a stream, its header already made. @return 0, NGHTTP2_ERR_PAUSE or _WOULDBLOCK. */
+/** DATA of a stream, its header already made. @return 0 or NGHTTP2_ERR_.... */
 int http2_output_write(struct http2_stream *s, const uint8_t *header, size_t len);
 
 /** END_STREAM was written. */
@@ -150,8 +157,8 @@ struct http2_stream *http2_stream_create(struct http2 *h);
 void http2_stream_event(struct http2_stream *s, uint32_t events);
 /** nghttp2 has closed it. */
 void http2_stream_over(struct http2_stream *s, enum http2_code code);
-/** nghttp2 could not send its head. */
-void http2_stream_unsent(struct http2_stream *s, int error);
+/** nghttp2 could not send a head, `begins`: which would have opened it. */
+void http2_stream_unsent(struct http2_stream *s, bool begins, int error);
 /** Reset it, and say so to its owner. */
 void http2_stream_fail(struct http2_stream *s, enum http2_code code);
 /** What the peer said can't stand. */

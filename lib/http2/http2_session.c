@@ -129,7 +129,7 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 	return 0;
 }
 
-/* A head that is too long, or a request behind the peer's GOAWAY. */
+/* A head that is too long; a request behind the peer's GOAWAY, or given up before it went. */
 static int
 on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
@@ -139,8 +139,8 @@ on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int erro
 	if (frame->hd.type != NGHTTP2_HEADERS)
 		return 0;
 	s = stream_of(session, frame->hd.stream_id);
-	if (s != NULL && !s->reset && !s->closed)
-		http2_stream_unsent(s, error);
+	if (s != NULL && !s->closed)
+		http2_stream_unsent(s, frame->headers.cat == NGHTTP2_HCAT_REQUEST, error);
 	return 0;
 }
 
@@ -148,10 +148,12 @@ static int
 send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header, size_t len,
 	  nghttp2_data_source *source, void *user)
 {
-	(void)session;
-	(void)frame;
+	struct http2_stream *s = stream_of(session, frame->hd.stream_id);
+
+	(void)source;
 	(void)user;
-	return http2_output_write(source->ptr, header, len);
+	return s == NULL ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
+			 : http2_output_write(s, header, len);
 }
 
 bool

@@ -94,6 +94,7 @@ static void
 drop_received(struct http2_stream *s)
 {
 	chain_free(s->h->pool->chains, &s->received);
+	chain_free(s->h->pool->chains, &s->early);
 	s->received_room = 0;
 	http2_input_drop(s->h, s->held);
 	s->held = 0;
@@ -115,6 +116,8 @@ http2_stream_destroy(struct http2_stream *s)
 	drop_queues(s);
 	drop_received(s);
 	return_window(s);
+	if (s->id > 0 && !h->dead)
+		nghttp2_session_set_stream_user_data(h->session, s->id, NULL);
 	if (s->prev == NULL)
 		h->streams = s->next;
 	else
@@ -163,12 +166,16 @@ http2_stream_over(struct http2_stream *s, enum http2_code code)
 }
 
 void
-http2_stream_unsent(struct http2_stream *s, int error)
+http2_stream_unsent(struct http2_stream *s, bool begins, int error)
 {
-	bool begins = s->h->config.role == HTTP2_CLIENT && error != NGHTTP2_ERR_FRAME_SIZE_ERROR;
-
-	s->unprocessed = begins;
-	lose(s, begins ? HTTP2_REFUSED_STREAM : HTTP2_INTERNAL_ERROR);
+	if (!s->reset) {
+		s->unprocessed = begins && error != NGHTTP2_ERR_FRAME_SIZE_ERROR;
+		lose(s, s->unprocessed ? HTTP2_REFUSED_STREAM : HTTP2_INTERNAL_ERROR);
+		nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, s->code);
+	}
+	/* Nothing has begun that could close. */
+	if (begins)
+		http2_stream_over(s, (enum http2_code)s->code);
 }
 
 void

@@ -89,6 +89,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	cut = bytes[1] == 0 ? 65536 : bytes[1];
 	if ((flags & 16) != 0)
 		config.requests_max = 4;
+	config.extended_connect = (flags & 32) != 0;
 	if (h2.pool == NULL)
 		h2_begin();
 	h = http2_create(h2.pool, &config, NULL, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Streams as HTTP/1.1 messages, both ways, in both roles; how connections end. */
+#include "http.h"
 #include "http2_world.h"
 
 /* A server that has read a preface. */
@@ -409,6 +410,112 @@ test_cancel(void)
 	h2_raw_end(&raw);
 }
 
+/* WebSocket (RFC 8441): an upgrade, then bytes both ways until each side ends. */
+static void
+test_tunnel(void)
+{
+	struct http2_config config = http2_config_of(HTTP2_SERVER);
+	static struct h2_bytes b;
+	static struct h2_raw raw;
+	const struct h2_seen *seen;
+	struct http2_stream *s = NULL;
+	struct http_field fields[20];
+	struct http_request r;
+
+	config.extended_connect = true;
+	h2_raw_begin(&raw, &config);
+	b.len = 0;
+	h2_preface(&b);
+	h2_headers(&b, 1, 0,
+		   ":method=CONNECT\n:protocol=websocket\n:scheme=https\n:path=/chat\n"
+		   ":authority=a\nsec-websocket-version=13\nsec-websocket-key=x\n");
+	h2_give(&raw, &b, 0);
+	h2_read(&raw);
+	seen = h2_saw(&raw, HTTP2_FRAME_SETTINGS, 0);
+	EXPECT(seen != NULL && seen->len == 5 * 6);
+	h2_events(raw.h, &s);
+	CHECK(s != NULL);
+	EXPECT(strcmp(h2_text(http2_stream_received(s)),
+		      "GET /chat HTTP/1.1\r\nhost: a\r\nsec-websocket-version: 13\r\n"
+		      "connection: upgrade\r\nupgrade: websocket\r\n"
+		      "sec-websocket-key: d2VpciwgYSBsb3cgZGFtIQ==\r\n\r\n") == 0);
+	http_request_init(&r, fields, 20);
+	EXPECT(http_request_parse(&r, (const uint8_t *)h2_text(http2_stream_received(s)),
+				  http2_stream_received(s)->len) == HTTP_COMPLETE &&
+	       http_request_upgrades(&r));
+	http2_stream_take(s, NULL, http2_stream_received(s)->len);
+	/* What comes too early waits. */
+	b.len = 0;
+	h2_frame(&b, HTTP2_FRAME_DATA, 0, 1, "GET /", 5);
+	h2_give(&raw, &b, 0);
+	EXPECT(http2_stream_received(s)->len == 0);
+	h2_send(s, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+		   "Upgrade: websocket\r\nSec-WebSocket-Accept: y\r\n"
+		   "Sec-WebSocket-Protocol: p\r\n\r\nhello");
+	b.len = 0;
+	h2_frame(&b, HTTP2_FRAME_DATA, 0, 1, "up", 2);
+	h2_frame(&b, HTTP2_FRAME_DATA, H2_END_STREAM, 1, "wards", 5);
+	h2_give(&raw, &b, 0);
+	EXPECT((h2_events(raw.h, NULL) & HTTP2_EVENT_END) != 0);
+	EXPECT(strcmp(h2_text(http2_stream_received(s)), "GET /upwards") == 0);
+	h2_read(&raw);
+	seen = h2_saw(&raw, HTTP2_FRAME_HEADERS, 1);
+	EXPECT(seen != NULL &&
+	       strcmp(seen->text, ":status: 200\nsec-websocket-protocol: p\n") == 0);
+	seen = h2_saw(&raw, HTTP2_FRAME_DATA, 1);
+	EXPECT(seen != NULL && strcmp(seen->text, "hello") == 0);
+	h2_send(s, "down");
+	http2_stream_shutdown(s);
+	h2_read(&raw);
+	seen = h2_saw(&raw, HTTP2_FRAME_DATA, 1);
+	EXPECT(seen != NULL && strcmp(seen->text, "down") == 0 && seen->flags == H2_END_STREAM);
+	EXPECT((h2_events(raw.h, NULL) & HTTP2_EVENT_DONE) != 0);
+	h2_raw_end(&raw);
+}
+
+/* A target that doesn't upgrade: its refusal passes, its success would be mistaken for one. */
+static void
+test_no_tunnel(void)
+{
+	static const struct {
+		const char *response;
+		bool passes;
+	} rows[] = {
+		{"HTTP/1.1 403 x\r\ncontent-length: 2\r\n\r\nno", true},
+		{"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\nok", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_N(rows); i++) {
+		struct http2_config config = http2_config_of(HTTP2_SERVER);
+		static struct h2_bytes b;
+		static struct h2_raw raw;
+		struct http2_stream *s = NULL;
+
+		config.extended_connect = true;
+		h2_raw_begin(&raw, &config);
+		b.len = 0;
+		h2_preface(&b);
+		h2_headers(&b, 1, 0,
+			   ":method=CONNECT\n:protocol=websocket\n:scheme=https\n:path=/\n"
+			   ":authority=a\n");
+		h2_frame(&b, HTTP2_FRAME_DATA, 0, 1, "GET /admin HTTP/1.1\r\n\r\n", 23);
+		h2_give(&raw, &b, 0);
+		h2_events(raw.h, &s);
+		http2_stream_take(s, NULL, http2_stream_received(s)->len);
+		h2_send(s, rows[i].response);
+		EXPECT_ROW(rows[i].response, http2_stream_received(s)->len == 0);
+		b.len = 0;
+		h2_frame(&b, HTTP2_FRAME_DATA, 0, 1, "GET /admin HTTP/1.1\r\n\r\n", 23);
+		h2_give(&raw, &b, 0);
+		EXPECT_ROW(rows[i].response, http2_stream_received(s)->len == 0);
+		EXPECT_ROW(rows[i].response, http2_stream_is_reset(s) == !rows[i].passes);
+		h2_read(&raw);
+		EXPECT_ROW(rows[i].response,
+			   (h2_saw(&raw, HTTP2_FRAME_DATA, 1) != NULL) == rows[i].passes);
+		h2_raw_end(&raw);
+	}
+}
+
 int
 main(void)
 {
@@ -421,6 +528,8 @@ main(void)
 	test_bad_responses();
 	test_early_answer();
 	test_cancel();
+	test_tunnel();
+	test_no_tunnel();
 	h2_end();
 	return unit_done();
 }

@@ -502,6 +502,44 @@ test_answers(void)
 	}
 }
 
+/* RFC 8441 section 4: what no extended CONNECT may be. */
+static void
+test_extended_connect(void)
+{
+	static const char *const bad[] = {
+		":method=CONNECT\n:protocol=websocket\n:scheme=https\n:path=/\n",
+		":method=CONNECT\n:protocol=websocket\n:authority=a\n",
+		":method=GET\n:protocol=websocket\n:scheme=https\n:path=/\n:authority=a\n",
+		":method=CONNECT\n:protocol=h2c\n:scheme=https\n:path=/\n:authority=a\n",
+		":method=CONNECT\n:protocol=websocket\n:scheme=https\n:path=*\n:authority=a\n",
+		":method=CONNECT\n:protocol=websocket\n:protocol=websocket\n:scheme=https\n:path=/"
+		"\n"
+		":authority=a\n",
+		":method=CONNECT\n:protocol=websocket\n:scheme=https\n:path=/\n:authority=a\n"
+		"content-length=5\n",
+		":method=CONNECT\n:protocol=websocket\n:scheme=https\n:path=/\n:authority=a\n"
+		"upgrade=websocket\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_N(bad); i++) {
+		struct http2_config config = http2_config_of(HTTP2_SERVER);
+		const struct h2_seen *reset;
+		static struct h2_bytes b;
+		static struct h2_raw raw;
+
+		config.extended_connect = true;
+		h2_raw_begin(&raw, &config);
+		b.len = 0;
+		h2_preface(&b);
+		h2_headers(&b, 1, 0, bad[i]);
+		h2_give(&raw, &b, 0);
+		h2_read(&raw);
+		reset = h2_saw(&raw, HTTP2_FRAME_RST_STREAM, 1);
+		EXPECT_ROW(bad[i], reset != NULL && reset->code == HTTP2_PROTOCOL_ERROR);
+		h2_raw_end(&raw);
+	}
+}
+
 int
 main(void)
 {
@@ -510,6 +548,7 @@ main(void)
 	test_rows(1);
 	test_prefaces();
 	test_answers();
+	test_extended_connect();
 	h2_end();
 	return unit_done();
 }

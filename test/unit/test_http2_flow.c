@@ -602,6 +602,91 @@ test_give_up(void)
 	end_pair();
 }
 
+/* Given up between being asked for and being written: the server never hears of it. */
+static void
+test_never_written(void)
+{
+	struct http2_config of_client = http2_config_of(HTTP2_CLIENT);
+	struct http2_config of_server = http2_config_of(HTTP2_SERVER);
+	struct http2_stream *c;
+
+	begin_pair(&of_client, &of_server);
+	c = http2_open(client, NULL);
+	h2_send(c, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello");
+	http2_stream_close(c);
+	carry();
+	EXPECT(http2_streams_n(client) == 0 && http2_streams_n(server) == 0);
+	EXPECT(h2_events(server, NULL) == 0 && h2_events(client, NULL) == 0);
+	EXPECT(http2_can_open(client));
+	end_pair();
+}
+
+/* Payload that waits for buffers when its stream ends: whoever ends it, and how. */
+static void
+test_waiting_for_buffers(void)
+{
+	static const char *const names[] = {"reset", "close", "connection closed", "peer's reset",
+					    "freed"};
+	static char body[3001];
+	struct http2_config config = http2_config_of(HTTP2_SERVER);
+
+	memset(body, 'x', 3000);
+	for (size_t i = 0; i < ARRAY_N(names); i++) {
+		struct http2_stream *s;
+		struct chain out = {0};
+
+		begin(&config);
+		s = get(1);
+		h2_send(s, "HTTP/1.1 200 OK\r\ncontent-length: 6000\r\n\r\n");
+		h2_read(&raw);
+		h2_send(s, body);
+		h2.buffers_max = h2.buffers_n;
+		http2_write(raw.h, &out, 65536);
+		EXPECT_ROW(names[i], out.len == 0 && http2_stream_queued(s) == 3000);
+		if (i == 0)
+			http2_stream_reset(s, HTTP2_CANCEL);
+		h2.buffers_max = UINT32_MAX;
+		if (i == 2)
+			http2_close(raw.h, HTTP2_INTERNAL_ERROR);
+		if (i == 3) {
+			b.len = 0;
+			h2_frame(&b, HTTP2_FRAME_RST_STREAM, 0, 1, "\0\0\0\x8", 4);
+			h2_give(&raw, &b, 0);
+		}
+		if (i <= 3)
+			http2_stream_close(s);
+		if (i < 4)
+			h2_read(&raw);
+		EXPECT_ROW(names[i], h2_saw(&raw, HTTP2_FRAME_DATA, 1) == NULL);
+		EXPECT_ROW(names[i], i == 4 || http2_streams_n(raw.h) == 0);
+		h2_raw_end(&raw);
+	}
+}
+
+/* A head beyond what nghttp2 sends: its stream ends, nothing else. */
+static void
+test_unsent_head(void)
+{
+	static char response[120000];
+	struct http2_config config = http2_config_of(HTTP2_SERVER);
+	struct http2_stream *s;
+	int n;
+
+	begin(&config);
+	s = get(1);
+	n = sprintf(response, "HTTP/1.1 200 OK\r\n");
+	for (uint32_t i = 0; i < 10; i++)
+		n += sprintf(response + n, "x: %04000u\r\n", i);
+	sprintf(response + n, "content-length: 0\r\n\r\n");
+	h2_send(s, response); /* beyond lib/http's limit for responses */
+	EXPECT(http2_stream_is_reset(s));
+	http2_stream_close(s);
+	h2_read(&raw);
+	EXPECT(h2_saw(&raw, HTTP2_FRAME_RST_STREAM, 1) != NULL);
+	EXPECT(http2_streams_n(raw.h) == 0 && http2_end(raw.h) == HTTP2_END_NONE);
+	h2_raw_end(&raw);
+}
+
 int
 main(void)
 {
@@ -623,6 +708,9 @@ main(void)
 	test_unprocessed();
 	test_client_drain();
 	test_give_up();
+	test_never_written();
+	test_waiting_for_buffers();
+	test_unsent_head();
 	h2_end();
 	return unit_done();
 }
