@@ -285,6 +285,34 @@ test_unread(void)
 	h2_raw_end(&raw);
 }
 
+/* Bytes that come one by one, each in a buffer of its own, pin as many as they fill. */
+static void
+test_crumbs(void)
+{
+	static uint8_t block[16000];
+	uint32_t before;
+
+	begin();
+	before = h2.buffers_n;
+	b.len = 0;
+	h2_frame(&b, HTTP2_FRAME_HEADERS, H2_END_STREAM, 1, block, sizeof(block));
+	h2_give(&raw, &b, 1);
+	EXPECT(http2_held(raw.h) == b.len);
+	EXPECT(h2.buffers_n - before < b.len / H2_BUFFER + 3);
+	h2_raw_end(&raw);
+
+	begin();
+	b.len = 0;
+	h2_headers(&b, 1, 0, H2_POST);
+	for (uint32_t i = 0; i < 4000; i++)
+		h2_frame(&b, HTTP2_FRAME_DATA, 0, 1, "x", 1);
+	before = h2.buffers_n;
+	h2_give(&raw, &b, 1);
+	EXPECT(http2_end(raw.h) == HTTP2_END_NONE);
+	EXPECT(h2.buffers_n - before < 4000 * 6 / H2_BUFFER + 4);
+	h2_raw_end(&raw);
+}
+
 /* More streams than are allowed are refused, and may come again. */
 static void
 test_streams_max(void)
@@ -355,6 +383,7 @@ main(void)
 	test_honest();
 	test_bomb();
 	test_unread();
+	test_crumbs();
 	test_streams_max();
 	test_memory_max();
 	test_no_buffers();
