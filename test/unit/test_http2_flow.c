@@ -602,6 +602,37 @@ test_give_up(void)
 	end_pair();
 }
 
+/* A target that answers before it was asked all, and then stops listening: the answer counts. */
+static void
+test_early_answer(void)
+{
+	static char body[200001];
+	struct http2_config of_client = http2_config_of(HTTP2_CLIENT);
+	struct http2_config of_server = http2_config_of(HTTP2_SERVER);
+	struct http2_stream *c, *s = NULL;
+
+	begin_pair(&of_client, &of_server);
+	c = http2_open(client, NULL);
+	h2_send(c, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 300000\r\n\r\n");
+	memset(body, 'x', 200000);
+	h2_send(c, body);
+	carry();
+	h2_events(server, &s);
+	CHECK(s != NULL);
+	h2_send(s, "HTTP/1.1 413 x\r\ncontent-length: 2\r\n\r\nno");
+	http2_stream_close(s);
+	carry();
+	EXPECT(h2_events(client, NULL) ==
+	       (HTTP2_EVENT_BYTES | HTTP2_EVENT_END | HTTP2_EVENT_SENT | HTTP2_EVENT_DONE));
+	EXPECT(!http2_stream_is_reset(c) && http2_stream_has_ended(c));
+	EXPECT(http2_stream_queued(c) == 0);
+	h2_send(c, body);
+	EXPECT(http2_stream_queued(c) == 0);
+	http2_stream_close(c);
+	EXPECT(http2_streams_n(client) == 0 && http2_streams_n(server) == 0);
+	end_pair();
+}
+
 /* Given up between being asked for and being written: the server never hears of it. */
 static void
 test_never_written(void)
@@ -708,6 +739,7 @@ main(void)
 	test_unprocessed();
 	test_client_drain();
 	test_give_up();
+	test_early_answer();
 	test_never_written();
 	test_waiting_for_buffers();
 	test_unsent_head();
