@@ -260,6 +260,24 @@ test_bomb(void)
 	h2_raw_end(&raw);
 }
 
+/* A block in as many frames as it may come in. */
+static void
+test_longest_block(void)
+{
+	static const char fields[] = "\x82\x87\x84";
+
+	begin();
+	b.len = 0;
+	h2_frame(&b, HTTP2_FRAME_HEADERS, H2_END_STREAM, 1, fields, 3);
+	for (uint32_t i = 0; i < HTTP2_BLOCK_FRAMES; i++)
+		h2_frame(&b, HTTP2_FRAME_CONTINUATION,
+			 i + 1 == HTTP2_BLOCK_FRAMES ? H2_END_HEADERS : 0, 1, "\0\1a\1b", 5);
+	h2_give(&raw, &b, 0);
+	EXPECT((h2_events(raw.h, NULL) & HTTP2_EVENT_END) != 0);
+	EXPECT(http2_end(raw.h) == HTTP2_END_NONE);
+	h2_raw_end(&raw);
+}
+
 /* Who doesn't read what it asks for is not read any more, and nothing is lost. */
 static void
 test_unread(void)
@@ -382,6 +400,7 @@ main(void)
 	test_floods();
 	test_honest();
 	test_bomb();
+	test_longest_block();
 	test_unread();
 	test_crumbs();
 	test_streams_max();
