@@ -348,6 +348,8 @@ read_piece(struct http2 *h, uint32_t len)
 	h->in_span = NULL;
 	http2_guard_passed(g, len);
 	chain_consume(h->pool->chains, &h->in, len);
+	if (chain_is_empty(&h->in))
+		h->in_room = 0;
 	if (n < 0)
 		die(h, (int)n);
 }
@@ -367,6 +369,30 @@ read_all(struct http2 *h)
 		fail(h, (enum http2_end)h->guard.end);
 }
 
+/*
+ * Put `in` behind what waits to be read: then it may have to wait as well, and what comes in crumbs
+ * must not pin a buffer for each.
+ */
+static void
+take_input(struct http2 *h, struct chain *in)
+{
+	struct chain_pool *chains = h->pool->chains;
+
+	while (!chain_is_empty(&h->in) && !chain_is_empty(in)) {
+		const struct span *span = in->first;
+		uint32_t len = span->len;
+
+		if (http2_is_crumb(len, span->charge) &&
+		    chain_append_tail(chains, &h->in, &h->in_room, span->data, len)) {
+			chain_consume(chains, in, len);
+			continue;
+		}
+		CHECK(chain_move(chains, &h->in, in, len)); /* a whole span needs no other */
+		h->in_room = 0;
+	}
+	chain_move_all(&h->in, in);
+}
+
 void
 http2_receive(struct http2 *h, struct chain *in, uint32_t now_ms)
 {
@@ -379,7 +405,7 @@ http2_receive(struct http2 *h, struct chain *in, uint32_t now_ms)
 	}
 	if (nghttp2_session_get_outbound_queue_size(h->session) > UNREAD_MAX)
 		return;
-	chain_move_all(&h->in, in);
+	take_input(h, in);
 	read_all(h);
 }
 

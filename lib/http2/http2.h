@@ -160,7 +160,11 @@ void http2_tick(struct http2 *h, uint32_t now_ms);
  * sent goes nowhere.  Last event of a stream.
  */
 #define HTTP2_EVENT_RESET 16u
-#define HTTP2_EVENT_DONE  32u /* both messages are complete and written.  Last event of a stream */
+/*
+ * Both messages are complete and written; or, client, the answer is complete and the target wants
+ * no more of the request.  Last event of a stream.
+ */
+#define HTTP2_EVENT_DONE 32u
 
 /**
  * The next stream that something happened to.  Between one call and the next anything may be

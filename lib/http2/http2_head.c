@@ -2,7 +2,6 @@
 #include "http2_head.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
@@ -326,11 +325,13 @@ http2_head_field(struct http2_head *h, struct http_text name, struct http_text v
 static void
 put_length(struct http2_head *h)
 {
-	char digits[24];
-	int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)h->content_length);
+	uint8_t digits[24], *end = digits + sizeof(digits), *at = end;
+	uint64_t n = h->content_length;
 
-	put_line(h, TEXT("content-length"),
-		 (struct http_text){(const uint8_t *)digits, (uint32_t)n});
+	do
+		*--at = (uint8_t)('0' + n % 10);
+	while ((n /= 10) > 0);
+	put_line(h, TEXT("content-length"), (struct http_text){at, (uint32_t)(end - at)});
 }
 
 static void
@@ -386,12 +387,15 @@ front_of_response(struct http2_head *h)
 {
 	const char *phrase = http_reason_phrase(h->status);
 	uint8_t *end = h->bytes + HTTP2_HEAD_FRONT, *at = end;
-	char status[16];
+	uint16_t n = h->status;
+	const uint8_t digits[3] = {(uint8_t)('0' + n / 100), (uint8_t)('0' + n / 10 % 10),
+				   (uint8_t)('0' + n % 10)};
 
-	snprintf(status, sizeof(status), "HTTP/1.1 %03u ", h->status);
 	at = put_front(at, "\r\n", 2);
 	at = put_front(at, phrase, (uint32_t)strlen(phrase));
-	at = put_front(at, status, 13);
+	at = put_front(at, " ", 1);
+	at = put_front(at, digits, 3);
+	at = put_front(at, "HTTP/1.1 ", 9);
 	return (struct http_text){at, (uint32_t)(end - at)};
 }
 

@@ -5,9 +5,6 @@
 
 #define INTERIM_MAX 16 /* responses in front of the final one */
 
-/* Worth copying: a reference would pin many times what it carries. */
-#define CRUMB(len, charge) ((len) < (charge) / 4)
-
 void
 http2_input_drop(struct http2 *h, uint32_t len)
 {
@@ -134,6 +131,9 @@ end_message(struct http2_stream *s, struct http_text trailers)
 		return;
 	}
 	s->in_phase = HTTP2_PHASE_DONE;
+	/* Targets may reset behind an early answer (RFC 9113 section 8.1). */
+	if (s->h->config.role == HTTP2_CLIENT)
+		http2_guard_earn(&s->h->guard, HTTP2_BUDGET_RESETS, 1);
 	http2_stream_event(s, HTTP2_EVENT_BYTES | HTTP2_EVENT_END);
 }
 
@@ -217,16 +217,16 @@ begin_chunk(struct http2_stream *s, uint32_t len)
 static bool
 append_payload(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 {
+	bool early = s->tunnel && !s->tunnel_open;
+	struct chain *to = early ? &s->early : &s->received;
+	uint16_t *room = early ? &s->early_room : &s->received_room;
+	struct chain_pool *chains = s->h->pool->chains;
 	const struct span *span = s->h->in_span;
 
-	if (s->tunnel && !s->tunnel_open)
-		return chain_append_ref(s->h->pool->chains, &s->early, span->owner, bytes, len,
-					span->charge);
-	if (CRUMB(len, span->charge) && append_text(s, bytes, len))
+	if (http2_is_crumb(len, span->charge) && chain_append_tail(chains, to, room, bytes, len))
 		return true;
-	s->received_room = 0;
-	return chain_append_ref(s->h->pool->chains, &s->received, span->owner, bytes, len,
-				span->charge);
+	*room = 0;
+	return chain_append_ref(chains, to, span->owner, bytes, len, span->charge);
 }
 
 static bool
@@ -276,7 +276,7 @@ http2_input_open_tunnel(struct http2_stream *s)
 	if (chain_is_empty(&s->early))
 		return;
 	chain_move_all(&s->received, &s->early);
-	s->received_room = 0;
+	s->received_room = s->early_room;
 	http2_stream_event(s, HTTP2_EVENT_BYTES);
 }
 

@@ -283,8 +283,7 @@ queue_payload(struct http2_stream *s, uint32_t len)
 	struct chain_pool *chains = s->h->pool->chains;
 	const struct span *span = s->unread.first;
 
-	/* A reference would pin many times what it carries. */
-	if (len < span->charge / 4 &&
+	if (http2_is_crumb(len, span->charge) &&
 	    chain_append_tail(chains, &s->queue, &s->queue_room, span->data, len)) {
 		chain_consume(chains, &s->unread, len);
 		return true;

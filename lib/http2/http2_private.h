@@ -48,7 +48,8 @@ struct http2 {
 	uint32_t streams_n;
 	uint32_t shared_left; /* of shared_window */
 
-	struct chain in;              /* taken, not read */
+	struct chain in; /* taken, not read */
+	uint16_t in_room;
 	const struct span *in_span;   /* that nghttp2 reads */
 	bool data_begins;             /* no payload of this DATA frame came yet */
 	struct http2_stream *section; /* whose fields come */
@@ -62,6 +63,13 @@ struct http2 {
 	struct http2_stream *streams; /* all */
 	struct http2_stream *first_event, *last_event;
 };
+
+/* Worth copying: a reference would pin many times what it carries. */
+static inline bool
+http2_is_crumb(uint32_t len, uint32_t charge)
+{
+	return len < charge / 4;
+}
 
 /* How far a message is, in either direction. */
 enum http2_phase {
@@ -92,6 +100,7 @@ struct http2_stream {
 	bool tunnel;        /* asked for */
 	bool tunnel_open;   /* and granted */
 	struct chain early; /* payload that came before that: no HTTP, must not be read as one */
+	uint16_t early_room;
 	struct chain received;
 	uint16_t received_room;
 	uint64_t in_left;  /* bytes of a body with a length; else of the open chunk */

@@ -132,11 +132,15 @@ http2_stream_destroy(struct http2_stream *s)
 	http2_on_stream_gone(h);
 }
 
-/* Both messages are complete, and one of them is written. */
+/*
+ * Both messages are complete, and one of them is written.  A target that has answered need not
+ * listen to the rest of what it was asked (RFC 9113 section 8.1): its answer counts.
+ */
 static bool
 is_done(const struct http2_stream *s)
 {
-	return s->in_phase == HTTP2_PHASE_DONE && s->out_written && !s->reset;
+	return s->in_phase == HTTP2_PHASE_DONE && !s->reset &&
+	       (s->out_written || s->h->config.role == HTTP2_CLIENT);
 }
 
 static void
@@ -158,6 +162,7 @@ http2_stream_over(struct http2_stream *s, enum http2_code code)
 		return;
 	}
 	if (is_done(s)) {
+		drop_queues(s);
 		http2_stream_event(s, HTTP2_EVENT_DONE);
 	} else if (!s->reset) {
 		s->unprocessed = code == HTTP2_REFUSED_STREAM;

@@ -260,6 +260,24 @@ test_bomb(void)
 	h2_raw_end(&raw);
 }
 
+/* A block in as many frames as it may come in. */
+static void
+test_longest_block(void)
+{
+	static const char fields[] = "\x82\x87\x84";
+
+	begin();
+	b.len = 0;
+	h2_frame(&b, HTTP2_FRAME_HEADERS, H2_END_STREAM, 1, fields, 3);
+	for (uint32_t i = 0; i < HTTP2_BLOCK_FRAMES; i++)
+		h2_frame(&b, HTTP2_FRAME_CONTINUATION,
+			 i + 1 == HTTP2_BLOCK_FRAMES ? H2_END_HEADERS : 0, 1, "\0\1a\1b", 5);
+	h2_give(&raw, &b, 0);
+	EXPECT((h2_events(raw.h, NULL) & HTTP2_EVENT_END) != 0);
+	EXPECT(http2_end(raw.h) == HTTP2_END_NONE);
+	h2_raw_end(&raw);
+}
+
 /* Who doesn't read what it asks for is not read any more, and nothing is lost. */
 static void
 test_unread(void)
@@ -282,6 +300,34 @@ test_unread(void)
 	EXPECT(http2_end(raw.h) == HTTP2_END_NONE);
 	h2_read(&raw);
 	EXPECT(raw.n >= given);
+	h2_raw_end(&raw);
+}
+
+/* Bytes that come one by one, each in a buffer of its own, pin as many as they fill. */
+static void
+test_crumbs(void)
+{
+	static uint8_t block[16000];
+	uint32_t before;
+
+	begin();
+	before = h2.buffers_n;
+	b.len = 0;
+	h2_frame(&b, HTTP2_FRAME_HEADERS, H2_END_STREAM, 1, block, sizeof(block));
+	h2_give(&raw, &b, 1);
+	EXPECT(http2_held(raw.h) == b.len);
+	EXPECT(h2.buffers_n - before < b.len / H2_BUFFER + 3);
+	h2_raw_end(&raw);
+
+	begin();
+	b.len = 0;
+	h2_headers(&b, 1, 0, H2_POST);
+	for (uint32_t i = 0; i < 4000; i++)
+		h2_frame(&b, HTTP2_FRAME_DATA, 0, 1, "x", 1);
+	before = h2.buffers_n;
+	h2_give(&raw, &b, 1);
+	EXPECT(http2_end(raw.h) == HTTP2_END_NONE);
+	EXPECT(h2.buffers_n - before < 4000 * 6 / H2_BUFFER + 4);
 	h2_raw_end(&raw);
 }
 
@@ -354,7 +400,9 @@ main(void)
 	test_floods();
 	test_honest();
 	test_bomb();
+	test_longest_block();
 	test_unread();
+	test_crumbs();
 	test_streams_max();
 	test_memory_max();
 	test_no_buffers();
