@@ -155,7 +155,7 @@ def fuzz(seconds: int) -> None:
 
 
 def pytest(name: str, *arguments: str, env: dict[str, str] | None = None) -> None:
-    run(name, "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "-rfEs", *arguments, env=env,
+    run(name, "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "-rfEs", "--durations=30", *arguments, env=env,
         show=True)
 
 

@@ -86,9 +86,9 @@ write_frames(struct proxy *p, struct carrier *c)
 	uint32_t queued = stream_queued(c->stream);
 	struct chain out = {0};
 
-	if (queued >= PROXY_RELAY_BYTES || !http2_wants_write(c->http2))
+	if (queued >= STREAM_QUEUE_MAX || !http2_wants_write(c->http2))
 		return false;
-	http2_write(c->http2, &out, PROXY_RELAY_BYTES - queued);
+	c->starved = http2_write(c->http2, &out, STREAM_QUEUE_MAX - queued) && chain_is_empty(&out);
 	if (chain_is_empty(&out))
 		return false;
 	stream_send(p, c->stream, &out);
@@ -100,11 +100,14 @@ bool
 carrier_run(struct proxy *p, struct carrier *c)
 {
 	c->running = true;
+	c->starved = false;
 	do {
 		receive(p, c);
 		streams_happened(c);
 	} while (write_frames(p, c));
 	c->running = false;
+	if (c->starved)
+		carrier_touch(p, c); /* in the next turn */
 	return http2_is_over(c->http2);
 }
 

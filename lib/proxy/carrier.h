@@ -29,6 +29,7 @@ struct carrier {
 	bool ended;          /* nothing follows that */
 	bool running;        /* in carrier_run() */
 	bool touched;        /* in the list */
+	bool starved;        /* there were no buffers to write what it has */
 	struct carrier *next;
 };
 

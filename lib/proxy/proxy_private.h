@@ -30,12 +30,11 @@
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
 #define PROXY_HANDSHAKE_MS       10000 /* TLS, of a client */
 #define PROXY_POOL_IDLE_MS       60000
-#define PROXY_LINGER_MS          2000   /* of a client, behind the last response */
-#define PROXY_DISCARD_MS         30000  /* for the rest of a request, behind its answer */
-#define PROXY_DISCARD_IDLE_MS    5000   /* of it, without a byte */
-#define PROXY_PACE_MS            30000  /* over which the pace of a request's body is measured */
-#define PROXY_RELAY_BYTES        262144 /* queued at most towards either side */
-#define PROXY_DISCARD_BYTES      65536  /* of that rest at most, when the session is to go on */
+#define PROXY_LINGER_MS          2000  /* of a client, behind the last response */
+#define PROXY_DISCARD_MS         30000 /* for the rest of a request, behind its answer */
+#define PROXY_DISCARD_IDLE_MS    5000  /* of it, without a byte */
+#define PROXY_PACE_MS            30000 /* over which the pace of a request's body is measured */
+#define PROXY_DISCARD_BYTES      65536 /* of that rest at most, when the session is to go on */
 #define PROXY_RETRIES            1
 
 /** A body, or one direction of a tunnel, on its way. */

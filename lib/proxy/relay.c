@@ -132,10 +132,11 @@ move_body(struct proxy *p, struct stream *from, struct head *head, struct stream
 	uint32_t queued = to == NULL ? 0 : stream_queued(to);
 	enum relay_result result, framed;
 
-	if (r->body.ended || queued >= PROXY_RELAY_BYTES)
+	if (r->body.ended || (to != NULL && queued >= stream_queue_max(to)))
 		return RELAY_OK;
 	result = take_payload(p, from, r, to == NULL ? NULL : &payload,
-			      to != NULL && r->trailers ? head : NULL, PROXY_RELAY_BYTES - queued);
+			      to != NULL && r->trailers ? head : NULL,
+			      to == NULL ? 0 : stream_queue_max(to) - queued);
 	if (to != NULL) {
 		framed = frame(p, r, head, &payload.bytes, &out);
 		result = result == RELAY_OK ? framed : result;

@@ -344,7 +344,7 @@ read_head(struct proxy *p, struct session *s)
 		return;
 	}
 	/* Who asks and doesn't read the answers: TCP_EVENT_WRITABLE goes on. */
-	if (s->state == SESSION_IDLE && stream_queued(&s->stream) >= PROXY_RELAY_BYTES)
+	if (s->state == SESSION_IDLE && stream_queued(&s->stream) >= stream_queue_max(&s->stream))
 		return;
 	if (s->state == SESSION_IDLE) {
 		s->state = SESSION_HEAD;
@@ -416,7 +416,8 @@ client_owes(const struct session *s)
 	const struct upstream *u = x->upstream;
 
 	return !x->request.body.ended && u != NULL && u->state == UPSTREAM_BUSY &&
-	       stream_queued(&u->stream) < PROXY_RELAY_BYTES && stream_awaits_peer(&s->stream);
+	       stream_queued(&u->stream) < stream_queue_max(&u->stream) &&
+	       stream_awaits_peer(&s->stream);
 }
 
 /* While the client is held back its pace isn't measured, and then anew. */

@@ -342,6 +342,12 @@ stream_queued(const struct stream *s)
 	return tcp_queued(s->tcp) + (s->tls == NULL ? 0 : s->tls->unsent.len);
 }
 
+uint32_t
+stream_queue_max(const struct stream *s)
+{
+	return s->http2 != NULL ? STREAM_QUEUE_MAX_HTTP2 : STREAM_QUEUE_MAX;
+}
+
 void
 stream_shutdown(struct proxy *p, struct stream *s)
 {

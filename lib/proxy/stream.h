@@ -27,6 +27,10 @@ struct stream_tls;
 
 #define STREAM_PLAIN_MAX 131072u /* decrypted and not taken; more than a head and a record */
 
+/* Queued at most towards a peer; on each of many streams of one. */
+#define STREAM_QUEUE_MAX       262144u
+#define STREAM_QUEUE_MAX_HTTP2 65536u
+
 /* Beside TCP's events. */
 #define STREAM_EVENT_FAILED (1u << 16) /* TLS has failed; an alert may be on its way */
 
@@ -70,6 +74,8 @@ bool stream_awaits_peer(const struct stream *stream);
 /** See tcp_send(). */
 void stream_send(struct proxy *proxy, struct stream *stream, struct chain *bytes);
 uint32_t stream_queued(const struct stream *stream);
+/** Beyond so many bytes in the queue nobody should send more. */
+uint32_t stream_queue_max(const struct stream *stream);
 
 /** No more bytes from here: close_notify and FIN. */
 void stream_shutdown(struct proxy *proxy, struct stream *stream);
