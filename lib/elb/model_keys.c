@@ -147,7 +147,7 @@ const struct model_key model_keys[] = {
 	CUSTOM(LIS, "default_action", NULL, 0, model_parse_action, "forward TARGET_GROUP [weight N], ... [stickiness SECONDS], redirect [protocol=P] [port=N] [host=H] [path=P] [query=Q] status=HTTP_301, or fixed_response status=N [content_type=T] [body=B]", "What to do with new flows, or requests that match no rule; weights 0 to 999."),
 	UINT(LIS | NLB | GWLB, "tcp.idle_timeout.seconds", 60, 6000, "350", 0, FIELD(model_listener, tcp_idle_timeout_s), "Idle time after which an established TCP flow ends: a network load balancer sends RST to both sides, a gateway forgets it."),
 	UINT(LIS | NLB, "weir.new_flows_per_second", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_second), "Flows that may begin in a second on each address of the listener, in equal shares of the workers; 0: no limit."),
-	UINT(LIS | NLB, "weir.new_flows_per_second_per_source", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_source), "The same for each client address."),
+	UINT(LIS | NLB, "weir.new_flows_per_second_per_source", 0, 1000000, "0", 0, FIELD(model_listener, new_flows_per_source), "The same for each client address, of IPv6 for each /64."),
 	TEXT(LIS | ALB | NLB | CLB, "certificate", 64, "", DEFAULT_ONLY | REPEAT, NO_FIELD, "a certificate's name", "Certificate of a TLS or HTTPS listener."),
 	TEXT(LIS | ALB | NLB | CLB, "ssl_policy", 64, "", DEFAULT_ONLY, NO_FIELD, "a policy's name", "TLS policy."),
 	CHOICE(LIS | NLB, "alpn_policy", "None", DEFAULT_ONLY, NO_FIELD, "ALPN policy of a TLS listener.", "None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred"),
