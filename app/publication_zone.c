@@ -89,21 +89,45 @@ set_withdrawn(struct management *m, struct managed_address *a, const char *zone,
 		   withdrawn ? "too few healthy targets, no longer announced" : "announced again");
 }
 
+/* Its zone is well, and has been for long enough or is the only one: wait no longer. */
 static void
-judge(struct management *m, struct managed_address *a, const char *zone, bool any_well)
+judge_well(struct management *m, struct managed_address *a, const char *zone, bool may_wait)
 {
-	if (!a->well) {
-		a->holding = false;
-		set_withdrawn(m, a, zone, any_well);
-	} else if (a->withdrawn && !a->holding) {
+	if (!a->withdrawn)
+		return;
+	if (may_wait && !a->holding) {
 		a->holding = true;
 		a->hold_end_ms = m->now_ms + HOLD_UP_MS;
+	}
+	if (may_wait && !clock_ms_reached(m->now_ms, a->hold_end_ms)) {
 		m->zones_dirty = true;
-	} else if (a->withdrawn && clock_ms_reached(m->now_ms, a->hold_end_ms)) {
-		a->holding = false;
-		set_withdrawn(m, a, zone, false);
-	} else if (a->withdrawn) {
-		m->zones_dirty = true;
+		return;
+	}
+	a->holding = false;
+	set_withdrawn(m, a, zone, false);
+}
+
+/*
+ * Well zones come first: one that would wait does not while no other well one is announced, so that
+ * a load balancer with a well zone always has an address to reach it by.
+ */
+static void
+judge(struct management *m, const struct model_load_balancer *lb, bool any_well,
+      bool any_well_announced)
+{
+	for (uint32_t pass = 0; pass < 2; pass++) {
+		for (uint32_t k = 0; k < lb->addresses_n; k++) {
+			const char *zone = lb->addresses[k].zone;
+			struct managed_address *a =
+				find(m->addresses, m->addresses_n, &lb->addresses[k].addr);
+
+			if (pass == 0 && a->well) {
+				judge_well(m, a, zone, any_well_announced);
+			} else if (pass == 1 && !a->well) {
+				a->holding = false;
+				set_withdrawn(m, a, zone, any_well);
+			}
+		}
 	}
 }
 
@@ -115,7 +139,7 @@ publication_judge_zones(struct management *m)
 	m->zones_dirty = false;
 	for (uint32_t i = 0; i < m->model->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->model->load_balancers[i];
-		bool any_well = false;
+		bool any_well = false, any_well_announced = false;
 
 		if (lb->type == LB_GATEWAY)
 			continue;
@@ -127,10 +151,9 @@ publication_judge_zones(struct management *m)
 				return; /* no memory for them */
 			a->well = zone_is_well(m, lb->id, lb->addresses[k].zone);
 			any_well |= a->well;
+			any_well_announced |= a->well && !a->withdrawn;
 		}
-		for (uint32_t k = 0; k < lb->addresses_n; k++)
-			judge(m, find(m->addresses, m->addresses_n, &lb->addresses[k].addr),
-			      lb->addresses[k].zone, any_well);
+		judge(m, lb, any_well, any_well_announced);
 	}
 }
 

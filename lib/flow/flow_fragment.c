@@ -62,34 +62,45 @@ is_old(const struct flow_fragment_entry *e, uint32_t now_ms)
 	return now_ms - e->since_ms >= (e->known ? FLOW_FRAGMENT_KNOWN_MS : FLOW_FRAGMENT_WAIT_MS);
 }
 
+/* Where the packet's entry may be. */
+static struct flow_fragment_entry *
+places_of(struct flow_fragments *f, const struct packet *p, uint32_t id, uint32_t context)
+{
+	uint64_t hash = hash_words(&f->seed, p->src.w[0] ^ p->dst.w[0] << 1, p->src.w[1],
+				   p->dst.w[1], (uint64_t)id << 32 | (context << 8 ^ p->proto));
+
+	return &f->entries[hash % (FLOW_FRAGMENT_PACKETS / FLOW_FRAGMENT_PLACES) *
+			   FLOW_FRAGMENT_PLACES];
+}
+
 /*
- * The packet's entry, or a new one in its place: a free or outlived one, else that of the packet
- * known longest.  One that still waits makes no way to another: a stranger's would push it out.
+ * The packet's entry, or a new one: in a free or outlived place, else in that of the packet known
+ * longest.  As no more than FLOW_FRAGMENT_WAITING of the places wait for a first one, which
+ * anybody's later fragments can make them do, a first one always finds a place, and what is known
+ * keeps some.  One that waits makes no way to another: a stranger's would push it out.
  */
 static struct flow_fragment_entry *
 find_entry(struct flow_fragments *f, const struct packet *p, uint32_t context,
 	   const struct flow_fragment_ops *ops, void *arg, uint32_t now_ms)
 {
-	uint32_t id = packet_fragment_id(p);
-	uint32_t at =
-		(uint32_t)hash_words(&f->seed, p->src.w[0] ^ p->dst.w[0] << 1, p->src.w[1],
-				     p->dst.w[1], (uint64_t)id << 32 | (context << 8 ^ p->proto));
-	struct flow_fragment_entry *place = NULL;
+	uint32_t id = packet_fragment_id(p), waiting = 0;
+	struct flow_fragment_entry *places = places_of(f, p, id, context), *place = NULL;
 
 	for (uint32_t i = 0; i < FLOW_FRAGMENT_PLACES; i++) {
-		struct flow_fragment_entry *e = &f->entries[(at + i) & (FLOW_FRAGMENT_PACKETS - 1)];
+		struct flow_fragment_entry *e = &places[i];
 
 		if (is_entry_of(e, p, id, context) && !is_old(e, now_ms))
 			return e;
 		if (e->in_use && is_old(e, now_ms))
 			expire_entry(f, e, ops, arg);
+		waiting += e->in_use && !e->known;
 		if (place != NULL && !place->in_use)
 			continue;
 		if (!e->in_use || (e->known && (place == NULL ||
 						now_ms - e->since_ms > now_ms - place->since_ms)))
 			place = e;
 	}
-	if (place == NULL)
+	if ((p->flags & PACKET_FRAGMENT_LATER) != 0 && waiting >= FLOW_FRAGMENT_WAITING)
 		return NULL;
 	*place = (struct flow_fragment_entry){.src = p->src,
 					      .dst = p->dst,
@@ -106,8 +117,10 @@ hold(struct flow_fragments *f, struct flow_fragment_entry *e, void *buf, uint32_
 {
 	uint16_t place = f->free_head;
 
-	if (place == 0 || e->held_n == FLOW_FRAGMENTS_OF_ONE)
+	if (place == 0 || e->held_n == FLOW_FRAGMENTS_OF_ONE) {
+		e->in_use = e->held_n > 0; /* who holds nothing waits for nothing */
 		return false;
+	}
 	f->free_head = f->held[place - 1].next;
 	f->held[place - 1] = (struct flow_fragment_held){.buf = buf, .begin = begin};
 	if (e->last != 0)
@@ -156,7 +169,7 @@ flow_fragment_input(struct flow_fragments *f, struct packet *p, uint32_t context
 	if (later) {
 		p->sport_be = e->sport_be;
 		p->dport_be = e->dport_be;
-	} else if (e != NULL) { /* a first one needs no memory of it to go on */
+	} else {
 		e->known = 1;
 		e->sport_be = p->sport_be;
 		e->dport_be = p->dport_be;

@@ -8,8 +8,10 @@
  *
  * Bounded in memory and time: so many packets at once, so many held fragments in all and of each,
  * and none held longer than FLOW_FRAGMENT_WAIT_MS.  What makes way or waits too long is given back
- * to the caller to be dropped; so is, where the caller wants it, a later fragment that overlaps the
- * first one (RFC 1858, 5722), which could write over the ports that its flow was found by.
+ * to the caller to be dropped.  Whoever sends later fragments only can fill what waits, and nothing
+ * else: a first fragment always finds room, and so do those behind it.  Given back is also, where
+ * the caller wants it, a later fragment that overlaps the first one (RFC 1858, 5722), which could
+ * write over the ports that its flow was found by.
  *
  * One per worker, called by it alone.  All fragments of a packet must come to the same worker:
  * steer_fragment_slot() says to which.  Buffers are opaque handles.
@@ -25,6 +27,7 @@
 
 #define FLOW_FRAGMENT_PACKETS  1024  /* power of two: fragmented packets known at once */
 #define FLOW_FRAGMENT_PLACES   8     /* where a packet's entry may be */
+#define FLOW_FRAGMENT_WAITING  4     /* of them, for a first fragment: fewer than all */
 #define FLOW_FRAGMENTS_HELD    512   /* in all */
 #define FLOW_FRAGMENTS_OF_ONE  64    /* held of one packet */
 #define FLOW_FRAGMENT_WAIT_MS  1000  /* for the first one */

@@ -51,6 +51,7 @@ enum flow_flags {
 	FLOW_FLAG_OFFLOADED = 1 << 4,       /* somebody else sees packets; reserved */
 	FLOW_FLAG_PROXY = 1 << 5,           /* the target gets PROXY headers */
 	FLOW_FLAG_PROXY_PENDING = 1 << 6,   /* it has not acknowledged the flow's: not portable */
+	FLOW_FLAG_RESET_BOTH = 1 << 7,      /* of FLOW_STATE_RESET: the other side sent RST too */
 };
 
 enum flow_side { FLOW_SIDE_CLIENT, FLOW_SIDE_TARGET };

@@ -185,6 +185,9 @@ sweep_record(struct nlb *nlb, const struct snapshot *s, uint32_t record, uint32_
 	else if (now_ms - r->last_seen_ms >= idle_limit_ms(s, r) ||
 		 nlb_flow_has_to_end(&s->targets[ref_index(r->target)], r, now_ms))
 		nlb_terminate(nlb, s, record, now_ms);
+	else if (r->state == FLOW_STATE_RESET &&
+		 now_ms - r->last_seen_ms >= NLB_RESET_MS - NLB_RESET_ASK_MS)
+		nlb_ask_after_reset(nlb, s, record);
 }
 
 void

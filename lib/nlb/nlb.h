@@ -38,6 +38,8 @@
 #define NLB_CLOSING_MS 30000 /* after FIN from both sides */
 #define NLB_RESET_MS   10000 /* after a RST that nobody contradicted */
 
+#define NLB_RESET_ASK_MS 3000 /* of them, for who got the RST to say that it lives */
+
 #define NLB_TERMINATE_MS 5000 /* for both sides to say what number a RST must have */
 
 /** A TCP segment of weir's own about a flow, without data. */

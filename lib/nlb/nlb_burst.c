@@ -51,16 +51,21 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 		 * one, so that the client's next SYN gets through: on the same port, by the same
 		 * record.
 		 */
-		if (r->state == FLOW_STATE_RESET ||
-		    (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_CLIENT))
+		if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_CLIENT)
 			return;
+		if (r->state == FLOW_STATE_RESET) {
+			if ((r->flags & FLOW_FLAG_RESET_BY_TARGET) != reset_by)
+				r->flags |= FLOW_FLAG_RESET_BOTH; /* nobody is left to be asked */
+			return;
+		}
 		if (from == FLOW_SIDE_TARGET)
 			nlb_frontend_counters(nlb, r)->target_resets++;
 		if (r->state == FLOW_STATE_NEW)
 			nlb_target_counters(nlb, r)->failed_flows++;
 		else
 			nlb_frontend_counters(nlb, r)->client_resets++;
-		r->flags = (uint8_t)((r->flags & ~FLOW_FLAG_RESET_BY_TARGET) | reset_by);
+		r->flags &= (uint8_t) ~(FLOW_FLAG_RESET_BY_TARGET | FLOW_FLAG_RESET_BOTH);
+		r->flags |= reset_by;
 		nlb_flow_set_state(nlb, record, FLOW_STATE_RESET);
 		return;
 	}
@@ -74,6 +79,8 @@ update_tcp(struct nlb *nlb, uint32_t record, const struct packet *p, enum flow_s
 			nlb_flow_set_state(nlb, record, FLOW_STATE_CLOSING);
 		return;
 	}
+	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_CLIENT && (flags & TCP_FLAG_SYN) != 0)
+		r->client_seq = bytes_load_be32(tcp + TCP_SEQ);
 	if (r->state == FLOW_STATE_NEW && from == FLOW_SIDE_TARGET && (flags & TCP_FLAG_SYN) != 0) {
 		r->target_seq = bytes_load_be32(tcp + TCP_SEQ);
 		nlb_target_counters(nlb, r)->answered_flows++;
@@ -301,13 +308,15 @@ is_kept_out(const struct burst *b, struct packet *p, const struct snapshot_front
 	return true;
 }
 
-/* @return  false: the packet is dropped. */
+/* Of a packet that would begin a flow or connection. @return false: it is dropped. */
 static bool
 is_within_rate(const struct burst *b, struct packet *p, const struct snapshot_frontend *f,
 	       uint32_t frontend)
 {
 	enum nlb_rate_verdict verdict =
-		nlb_rate_take(b->nlb->rate, f, frontend, &p->src, b->now_ms);
+		f->new_flows == 0 && f->new_flows_per_source == 0
+			? NLB_RATE_GOOD
+			: nlb_rate_take(b->nlb->rate, f, frontend, &p->src, b->now_ms);
 
 	if (verdict == NLB_RATE_GOOD)
 		return true;
@@ -324,10 +333,16 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 	uint32_t record;
 
 	p->frontend = ref_make(frontend, f->generation);
+	/* What opens nothing may be of a connection that ends here: the engine knows. */
+	if (f->terminates && !(p->proto == IPPROTO_TCP && is_opening(p))) {
+		p->verdict = PACKET_ENDPOINT;
+		return;
+	}
 	if (unlikely(f->tcp_sources != NULL || f->udp_sources != NULL) && is_kept_out(b, p, f))
 		return;
 	if (f->terminates) {
-		p->verdict = PACKET_ENDPOINT;
+		if (is_within_rate(b, p, f, frontend))
+			p->verdict = PACKET_ENDPOINT;
 		return;
 	}
 	if (p->proto == IPPROTO_TCP) {
@@ -343,8 +358,7 @@ client_without_flow(const struct burst *b, struct packet *p, uint32_t frontend)
 		packet_drop(p, DROP_NO_LISTENER);
 		return;
 	}
-	if ((f->new_flows != 0 || f->new_flows_per_source != 0) &&
-	    !is_within_rate(b, p, f, frontend))
+	if (!is_within_rate(b, p, f, frontend))
 		return;
 	record = nlb_flow_create(b->nlb, b->snapshot, p, b->now_ms);
 	if (record != FLOW_NONE)
@@ -403,15 +417,21 @@ serve_without_flow(const struct burst *b, struct packet *p)
 		target_without_flow(b->nlb, b->snapshot, p);
 }
 
+static bool
+is_ending(const struct burst *b, const struct flow_record *r)
+{
+	return r->state == FLOW_STATE_TERMINATING ||
+	       nlb_flow_has_to_end(&b->snapshot->targets[ref_index(r->target)], r, b->now_ms);
+}
+
 /* The flow terminates, or its target's flows are to end. @return false: not this one. */
 static __attribute__((noinline)) bool
 serve_ending(const struct burst *b, struct packet *p, uint32_t record, enum flow_side side)
 {
 	const struct flow_record *r = &b->nlb->flows.records[record];
-	const struct snapshot_target *target = &b->snapshot->targets[ref_index(r->target)];
 	bool anew = side == FLOW_SIDE_CLIENT && p->proto == IPPROTO_TCP && is_opening(p);
 
-	if (r->state != FLOW_STATE_TERMINATING && !nlb_flow_has_to_end(target, r, b->now_ms))
+	if (!is_ending(b, r))
 		return false;
 	if (!anew && (r->state == FLOW_STATE_ESTABLISHED || r->state == FLOW_STATE_TERMINATING) &&
 	    p->proto == IPPROTO_TCP) {
@@ -498,6 +518,10 @@ serve_later_fragment(const struct burst *b, struct packet *p)
 		return;
 	}
 	r = &b->nlb->flows.records[record];
+	if (is_ending(b, r)) {
+		packet_drop(p, DROP_NOT_A_FLOW);
+		return;
+	}
 	if (r->kind != FLOW_KIND_NLB || nlb_proxy_growth(r, side) != 0) {
 		packet_drop(p, DROP_FRAGMENT_UNSUPPORTED);
 		return;

@@ -181,8 +181,12 @@ on_due(struct timer *timer, void *arg)
 	struct flow_record *r = &nlb->flows.records[t->record];
 
 	/* Who gets no answer so long has gone; the flow's idle time ends it. */
-	if (r->proxy_tries == NLB_PROXY_TRIES || r->state == FLOW_STATE_RESET) {
+	if (r->proxy_tries == NLB_PROXY_TRIES || r->state == FLOW_STATE_TERMINATING) {
 		give_timer(x, r);
+		return;
+	}
+	if (r->state == FLOW_STATE_RESET) { /* until the flow is over, or goes on after all */
+		start_timer(x, r, x->wheel.now_ms);
 		return;
 	}
 	r->proxy_tries++;
@@ -334,6 +338,9 @@ note_client(struct flow_record *r, uint8_t *tcp)
 {
 	const uint8_t *option = tcp_option_find(tcp, TCP_OPTION_TIMESTAMPS, 10);
 
+	if (r->proxy_has_timestamps && r->seq_shift != 0 &&
+	    (option == NULL || (int32_t)(bytes_load_be32(option + 2) - r->proxy_tsval) < 0))
+		return; /* RFC 7323: each segment has them, and none older ones than that before */
 	r->proxy_has_timestamps = option != NULL;
 	r->proxy_window = bytes_load16(tcp + TCP_WINDOW);
 	if (option == NULL)
@@ -348,6 +355,15 @@ completes_handshake(const struct flow_record *r, const uint8_t *tcp)
 {
 	return r->proxy_mss != 0 && (tcp[TCP_FLAGS] & TCP_FLAG_ACK) != 0 &&
 	       bytes_load_be32(tcp + TCP_ACK) == r->proxy_ack &&
+	       bytes_load_be32(tcp + TCP_SEQ) - r->proxy_seq < AHEAD_MAX;
+}
+
+/* Whether it has numbers that a client's segment can have while its header is pending. */
+static bool
+may_be_clients(const struct flow_record *r, const uint8_t *tcp)
+{
+	return (tcp[TCP_FLAGS] & (TCP_FLAG_RST | TCP_FLAG_ACK)) == TCP_FLAG_ACK &&
+	       bytes_load_be32(tcp + TCP_ACK) - r->proxy_ack < AHEAD_MAX &&
 	       bytes_load_be32(tcp + TCP_SEQ) - r->proxy_seq < AHEAD_MAX;
 }
 
@@ -398,7 +414,7 @@ client_segment(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint
 		return (tcp[TCP_FLAGS] & TCP_FLAG_RST) != 0
 			       ? DROP_NONE
 			       : first_segment(nlb, s, p, record, now_ms);
-	if ((r->flags & FLOW_FLAG_PROXY_PENDING) != 0 && (tcp[TCP_FLAGS] & TCP_FLAG_RST) == 0)
+	if ((r->flags & FLOW_FLAG_PROXY_PENDING) != 0 && may_be_clients(r, tcp))
 		note_client(r, tcp);
 	shift(tcp, TCP_SEQ, (uint32_t)r->seq_shift);
 	return DROP_NONE;
@@ -411,7 +427,8 @@ note_target(struct flow_record *r, uint8_t *tcp)
 	const uint8_t *option = tcp_option_find(tcp, TCP_OPTION_MSS, 4);
 	uint16_t mss = option == NULL ? DEFAULT_MSS : bytes_load_be16(option + 2);
 
-	if (r->seq_shift != 0 || (tcp[TCP_FLAGS] & TCP_FLAG_ACK) == 0)
+	if (r->seq_shift != 0 || (tcp[TCP_FLAGS] & TCP_FLAG_ACK) == 0 ||
+	    bytes_load_be32(tcp + TCP_ACK) != r->client_seq + 1)
 		return;
 	r->proxy_seq = bytes_load_be32(tcp + TCP_ACK);
 	r->proxy_ack = bytes_load_be32(tcp + TCP_SEQ) + 1;
@@ -474,7 +491,7 @@ target_segment(struct nlb *nlb, struct packet *p, struct flow_record *r)
 	if (r->seq_shift == 0 || (tcp[TCP_FLAGS] & TCP_FLAG_ACK) == 0)
 		return;
 	if ((r->flags & FLOW_FLAG_PROXY_PENDING) != 0 &&
-	    (int32_t)(ack - r->proxy_seq) >= r->seq_shift)
+	    ack - r->proxy_seq - (uint32_t)r->seq_shift < AHEAD_MAX)
 		nlb_proxy_settle(nlb, r);
 	diff = without(tcp, header);
 	bytes_store_be32(tcp + TCP_ACK, clients_number(r, ack));

@@ -17,11 +17,13 @@ fill(struct nlb_bucket *b, uint32_t per_second, uint32_t now_ms)
 	return b->tokens;
 }
 
+/* Who has an IPv6 address has a /64 of them (RFC 6177, 7934). */
 static bool
 take_of_source(struct nlb_rate *rate, uint32_t per_second, uint32_t frontend,
 	       const struct ip_addr *source, uint32_t now_ms)
 {
-	uint64_t hash = hash_words(&rate->seed, source->w[0], source->w[1], frontend, 0);
+	uint64_t host = ip_addr_is_v4(source) ? source->w[1] : 0;
+	uint64_t hash = hash_words(&rate->seed, source->w[0], host, frontend, 0);
 	struct nlb_bucket *a = &rate->sources[0][hash & (NLB_RATE_SOURCES - 1)];
 	struct nlb_bucket *b = &rate->sources[1][hash >> 32 & (NLB_RATE_SOURCES - 1)];
 	uint32_t in_a = fill(a, per_second, now_ms), in_b = fill(b, per_second, now_ms);

@@ -3,9 +3,9 @@
  * Inside lib/nlb: how many flows may begin in a second, of a listener and of one source address.
  *
  * Token buckets that hold a second's worth.  Each frontend has one.  Sources share two arrays of
- * them, by two hashes: a source is over its rate when both of its buckets are empty, so one that
- * collides with a busy one in one array has the other.  Memory is fixed, whatever number of
- * addresses a flood has.
+ * them, by two hashes of its IPv4 address or IPv6 /64: a source is over its rate when both of its
+ * buckets are empty, so one that collides with a busy one in one array has the other.  Memory is
+ * fixed, whatever number of addresses a flood has.
  *
  * One per worker: the snapshot has each worker's share of the rates.
  */

@@ -115,6 +115,18 @@ nlb_terminate_again(struct nlb *nlb, const struct snapshot *s, uint32_t record, 
 }
 
 void
+nlb_ask_after_reset(struct nlb *nlb, const struct snapshot *s, uint32_t record)
+{
+	const struct flow_record *r = &nlb->flows.records[record];
+
+	if (r->target_seq != 0 && (r->flags & FLOW_FLAG_RESET_BOTH) == 0 &&
+	    (r->flags & BOTH_DONE) != BOTH_DONE && has_room(nlb, NLB_SEGMENTS / 2))
+		ask(nlb, s, r,
+		    (r->flags & FLOW_FLAG_RESET_BY_TARGET) != 0 ? FLOW_SIDE_CLIENT
+								: FLOW_SIDE_TARGET);
+}
+
+void
 nlb_terminate_serve(struct nlb *nlb, const struct snapshot *s, struct packet *p, uint32_t record,
 		    enum flow_side from, uint32_t now_ms)
 {
@@ -125,6 +137,10 @@ nlb_terminate_serve(struct nlb *nlb, const struct snapshot *s, struct packet *p,
 		if (has_room(nlb, 1))
 			ask(nlb, s, r,
 			    from == FLOW_SIDE_CLIENT ? FLOW_SIDE_TARGET : FLOW_SIDE_CLIENT);
+	}
+	if ((p->flags & PACKET_FRAGMENT) != 0) {
+		packet_drop(p, DROP_NOT_A_FLOW); /* no answer to fragments */
+		return;
 	}
 	if (tcp_reset_reply(p)) {
 		nlb->counters->drops[DROP_NOT_A_FLOW]++;

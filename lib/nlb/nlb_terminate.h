@@ -29,6 +29,12 @@ void nlb_terminate_again(struct nlb *nlb, const struct snapshot *s, uint32_t rec
 			 uint32_t now_ms);
 
 /**
+ * A flow has been silent since a RST, which may have been forged: ask the side that got it, unless
+ * both sent FIN or RST, or the target never answered.  If it lives, its answer revives the flow.
+ */
+void nlb_ask_after_reset(struct nlb *nlb, const struct snapshot *s, uint32_t record);
+
+/**
  * A packet of a TCP flow that terminates, or from now on does: its sender is reset.  The flow is
  * closed when both sides have been.
  */

@@ -98,7 +98,7 @@ def metric(weir, name):
 
 
 def curl(lab, *arguments, url=f"https://{VIP}/"):
-    return lab.client.run("curl", "-skS", "-g", "-m", "10", *arguments, url)
+    return lab.client.run("curl", "--http1.1", "-skS", "-g", "-m", "10", *arguments, url)
 
 
 def s_client(lab, *arguments, port=443, text=""):
@@ -117,7 +117,7 @@ def test_curl(lab, weir, address, version):
 def test_keep_alive(lab, weir):
     """Many requests on one connection."""
     urls = [f"https://{VIP}/"] * 20
-    got = lab.client.run("curl", "-skS", "-m", "20", "-o", "/dev/null", "-w", "%{num_connects} %{http_code}\n", *urls).stdout
+    got = lab.client.run("curl", "--http1.1", "-skS", "-m", "20", "-o", "/dev/null", "-w", "%{num_connects} %{http_code}\n", *urls).stdout
     assert got.splitlines()[-1] == "0 200", got
 
 
@@ -151,8 +151,9 @@ def test_forwarded_headers_and_redirect(lab, weir):
     assert echo
 
 
-def test_alpn(lab, weir):
-    assert "ALPN protocol: http/1.1" in s_client(lab, "-alpn", "h2,http/1.1")
+@pytest.mark.parametrize("offered, agreed", [("h2,http/1.1", "h2"), ("http/1.1,h2", "h2"), ("http/1.1", "http/1.1")])
+def test_alpn(lab, weir, offered, agreed):
+    assert f"ALPN protocol: {agreed}\n" in s_client(lab, "-alpn", offered)
 
 
 def raw(lab, payload, port=443, seconds=5):

@@ -144,6 +144,49 @@ test_memory_is_bounded(void)
 	EXPECT(held == FLOW_FRAGMENTS_HELD / 4);
 }
 
+/* Later fragments that nobody sent a first one for take neither room for first ones nor what is
+ * known. */
+static void
+test_flood_of_later_ones(void)
+{
+	struct seen seen = {0};
+	uint32_t lost = 0;
+
+	flow_fragments_init(&table, &seed);
+	for (uint16_t id = 0; id < 128; id++)
+		EXPECT(input(id, true, 1, &seen, 0) == FLOW_FRAGMENT_GO);
+	for (uint32_t id = 1000; id < 60000; id++)
+		input((uint16_t)id, false, id, &seen, 1 + id / 200);
+	for (uint16_t id = 0; id < 128; id++)
+		lost += input(id, false, 100u + id, &seen, 310) != FLOW_FRAGMENT_GO;
+	EXPECT(lost <= 2); /* more than FLOW_FRAGMENT_WAITING in the same places */
+	for (uint16_t id = 200; id < 1000; id++) {
+		EXPECT(input(id, true, 1, &seen, 320) == FLOW_FRAGMENT_GO);
+		EXPECT(input(id, false, 2, &seen, 320) == FLOW_FRAGMENT_GO);
+	}
+	flow_fragments_flush(&table, &ops, &seen);
+	EXPECT(table.held_n == 0);
+}
+
+/* With nothing left to hold fragments, later ones leave no trace. */
+static void
+test_nothing_left_to_hold(void)
+{
+	struct seen seen = {0};
+	uint32_t in_use = 0;
+
+	flow_fragments_init(&table, &seed);
+	for (uint32_t i = 0; i < FLOW_FRAGMENTS_HELD; i++)
+		EXPECT(input((uint16_t)(i / FLOW_FRAGMENTS_OF_ONE), false, 1 + i, &seen, 0) ==
+		       FLOW_FRAGMENT_HELD);
+	for (uint16_t id = 1000; id < 5000; id++)
+		EXPECT(input(id, false, id, &seen, 0) == FLOW_FRAGMENT_FULL);
+	for (uint32_t i = 0; i < FLOW_FRAGMENT_PACKETS; i++)
+		in_use += table.entries[i].in_use;
+	EXPECT(in_use == FLOW_FRAGMENTS_HELD / FLOW_FRAGMENTS_OF_ONE);
+	flow_fragments_flush(&table, &ops, &seen);
+}
+
 /* With bytes from `begin` on, in units of 8, of a packet whose first fragment has 24 bytes. */
 static enum flow_fragment_result
 input_range(const struct flow_fragment_ops *how, bool first, uint16_t begin, uintptr_t buf,
@@ -189,5 +232,7 @@ main(void)
 	test_in_any_order();
 	test_time_is_bounded();
 	test_memory_is_bounded();
+	test_flood_of_later_ones();
+	test_nothing_left_to_hold();
 	return unit_done();
 }

@@ -249,9 +249,39 @@ test_refusals(void)
 	}
 }
 
+/* Of a flow that is being ended nothing goes on, nothing keeps it, and fragments get no RST. */
+static void
+test_ending(void)
+{
+	static const uint16_t froms[] = {0, CUT};
+
+	for (size_t i = 0; i < ARRAY_N(froms); i++) {
+		struct world_packet wp, whole, part;
+		struct flow_record *r;
+		struct world w;
+		uint32_t seen_ms;
+
+		world_begin(&w, CONFIG, 1024, 1000);
+		world_tcp(&wp, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_SYN, 0);
+		EXPECT(world_send(&w, &wp, FRONT) == PACKET_FORWARD);
+		r = &w.nlb->flows.records[0];
+		r->state = FLOW_STATE_TERMINATING;
+		seen_ms = r->last_seen_ms;
+		w.now_ms += 100;
+		make_whole(&whole, IPPROTO_TCP, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_ACK,
+			   100);
+		cut(&part, &whole, froms[i], (uint16_t)(froms[i] + CUT));
+		EXPECT(send_part(&w, &part, FRONT, 4000, 80) == PACKET_DROP);
+		EXPECT(part.p.drop == DROP_NOT_A_FLOW && r->last_seen_ms == seen_ms);
+		EXPECT((r->flags & (FLOW_FLAG_FIN_CLIENT | FLOW_FLAG_FIN_TARGET)) == 0);
+		world_end(&w);
+	}
+}
+
 int
 main(void)
 {
+	test_ending();
 	test_datagrams();
 	test_segments();
 	test_refusals();

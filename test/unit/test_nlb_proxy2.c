@@ -402,6 +402,78 @@ test_strangers(void)
 	}
 }
 
+static void
+sweep_for(struct lane *l, uint32_t ms)
+{
+	for (; ms > 0; ms -= 10, l->w.now_ms += 10)
+		nlb_sweep(l->w.nlb, l->w.snapshot, l->w.now_ms);
+}
+
+/* Forged segments neither settle a pending header nor change what it is sent again with. */
+static void
+test_forged_while_pending(void)
+{
+	static const char *const forged = "\x01\x01\x08\x0a\x7f\x00\x00\x00\x7f\x00\x00\x00";
+	static const char *const older = "\x01\x01\x08\x0a\x00\x00\x00\x01\x00\x00\x00\x09";
+
+	for (size_t i = 0; i < ARRAY_N(rows); i++) {
+		const char *why = rows[i].why;
+		struct lane l = {0};
+		const struct flow_record *r;
+
+		open_lane(&l, &rows[i], "", 0);
+		r = &l.w.nlb->flows.records[0];
+		EXPECT_ROW(why,
+			   from_client(&l, ACK, C + 1, S + 1, TIMESTAMP, 12, "") == PACKET_FORWARD);
+		from_client(&l, ACK, C + 1 + (1u << 30), S + 1, forged, 12, "");
+		from_client(&l, ACK, C + 1, S + 1 + (1u << 30), forged, 12, "");
+		from_client(&l, ACK, C + 1, S + 1, older, 12, "");
+		EXPECT_ROW(why, r->proxy_tsval == 7 && r->proxy_tsecr == 9);
+		from_target(&l, ACK, S + 1, C + 1 + (1u << 30), "", 0, "");
+		EXPECT_ROW(why, (r->flags & FLOW_FLAG_PROXY_PENDING) != 0);
+		/* A RST nobody believed: the header is still sent when the flow goes on. */
+		from_client(&l, RST, C + 9999, 0, "", 0, "");
+		sweep_for(&l, 1000);
+		EXPECT_ROW(why, l.w.emitted_n == 0);
+		from_target(&l, ACK, S + 1, C + 1, "", 0, "");
+		EXPECT_ROW(why, r->state == FLOW_STATE_ESTABLISHED);
+		sweep_for(&l, 1000);
+		EXPECT_ROW(why, l.w.emitted_n > 0);
+		from_target(&l, ACK, S + 1, C + 1 + l.header, "", 0, "");
+		EXPECT_ROW(why, (r->flags & FLOW_FLAG_PROXY_PENDING) == 0);
+		world_end(&l.w);
+	}
+}
+
+/* A flow that weir ends sends no header any more. */
+static void
+test_terminating(void)
+{
+	struct lane l = {0};
+
+	open_lane(&l, &rows[0], "", 0);
+	EXPECT(from_client(&l, ACK, C + 1, S + 1, "", 0, "") == PACKET_FORWARD);
+	l.w.nlb->flows.records[0].state = FLOW_STATE_TERMINATING;
+	sweep_for(&l, 3000);
+	EXPECT(l.w.emitted_n == 0);
+	world_end(&l.w);
+}
+
+/* The target's SYN must answer the client's. */
+static void
+test_forged_syn_ack(void)
+{
+	struct lane l = {0};
+	const struct flow_record *r;
+
+	open_lane(&l, &rows[0], "", 0);
+	r = &l.w.nlb->flows.records[0];
+	from_target(&l, SYN | ACK, 4711, C + 5000, "", 0, "");
+	EXPECT(r->proxy_seq == C + 1 && r->proxy_ack == S + 1);
+	EXPECT(from_client(&l, ACK, C + 1, S + 1, "", 0, "") == PACKET_FORWARD);
+	world_end(&l.w);
+}
+
 /* A RST ends what has begun, as both sides count. */
 static void
 test_resets(void)
@@ -521,6 +593,9 @@ test_datagrams(void)
 int
 main(void)
 {
+	test_forged_while_pending();
+	test_terminating();
+	test_forged_syn_ack();
 	test_stream();
 	test_data_first();
 	test_small_mss();

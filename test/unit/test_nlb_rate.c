@@ -122,9 +122,52 @@ test_in_the_path(void)
 	world_end(&w);
 }
 
+/* A source of IPv6 is its /64. */
+static void
+test_prefixes(void)
+{
+	struct snapshot_frontend f = {.new_flows_per_source = 10};
+	struct ip_addr other = world_addr("2001:db8:0:1::1");
+	uint32_t good = 0;
+
+	memset(&rate, 0, sizeof(rate));
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct ip_addr addr = world_addr("2001:db8::1");
+
+		bytes_store_be32(addr.b + 8, i * 2654435761u);
+		good += nlb_rate_take(&rate, &f, 1, &addr, 5000) == NLB_RATE_GOOD;
+	}
+	EXPECT(good == 10);
+	EXPECT(nlb_rate_take(&rate, &f, 1, &other, 5000) == NLB_RATE_GOOD);
+}
+
+/* Connections that end at weir count as well; segments of those that are there do not. */
+static void
+test_where_connections_end(void)
+{
+	struct world_packet wp;
+	uint32_t begun = 0;
+	struct world w;
+
+	world_begin(&w, CONFIG, 1024, 5000);
+	w.snapshot->frontends[1].terminates = 1;
+	for (uint16_t i = 0; i < 20; i++) {
+		world_tcp(&wp, "192.0.2.99", (uint16_t)(4000 + i), "192.0.2.10", 80, TCP_FLAG_SYN,
+			  0);
+		begun += world_send(&w, &wp, 0) == PACKET_ENDPOINT;
+	}
+	EXPECT(begun == 5 && wp.p.drop == DROP_SOURCE_RATE);
+	EXPECT(w.counters.frontends[1].rejected_tcp == 15);
+	world_tcp(&wp, "192.0.2.99", 4000, "192.0.2.10", 80, TCP_FLAG_ACK, 10);
+	EXPECT(world_send(&w, &wp, 0) == PACKET_ENDPOINT);
+	world_end(&w);
+}
+
 int
 main(void)
 {
+	test_prefixes();
+	test_where_connections_end();
 	test_listener();
 	test_sources();
 	test_in_the_path();

@@ -146,6 +146,31 @@ test_stateful(void)
 	world_end(&w);
 }
 
+/* Where connections end at weir, the engine knows them: rules are for segments that open one. */
+static void
+test_stateful_where_connections_end(void)
+{
+	static const char *const rules = BASE(TWO) "[security_group one]\n[security_group two]\n";
+	static const struct {
+		const char *client, *vip;
+	} rows[] = {{"192.0.2.99", "192.0.2.10"}, {"2001:db8:1::99", "2001:db8:1::10"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world_packet wp;
+		struct world w;
+
+		world_begin(&w, rules, 1024, 1000);
+		for (uint32_t f = 1; f < w.snapshot->frontends_n; f++)
+			w.snapshot->frontends[f].terminates = 1;
+		world_tcp(&wp, rows[i].client, 4000, rows[i].vip, 80, TCP_FLAG_ACK, 10);
+		EXPECT_ROW(rows[i].vip, world_send(&w, &wp, FRONT) == PACKET_ENDPOINT);
+		world_tcp(&wp, rows[i].client, 4000, rows[i].vip, 80, TCP_FLAG_SYN, 0);
+		EXPECT_ROW(rows[i].vip, world_send(&w, &wp, FRONT) == PACKET_DROP);
+		EXPECT_ROW(rows[i].vip, wp.p.drop == DROP_SECURITY_GROUP);
+		world_end(&w);
+	}
+}
+
 static void
 test_outbound(void)
 {
@@ -192,6 +217,7 @@ main(void)
 {
 	test_inbound();
 	test_stateful();
+	test_stateful_where_connections_end();
 	test_outbound();
 	return unit_done();
 }

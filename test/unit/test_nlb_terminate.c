@@ -67,12 +67,18 @@ pass(struct world *w, uint32_t ms, struct nlb_segment *segments)
 
 /* What the receiver of a segment that asks for numbers sends: its own. */
 static void
-answer(struct world_packet *wp, const struct nlb_segment *ask)
+answer_with(struct world_packet *wp, const struct nlb_segment *ask, uint8_t flags)
 {
 	char src[IP_ADDR_TEXT_MAX], dst[IP_ADDR_TEXT_MAX];
 
 	world_tcp(wp, ip_addr_format(&ask->dst, src), ntohs(ask->dport_be),
-		  ip_addr_format(&ask->src, dst), ntohs(ask->sport_be), TCP_FLAG_ACK, 0);
+		  ip_addr_format(&ask->src, dst), ntohs(ask->sport_be), flags, 0);
+}
+
+static void
+answer(struct world_packet *wp, const struct nlb_segment *ask)
+{
+	answer_with(wp, ask, TCP_FLAG_ACK);
 }
 
 static uint64_t
@@ -303,9 +309,61 @@ test_no_burst(void)
 	world_end(&w);
 }
 
+/* Who got a RST and is silent is asked; the flow goes on when it lives, and ends when it does not.
+ */
+static void
+test_reset_is_asked_after(void)
+{
+	for (size_t i = 0; i < 2 * sizeof(ways) / sizeof(ways[0]); i++) {
+		const struct way *way = &ways[i / 2];
+		bool by_target = i % 2 != 0;
+		struct nlb_segment asks[NLB_SEGMENTS];
+		struct world_packet out, wp;
+		struct flow_record *r;
+		struct world w;
+
+		world_begin(&w, CONFIG, 1024, UINT32_MAX - 15000);
+		open_flow(&w, way, 4000, &out);
+		r = &w.nlb->flows.records[0];
+		if (by_target)
+			world_reply(&wp, &out.p, TCP_FLAG_RST | TCP_FLAG_ACK);
+		else
+			world_tcp(&wp, way->client, 4000, way->vip, way->port, TCP_FLAG_RST, 0);
+		EXPECT_ROW(way->why,
+			   world_send(&w, &wp, by_target ? BACK : FRONT) == PACKET_FORWARD);
+		EXPECT_ROW(way->why, r->state == FLOW_STATE_RESET);
+		EXPECT_ROW(way->why, pass(&w, NLB_RESET_MS - NLB_RESET_ASK_MS - 100, asks) == 0);
+		EXPECT_ROW(way->why, pass(&w, 1500, asks) == 1);
+		EXPECT_ROW(way->why, asks[0].flags == TCP_FLAG_ACK);
+		EXPECT_ROW(way->why, (int32_t)(asks[0].seq - (ISN + 1)) < 0);
+		EXPECT_ROW(way->why, by_target || ip_addr_equal(&asks[0].dst, &out.p.dst));
+		answer(&wp, &asks[0]);
+		EXPECT_ROW(way->why,
+			   world_send(&w, &wp, by_target ? FRONT : BACK) == PACKET_FORWARD);
+		EXPECT_ROW(way->why, r->state == FLOW_STATE_ESTABLISHED);
+		EXPECT_ROW(way->why, pass(&w, 30000, asks) == 0 && w.nlb->flows.in_use == 1);
+		/* The same again, but it is gone: its RST in answer is the last that is heard. */
+		if (by_target)
+			world_reply(&wp, &out.p, TCP_FLAG_RST | TCP_FLAG_ACK);
+		else
+			world_tcp(&wp, way->client, 4000, way->vip, way->port, TCP_FLAG_RST, 0);
+		EXPECT_ROW(way->why,
+			   world_send(&w, &wp, by_target ? BACK : FRONT) == PACKET_FORWARD);
+		EXPECT_ROW(way->why, pass(&w, 8500, asks) == 1);
+		answer_with(&wp, &asks[0], TCP_FLAG_RST);
+		EXPECT_ROW(way->why,
+			   world_send(&w, &wp, by_target ? FRONT : BACK) == PACKET_FORWARD);
+		EXPECT_ROW(way->why, r->state == FLOW_STATE_RESET);
+		EXPECT_ROW(way->why, pass(&w, NLB_RESET_MS + 1500, asks) == 0);
+		EXPECT_ROW(way->why, w.nlb->flows.in_use == 0);
+		world_end(&w);
+	}
+}
+
 int
 main(void)
 {
+	test_reset_is_asked_after();
 	test_idle_flows_are_reset();
 	test_nobody_answers();
 	test_rst_in_answer();
