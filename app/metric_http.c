@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "balance.h"
+#include "http2.h"
 #include "operation_json.h"
 #include "proxy.h"
 #include "tcp.h"
@@ -234,6 +235,7 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 	for (uint16_t w = 0; w < m->dp->workers_n; w++) {
 		const struct worker_tcp *t = m->dp->workers[w]->tcp;
 		const struct tcp_counters *c = worker_tcp_engine(t);
+		const struct http2_gauge *h;
 		struct proxy_gauges g;
 
 		worker_tcp_gauges(t, &g);
@@ -248,10 +250,30 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 		pools->sessions += g.sessions;
 		pools->tcp_bytes += worker_tcp_bytes(t);
 		pools->proxy_bytes += g.bytes;
+		h = worker_tcp_http2(t);
+		pools->http2_connections += h->connections;
+		pools->http2_streams += h->streams;
+		pools->http2_bytes += h->bytes;
+		pools->http2_failures += h->failures;
 		worker_tcp_add_spans(t, &pools->spans, &pools->spans_in_use,
 				     &pools->spans_high_water, &pools->span_failures);
 	}
 	log_files_counters(m->log_files, &logged);
 	pools->log_records = logged.lines;
 	pools->log_lost = logged.lost + logged.failed;
+}
+
+json_t *
+metric_http2_ends(const struct management *m)
+{
+	json_t *r = json_object();
+
+	for (int end = 1; end < HTTP2_ENDS; end++) {
+		uint64_t n = 0;
+
+		for (uint16_t w = 0; w < m->dp->workers_n; w++)
+			n += worker_tcp_http2(m->dp->workers[w]->tcp)->ends[end];
+		json_put(r, http2_end_name((enum http2_end)end), n);
+	}
+	return r;
 }

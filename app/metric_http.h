@@ -5,6 +5,8 @@
 #ifndef METRIC_HTTP_H
 #define METRIC_HTTP_H
 
+#include <jansson.h>
+
 #include "http_counters.h"
 #include "management.h"
 
@@ -47,8 +49,12 @@ struct http_pools {
 	uint64_t queue_refusals; /* segments dropped and connections reset for want of buffers */
 	uint64_t spans, spans_in_use, spans_high_water, span_failures;
 	uint64_t log_records, log_lost;
+	uint64_t http2_connections, http2_streams, http2_bytes, http2_failures;
 };
 
 void metric_http_pools(struct management *m, struct http_pools *pools);
+
+/** Connections by HTTP/2 that ended, by reason. */
+json_t *metric_http2_ends(const struct management *m);
 
 #endif

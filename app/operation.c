@@ -145,6 +145,14 @@ op_drops(struct management *m, json_t *args, const char **code, char *message, s
 	return r;
 }
 
+static json_t *
+op_http2_ends(struct management *m, json_t *args, const char **code, char *message,
+	      size_t message_len)
+{
+	(void)args, (void)code, (void)message, (void)message_len;
+	return metric_http2_ends(m);
+}
+
 /* Metrics. */
 
 static void
@@ -544,6 +552,9 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 	add_pool(rows, "time_wait", m->model->dataplane.max_connections, http.time_wait, 0, 0, 0);
 	add_pool(rows, "client_connections", m->model->dataplane.max_connections, http.sessions, 0,
 		 0, http.proxy_bytes);
+	add_pool(rows, "http2_connections", 0, http.http2_connections, 0, http.http2_failures,
+		 http.http2_bytes);
+	add_pool(rows, "http2_streams", 0, http.http2_streams, 0, 0, 0);
 	add_pool(rows, "requests", m->model->dataplane.max_connections, http.exchanges, 0, 0, 0);
 	add_pool(rows, "idle_target_connections", 0, http.idle_upstreams, 0, 0, 0);
 	add_pool(rows, "spans", http.spans, http.spans_in_use, http.spans_high_water,
@@ -596,6 +607,7 @@ static const struct {
 	{"target_health", op_target_health},
 	{"metrics", op_metrics},
 	{"drops", op_drops},
+	{"http2_ends", op_http2_ends},
 	{"endpoints", operation_endpoints},
 	{"addresses", operation_addresses},
 	{"neighbors", op_neighbors},

@@ -38,6 +38,8 @@ static const struct {
 	{"/weir/metrics", "metrics", "name", NULL,
 	 "CloudWatch metrics. Parameter: LOAD_BALANCER or TARGET_GROUP"},
 	{"/weir/drops", "drops", NULL, NULL, "Packets not forwarded, by reason"},
+	{"/weir/http2_ends", "http2_ends", NULL, NULL,
+	 "Connections by HTTP/2 that ended, by reason"},
 	{"/weir/neighbors", "neighbors", NULL, "neighbors", "ARP and ND entries"},
 	{"/weir/addresses", "addresses", "load_balancer", "addresses",
 	 "Addresses of load balancers: zone, health, announced. Parameter: LOAD_BALANCER"},

@@ -403,6 +403,12 @@ worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges)
 	proxy_gauges(t->proxy, gauges);
 }
 
+const struct http2_gauge *
+worker_tcp_http2(const struct worker_tcp *t)
+{
+	return proxy_http2_gauge(t->proxy);
+}
+
 uint64_t
 worker_tcp_bytes(const struct worker_tcp *t)
 {

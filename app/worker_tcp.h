@@ -38,10 +38,12 @@ const struct http_counters *worker_tcp_counters(const struct worker_tcp *t);
 struct log_ring *worker_tcp_log(struct worker_tcp *t);
 
 /** Gauges: read while the worker writes. */
+struct http2_gauge;
 struct proxy_gauges;
 struct tcp_counters;
 const struct tcp_counters *worker_tcp_engine(const struct worker_tcp *t);
 void worker_tcp_gauges(const struct worker_tcp *t, struct proxy_gauges *gauges);
+const struct http2_gauge *worker_tcp_http2(const struct worker_tcp *t);
 uint64_t worker_tcp_bytes(const struct worker_tcp *t);
 /** Bytes of the buffers that hold payload. */
 uint64_t worker_tcp_charged(const struct worker_tcp *t);

@@ -15,6 +15,7 @@
 #define PSEUDO_STATUS    16
 #define PSEUDO_PROTOCOL  32
 
+#define STATUS_LINE_MAX   96
 #define LENGTH_DIGITS_MAX 18 /* below 2^60: fits any arithmetic */
 
 static const struct {
@@ -386,16 +387,19 @@ static struct http_text
 front_of_response(struct http2_head *h)
 {
 	const char *phrase = http_reason_phrase(h->status);
-	uint8_t *end = h->bytes + HTTP2_HEAD_FRONT, *at = end;
+	uint8_t *end = h->bytes + HTTP2_HEAD_FRONT, *at, line[STATUS_LINE_MAX];
+	struct bytes_writer w = bytes_writer(line, sizeof(line));
 	uint16_t n = h->status;
 	const uint8_t digits[3] = {(uint8_t)('0' + n / 100), (uint8_t)('0' + n / 10 % 10),
 				   (uint8_t)('0' + n % 10)};
 
-	at = put_front(at, "\r\n", 2);
-	at = put_front(at, phrase, (uint32_t)strlen(phrase));
-	at = put_front(at, " ", 1);
-	at = put_front(at, digits, 3);
-	at = put_front(at, "HTTP/1.1 ", 9);
+	bytes_put(&w, "HTTP/1.1 ", 9);
+	bytes_put(&w, digits, 3);
+	bytes_put(&w, " ", 1);
+	bytes_put(&w, phrase, strlen(phrase));
+	bytes_put(&w, "\r\n", 2);
+	CHECK(!w.failed);
+	at = put_front(end, line, (uint32_t)(w.at - line));
 	return (struct http_text){at, (uint32_t)(end - at)};
 }
 

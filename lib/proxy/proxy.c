@@ -332,3 +332,9 @@ proxy_gauges(const struct proxy *p, struct proxy_gauges *gauges)
 					       (uint64_t)p->upstreams_n * sizeof(struct upstream) +
 					       (uint64_t)p->exchanges_n * sizeof(struct exchange)};
 }
+
+const struct http2_gauge *
+proxy_http2_gauge(const struct proxy *p)
+{
+	return http2_pool_gauge(p->http2);
+}

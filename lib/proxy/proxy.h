@@ -37,6 +37,7 @@
 #include "tcp.h"
 #include "tls.h"
 
+struct http2_gauge;
 struct proxy;
 
 /** What a session takes over from its listener when it is accepted. */
@@ -130,5 +131,8 @@ struct proxy_gauges {
 };
 
 void proxy_gauges(const struct proxy *proxy, struct proxy_gauges *gauges);
+
+/** Of connections by HTTP/2, to clients and to targets. */
+const struct http2_gauge *proxy_http2_gauge(const struct proxy *proxy);
 
 #endif

@@ -240,6 +240,14 @@ def test_rapid_reset(lab, weir):
         client.until_closed()
         assert client.goaway in (11, None)
         assert other.ask("/bytes/5").body == pattern(5)
+    assert weir.ask("http2_ends")["resets"] == 1
+
+
+def test_all_is_given_back(lab, weir):
+    """Connections, streams and their memory, when clients have gone."""
+    wait_until("nothing is in use", lambda: weir.pool("http2_connections")["in_use"] == 0)
+    assert weir.pool("http2_streams")["in_use"] == 0 and weir.pool("requests")["in_use"] == 0
+    assert weir.pool("http2_connections")["bytes"] < 65536, weir.pool("http2_connections")
 
 
 def test_ten_thousand_requests(lab, weir):
