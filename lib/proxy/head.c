@@ -373,7 +373,7 @@ answer_grpc(struct http_answer *answer, struct http_line *line)
 	answer->lines = line;
 	answer->lines_n = 1;
 	answer->content_type = (struct http_text){(const uint8_t *)"application/grpc", 16};
-	answer->body.len = 0;
+	answer->body = (struct http_text){(const uint8_t *)"", 0};
 }
 
 bool
