@@ -470,7 +470,21 @@ http2_is_over(const struct http2 *h)
 		return true;
 	if (http2_wants_write(h))
 		return false;
+	if (http2_owned(h) != NULL && !h->closing)
+		return false; /* what has come of it may still be taken */
 	return nghttp2_session_want_read(h->session) == 0 || (h->input_ended && h->streams_n == 0);
+}
+
+struct http2_stream *
+http2_owned(const struct http2 *h)
+{
+	bool server = h->config.role == HTTP2_SERVER;
+	struct http2_stream *s = h->streams;
+
+	/* Nobody has heard of requests whose heads are not all there. */
+	while (s != NULL && (s->orphan || (server && s->in_phase == HTTP2_PHASE_HEAD)))
+		s = s->next;
+	return s;
 }
 
 enum http2_end

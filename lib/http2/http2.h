@@ -133,7 +133,7 @@ const struct http2_gauge *http2_pool_gauge(const struct http2_pool *pool);
 struct http2 *http2_create(struct http2_pool *pool, const struct http2_config *config, void *user,
 			   uint32_t now_ms);
 
-/** Streams that are left are freed with it; nothing is written. */
+/** Streams that are left are freed with it, see http2_owned(); nothing is written. */
 void http2_free(struct http2 *h);
 
 void *http2_user(const struct http2 *h);
@@ -192,7 +192,10 @@ void http2_drain(struct http2 *h);
 /** End now: GOAWAY with this code; all streams are reset. */
 void http2_close(struct http2 *h, enum http2_code code);
 
-/** Nothing comes any more and everything was written: close the connection. */
+/** A stream that its owner has not closed; NULL: none. */
+struct http2_stream *http2_owned(const struct http2 *h);
+
+/** Nothing comes any more, everything was written and taken: close the connection. */
 bool http2_is_over(const struct http2 *h);
 
 /** Why it ends; HTTP2_END_NONE: it doesn't. */

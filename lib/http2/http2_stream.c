@@ -272,13 +272,17 @@ widen(struct http2_stream *s)
 					      (int32_t)s->window);
 }
 
+/*
+ * Only what surely isn't waiting any more: lines of HTTP/1.1 around the payload count against who
+ * sends them, else a byte a frame would be held many times.
+ */
 static void
-return_payload(struct http2_stream *s, uint32_t len)
+return_payload(struct http2_stream *s)
 {
 	struct http2 *h = s->h;
+	uint32_t left = s->received.len + s->early.len;
+	uint32_t len = s->held > left ? s->held - left : 0;
 
-	if (len > s->held)
-		len = s->held;
 	s->held -= len;
 	if (len == 0 || h->dead)
 		return;
@@ -299,7 +303,7 @@ http2_stream_take(struct http2_stream *s, struct chain *to, uint32_t len)
 		return false;
 	if (chain_is_empty(&s->received))
 		s->received_room = 0;
-	return_payload(s, len);
+	return_payload(s);
 	return true;
 }
 

@@ -124,9 +124,17 @@ carrier_free(struct proxy *p, struct carrier *c)
 void
 carrier_end(struct proxy *p, struct carrier *c)
 {
+	struct http2_stream *stream;
+
 	c->running = true;
 	http2_close(c->http2, HTTP2_NO_ERROR);
 	streams_happened(c);
+	/* Those that were complete, and of which not all was taken. */
+	while ((stream = http2_owned(c->http2)) != NULL) {
+		c->happened(c->side, stream, HTTP2_EVENT_RESET);
+		if (http2_owned(c->http2) == stream)
+			http2_stream_close(stream);
+	}
 	write_frames(p, c);
 	c->running = false;
 	carrier_free(p, c);

@@ -59,7 +59,7 @@ session_http2_run(struct proxy *p, struct session *s)
 void
 session_http2_timeout(struct proxy *p, struct session *s)
 {
-	if (http2_streams_n(s->carrier->http2) > 0) {
+	if (http2_owned(s->carrier->http2) != NULL) {
 		s->active_ms = p->now_ms; /* each has its own time */
 		return;
 	}

@@ -310,6 +310,68 @@ test_never_written(void)
 	end_pair();
 }
 
+/* A complete answer of which not all was taken keeps its connection, whatever the peer says. */
+static void
+test_untaken_answer(void)
+{
+	struct http2_config of_client = http2_config_of(HTTP2_CLIENT);
+	struct http2_config of_server = http2_config_of(HTTP2_SERVER);
+	struct http2_stream *c, *s = NULL;
+
+	begin_pair(&of_client, &of_server);
+	c = http2_open(client, &of_client);
+	h2_send(c, "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+	carry();
+	h2_events(server, &s);
+	CHECK(s != NULL);
+	h2_send(s, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+	http2_drain(server);
+	carry();
+	http2_stream_close(s);
+	carry();
+	EXPECT((h2_events(client, NULL) & HTTP2_EVENT_DONE) != 0);
+	http2_receive_end(client);
+	EXPECT(http2_owned(client) == c && !http2_is_over(client));
+	EXPECT(http2_stream_take(c, NULL, http2_stream_received(c)->len));
+	http2_stream_close(c);
+	carry();
+	EXPECT(http2_owned(client) == NULL && http2_is_over(client));
+	end_pair();
+}
+
+/* A byte a frame: the lines around it count against the window, so that little waits. */
+static void
+test_window_of_crumbs(void)
+{
+	struct http2_config of_client = http2_config_of(HTTP2_CLIENT);
+	struct http2_config of_server = http2_config_of(HTTP2_SERVER);
+	struct http2_stream *c, *s = NULL;
+	uint32_t most = 0;
+
+	begin_pair(&of_client, &of_server);
+	c = http2_open(client, &of_client);
+	h2_send(c, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+	carry();
+	h2_events(server, &s);
+	CHECK(s != NULL);
+	for (uint32_t i = 0; i < 60000; i++) {
+		uint32_t n;
+
+		h2_send(c, "1\r\nx\r\n");
+		carry();
+		h2_events(server, NULL);
+		n = http2_stream_received(s)->len;
+		most = n > most ? n : most;
+		/* Six bytes wait for one that came: take three. */
+		http2_stream_take(s, NULL, n < 3 ? n : 3);
+	}
+	EXPECT(most <= 7 * of_server.stream_window);
+	http2_stream_close(s);
+	http2_stream_close(c);
+	carry();
+	end_pair();
+}
+
 int
 main(void)
 {
@@ -322,6 +384,8 @@ main(void)
 	test_give_up();
 	test_early_answer();
 	test_never_written();
+	test_untaken_answer();
+	test_window_of_crumbs();
 	h2_end();
 	return unit_done();
 }
