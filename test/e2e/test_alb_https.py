@@ -103,7 +103,7 @@ def curl(lab, *arguments, url=f"https://{VIP}/"):
 
 def s_client(lab, *arguments, port=443, text=""):
     done = lab.client.try_run("timeout", "10", "openssl", "s_client", "-connect", f"{VIP}:{port}", *arguments,
-                              input=text)
+                              input=text, errors="replace")
     return done.stdout + done.stderr
 
 
