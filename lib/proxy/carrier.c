@@ -7,7 +7,7 @@
 
 struct carrier *
 carrier_create(struct proxy *p, const struct http2_config *config, struct proxy_side *side,
-	       struct stream *stream)
+	       struct stream *stream, carrier_happened happened)
 {
 	struct carrier *c = calloc(1, sizeof(*c));
 
@@ -15,6 +15,7 @@ carrier_create(struct proxy *p, const struct http2_config *config, struct proxy_
 		return NULL;
 	c->side = side;
 	c->stream = stream;
+	c->happened = happened;
 	c->http2 = http2_create(p->http2, config, c, p->now_ms);
 	if (c->http2 == NULL) {
 		free(c);

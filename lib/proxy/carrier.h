@@ -19,12 +19,15 @@
 
 struct proxy_side;
 
+/** What happened to a stream, see http2_next(). */
+typedef void (*carrier_happened)(struct proxy_side *side, struct http2_stream *stream,
+				 uint32_t events);
+
 struct carrier {
 	struct http2 *http2;
 	struct proxy_side *side; /* its owner: a session or an upstream */
 	struct stream *stream;   /* the owner's */
-	/** See http2_next(). */
-	void (*happened)(struct proxy_side *side, struct http2_stream *stream, uint32_t events);
+	carrier_happened happened;
 	struct chain unread; /* taken from the stream, but not by HTTP/2 */
 	bool ended;          /* nothing follows that */
 	bool running;        /* in carrier_run() */
@@ -35,7 +38,8 @@ struct carrier {
 
 /** @return NULL without memory. */
 struct carrier *carrier_create(struct proxy *proxy, const struct http2_config *config,
-			       struct proxy_side *side, struct stream *stream);
+			       struct proxy_side *side, struct stream *stream,
+			       carrier_happened happened);
 
 /**
  * Do all that can be done with what has come and what is to be sent.

@@ -181,6 +181,8 @@ void session_run(struct proxy *proxy, struct session *session);
 /** A session on a stream of another's. @return NULL: there are too many. */
 struct session *session_on_stream(struct proxy *proxy, struct session *of,
 				  struct http2_stream *stream);
+/** Its connection has reached client_keep_alive_s and takes no further requests. */
+bool session_is_old(const struct proxy *proxy, const struct session *session);
 /** The client's side is no more, before its time. */
 void session_gone(struct proxy *proxy, struct session *session);
 /** The end of a session without an exchange. */

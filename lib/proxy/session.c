@@ -298,6 +298,12 @@ begin_body(struct proxy *p, struct session *s)
 	s->again = true;
 }
 
+bool
+session_is_old(const struct proxy *p, const struct session *s)
+{
+	return p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000);
+}
+
 static void
 begin_request(struct proxy *p, struct session *s)
 {
@@ -317,8 +323,7 @@ begin_request(struct proxy *p, struct session *s)
 		x->x.record.http_version = 20;
 		x->x.record.grpc = head_request_is_grpc(p);
 	}
-	if (verdict.close ||
-	    p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
+	if (verdict.close || session_is_old(p, s))
 		s->close_after = true;
 	x->continues = verdict.expects_continue;
 	if (verdict.status != 0)

@@ -13,7 +13,7 @@ begin_stream(struct proxy *p, struct session *s, struct http2_stream *stream)
 		return NULL;
 	}
 	http2_stream_set_user(stream, child);
-	if (p->now_us - s->info.begun_us >= s->settings.client_keep_alive_s * UINT64_C(1000000))
+	if (session_is_old(p, s))
 		http2_drain(s->carrier->http2);
 	return child;
 }
@@ -40,10 +40,9 @@ session_http2_begin(struct proxy *p, struct session *s)
 {
 	struct http2_config config = http2_config_of(HTTP2_SERVER);
 
-	s->carrier = carrier_create(p, &config, &s->side, &s->stream);
+	s->carrier = carrier_create(p, &config, &s->side, &s->stream, stream_happened);
 	if (s->carrier == NULL)
 		return false;
-	s->carrier->happened = stream_happened;
 	s->state = SESSION_HTTP2;
 	return true;
 }

@@ -64,12 +64,6 @@ stream_begin_tls(struct proxy *p, struct stream *s, struct proxy_side *side, str
 	return true;
 }
 
-const struct tls *
-stream_tls_of(const struct stream *s)
-{
-	return s->tls == NULL ? NULL : s->tls->tls;
-}
-
 bool
 stream_agreed_on_http2(const struct stream *s)
 {

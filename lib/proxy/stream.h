@@ -45,8 +45,6 @@ struct stream {
 bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
 		      struct tls *tls);
 
-/** NULL: TCP alone. */
-const struct tls *stream_tls_of(const struct stream *stream);
 /** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
 bool stream_agreed_on_http2(const struct stream *stream);
 

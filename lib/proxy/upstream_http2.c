@@ -20,11 +20,8 @@ upstream_http2_begin(struct proxy *p, struct upstream *u)
 	struct http2_config config = http2_config_of(HTTP2_CLIENT);
 
 	config.https = u->stream.tls != NULL;
-	u->carrier = carrier_create(p, &config, &u->side, &u->stream);
-	if (u->carrier == NULL)
-		return false;
-	u->carrier->happened = stream_happened;
-	return true;
+	u->carrier = carrier_create(p, &config, &u->side, &u->stream, stream_happened);
+	return u->carrier != NULL;
 }
 
 struct upstream *
