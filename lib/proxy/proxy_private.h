@@ -146,6 +146,7 @@ struct proxy {
 	struct heads *heads;
 	struct stream_tls *stream_tls, *free_stream_tls;
 	struct stream_tls *handshakes, **handshakes_last; /* those that wait for a step */
+	struct stream_tls *tls_again;                     /* see stream_look_again() */
 	uint32_t stream_tls_used;
 };
 

@@ -595,8 +595,9 @@ session_gone(struct proxy *p, struct session *s)
 static void
 session_bytes(struct proxy *p, struct session *s, uint32_t events)
 {
+	if (events != 0)
+		s->active_ms = p->now_ms;
 	events = stream_events(p, &s->stream, events);
-	s->active_ms = p->now_ms;
 	if ((events & TCP_EVENT_END) != 0)
 		s->client_ended = true;
 	session_run(p, s);

@@ -17,11 +17,15 @@ struct stream_tls {
 	struct chain plain;      /* decrypted, not taken */
 	struct chain unsent;     /* not encrypted, for want of buffers */
 	bool waiting;            /* in the queue of handshakes */
+	bool again;              /* in the list of those to be looked at again */
 	bool more;               /* TLS has not decrypted all that it could */
 	bool ended;              /* close_notify came */
+	bool tcp_ended;          /* FIN came */
 	bool shut;               /* nothing more is to be sent */
+	bool shut_sent;          /* nor is there anything left that was */
 	bool failed;
 	struct stream_tls *next; /* free, or in the queue of handshakes */
+	struct stream_tls *next_again;
 };
 
 bool
@@ -72,9 +76,12 @@ stream_agreed_on_http2(const struct stream *s)
 	return protocol != NULL && strcmp(protocol, "h2") == 0;
 }
 
+/* Unless a list still has it. */
 static void
 give_tls(struct proxy *p, struct stream_tls *t)
 {
+	if (t->waiting || t->again)
+		return;
 	t->next = p->free_stream_tls;
 	p->free_stream_tls = t;
 }
@@ -94,8 +101,36 @@ end_tls(struct proxy *p, struct stream *s)
 	tls_free(t->tls);
 	t->tls = NULL;
 	t->stream = NULL;
-	if (!t->waiting)
-		give_tls(p, t);
+	give_tls(p, t);
+}
+
+/* Nothing that is sure to come will bring it on: its side is called in the next millisecond. */
+static void
+look_again(struct proxy *p, struct stream_tls *t)
+{
+	if (t->again)
+		return;
+	t->again = true;
+	t->next_again = p->tls_again;
+	p->tls_again = t;
+}
+
+void
+stream_look_again(struct proxy *p)
+{
+	struct stream_tls *t = p->tls_again;
+
+	p->tls_again = NULL;
+	while (t != NULL) {
+		struct stream_tls *next = t->next_again;
+
+		t->again = false;
+		if (t->stream == NULL)
+			give_tls(p, t);
+		else
+			t->side->on_event(t->side, t->stream->tcp, 0);
+		t = next;
+	}
 }
 
 /* Handshakes. */
@@ -168,8 +203,10 @@ stream_handshakes(struct proxy *p)
 	result = tls_handshake(t->tls, &t->cipher, &out);
 	send_cipher(p, s, &out);
 	hold(p, s);
-	if (result == TLS_MORE || result == TLS_WANT_BUFFERS)
+	if (result == TLS_MORE)
 		stream_want_handshake(p, s);
+	else if (result == TLS_WANT_BUFFERS)
+		look_again(p, t);
 	else if (result == TLS_DONE || result == TLS_FAILED)
 		t->side->on_handshake(t->side, result == TLS_DONE);
 	return true;
@@ -200,11 +237,14 @@ decrypt(struct proxy *p, struct stream *s)
 		break;
 	case TLS_DONE:
 	case TLS_WANT_INPUT:
-		t->more = false;
+		t->more = !chain_is_empty(tcp_received(s->tcp)); /* TCP couldn't give it */
 		break;
 	}
 	send_cipher(p, s, &out);
 	hold(p, s);
+	/* Nobody takes what isn't there. */
+	if (t->more && chain_is_empty(&t->plain))
+		look_again(p, t);
 }
 
 static void
@@ -215,25 +255,47 @@ encrypt(struct proxy *p, struct stream *s)
 
 	if (t->failed || chain_is_empty(&t->unsent))
 		return;
-	if (tls_write(t->tls, &t->unsent, &out, UINT32_MAX, p->now_ms) == TLS_FAILED) {
+	switch (tls_write(t->tls, &t->unsent, &out, UINT32_MAX, p->now_ms)) {
+	case TLS_DONE:
+		break;
+	case TLS_FAILED:
 		t->failed = true;
 		chain_free(p->config.pool, &t->unsent);
+		look_again(p, t);
+		break;
+	default:
+		look_again(p, t);
+		break;
 	}
 	send_cipher(p, s, &out);
 }
 
+/* close_notify and FIN, behind everything that is to be sent. */
 static void
 shut(struct proxy *p, struct stream *s)
 {
 	struct stream_tls *t = s->tls;
+	enum tls_result result = TLS_DONE;
 	struct chain out = {0};
 
-	if (!chain_is_empty(&t->unsent))
+	if (t->shut_sent || !chain_is_empty(&t->unsent))
 		return;
 	if (tls_is_finished(t->tls) && !t->failed)
-		tls_shutdown(t->tls, &out);
+		result = tls_shutdown(t->tls, &out);
 	send_cipher(p, s, &out);
+	if (result == TLS_WANT_BUFFERS) {
+		look_again(p, t);
+		return;
+	}
+	t->shut_sent = true;
 	tcp_shutdown(p->config.tcp, s->tcp);
+}
+
+/* FIN without close_notify, which may be an attacker's: what it cuts is not whole. */
+static bool
+is_cut(const struct stream_tls *t)
+{
+	return t->tcp_ended && !t->ended && !t->more && chain_is_empty(&t->plain);
 }
 
 uint32_t
@@ -243,17 +305,14 @@ stream_events(struct proxy *p, struct stream *s, uint32_t events)
 
 	if (t == NULL || !tls_is_finished(t->tls))
 		return events;
-	if (!chain_is_empty(&t->unsent)) {
-		encrypt(p, s);
-		if (t->shut)
-			shut(p, s);
-	}
+	t->tcp_ended |= (events & TCP_EVENT_END) != 0;
+	events &= ~(uint32_t)TCP_EVENT_END;
+	encrypt(p, s);
+	if (t->shut)
+		shut(p, s);
 	decrypt(p, s);
-	if (t->failed)
+	if (t->failed || is_cut(t))
 		return events | STREAM_EVENT_FAILED;
-	/* FIN alone may be an attacker's: what it cuts is not whole. */
-	if ((events & TCP_EVENT_END) != 0 && !t->ended)
-		return (events & ~(uint32_t)TCP_EVENT_END) | STREAM_EVENT_FAILED;
 	return t->ended ? events | TCP_EVENT_END : events;
 }
 
@@ -288,10 +347,15 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 		chain_consume(p->config.pool, &t->plain, len);
 	else if (!chain_move(p->config.pool, to, &t->plain, len))
 		return false;
-	if (chain_is_empty(&t->plain) && (t->more || !chain_is_empty(tcp_received(s->tcp))))
-		decrypt(p, s);
-	else
+	if (!chain_is_empty(&t->plain) || (!t->more && chain_is_empty(tcp_received(s->tcp)))) {
 		hold(p, s);
+	} else {
+		decrypt(p, s);
+		if (t->failed || t->ended)
+			look_again(p, t);
+	}
+	if (is_cut(t))
+		look_again(p, t);
 	return true;
 }
 

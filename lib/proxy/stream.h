@@ -57,6 +57,12 @@ void stream_want_handshake(struct proxy *proxy, struct stream *stream);
  */
 bool stream_handshakes(struct proxy *proxy);
 
+/**
+ * Call on_event() with no event of every side whose TLS could not go on for want of buffers, or
+ * came to an end while bytes were taken.  At most once a millisecond.
+ */
+void stream_look_again(struct proxy *proxy);
+
 /** What TCP's events mean for who reads and writes bytes; decrypts what has come. */
 uint32_t stream_events(struct proxy *proxy, struct stream *stream, uint32_t events);
 
