@@ -137,7 +137,8 @@ struct model_system {
 
 struct model_dataplane {
 	MODEL_OBJECT_FIELDS;
-	uint32_t workers;         /* 0: auto */
+	uint32_t workers; /* 0: auto */
+	uint32_t crypto_workers;
 	int32_t management_lcore; /* -1: not given */
 	char lcores[256];         /* "": auto */
 	bool adaptive;

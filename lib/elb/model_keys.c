@@ -71,7 +71,7 @@ const struct model_key model_keys[] = {
 
 	/* [dataplane] */
 	WORD_UINT(DP, "workers", "auto", 1, 16, "auto", FIELD(model_dataplane, workers), "Worker lcores; auto: one for each CPU but the management core's."),
-	UINT(DP, "crypto_workers", 0, 16, "0", DEFAULT_ONLY, NO_FIELD, "Lcores for TLS handshakes."),
+	UINT(DP, "crypto_workers", 0, 16, "0", 0, FIELD(model_dataplane, crypto_workers), "Lcores for TLS handshakes, beside the workers; 0: each worker makes one step of one handshake a turn."),
 	UINT(DP, "management_lcore", 0, 1023, NULL, 0, FIELD(model_dataplane, management_lcore), "CPU of the management core; default the first."),
 	TEXT(DP, "lcores", 255, "", 0, FIELD(model_dataplane, lcores), "EAL's --lcores syntax, such as 0@0,1@1,2@1", "Lcores to CPUs, when auto is not wanted; the lowest is the management core."),
 	CHOICE(DP, "idle", "adaptive", 0, FIELD(model_dataplane, adaptive), "poll spins; adaptive sleeps up to 40 us at a time when nothing arrives.", "poll", "adaptive"),

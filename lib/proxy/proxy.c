@@ -311,7 +311,7 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 		dispatch(p, connection, events);
 		n++;
 	}
-	/* One step of one handshake: bytes of all others come first. */
+	/* Bytes of all others come first. */
 	if (stream_handshakes(p))
 		n++;
 	carrier_flush(p);
@@ -327,6 +327,7 @@ proxy_gauges(const struct proxy *p, struct proxy_gauges *gauges)
 				      .upstreams = p->upstreams_n,
 				      .idle_upstreams = p->idle_n,
 				      .exchanges = p->exchanges_n,
+				      .handshakes = p->handshakes_n,
 				      .sessions_max = p->config.connections_max,
 				      .exchanges_max = p->config.exchanges_max,
 				      .bytes = (uint64_t)p->sessions_n * sizeof(struct session) +

@@ -36,6 +36,7 @@
 #include "snapshot.h"
 #include "tcp.h"
 #include "tls.h"
+#include "tls_step.h"
 
 struct http2_gauge;
 struct proxy;
@@ -99,6 +100,14 @@ struct proxy_ops {
 	struct tls_client *(*tls)(void *arg, uint32_t target);
 	/** Whether an idle connection to the target is worth keeping. */
 	bool (*may_reuse)(void *arg, uint32_t target);
+	/**
+	 * Have a crypto lcore make a step of a handshake.  NULL: there are none, the worker makes
+	 * it.
+	 * @return  false: not now, they have enough to do.
+	 */
+	bool (*make_step)(void *arg, struct tls_step *step);
+	/** A step that one has made. @return NULL: none. */
+	struct tls_step *(*made_step)(void *arg);
 };
 
 struct proxy_config {
@@ -126,6 +135,7 @@ bool proxy_turn(struct proxy *proxy, uint64_t now_us);
 
 struct proxy_gauges {
 	uint32_t sessions, upstreams, idle_upstreams, exchanges;
+	uint32_t handshakes; /* that wait for a step */
 	uint32_t sessions_max, exchanges_max;
 	uint64_t bytes; /* of objects in use */
 };

@@ -10,6 +10,7 @@
  *   carrier.c   what both of these have in common
  *   relay.c     bodies and tunnels, from one to the other
  *   stream.c    bytes to and from either, with TLS in between or without
+ *   stream_handshake.c   TLS handshakes, here or on crypto lcores
  *   head.c      message heads, read and written by lib/http
  *
  * Objects given back within a turn keep their contents until the next: whoever called what ended
@@ -29,6 +30,7 @@
 
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
 #define PROXY_HANDSHAKE_MS       10000 /* TLS, of a client */
+#define PROXY_HANDSHAKE_WAIT_MS  1000  /* for a step; no new ones when the first waits longer */
 #define PROXY_POOL_IDLE_MS       60000
 #define PROXY_LINGER_MS          2000  /* of a client, behind the last response */
 #define PROXY_DISCARD_MS         30000 /* for the rest of a request, behind its answer */
@@ -146,7 +148,8 @@ struct proxy {
 	struct heads *heads;
 	struct stream_tls *stream_tls, *free_stream_tls;
 	struct stream_tls *handshakes, **handshakes_last; /* those that wait for a step */
-	struct stream_tls *tls_again;                     /* see stream_look_again() */
+	uint32_t handshakes_n;
+	struct stream_tls *tls_again; /* see stream_look_again() */
 	uint32_t stream_tls_used;
 };
 

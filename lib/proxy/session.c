@@ -383,6 +383,8 @@ handshake_over(struct proxy *p, const struct session *s)
 static void
 handshake_failed(struct proxy *p, struct session *s)
 {
+	if (!stream_give_up_handshake(&s->stream))
+		return;
 	handshake_over(p, s);
 	session_end(p, s, false);
 }
@@ -630,11 +632,12 @@ session_carrier(struct proxy_side *side)
 	session_run(s->proxy, s);
 }
 
-/* @return  false without memory. */
+/* @return  false without memory, or when it would have to wait for too long. */
 static bool
 begin_tls(struct proxy *p, struct session *s)
 {
-	struct tls *tls = tls_accept(s->settings.tls, p->config.pool);
+	struct tls *tls =
+		stream_handshakes_are_late(p) ? NULL : tls_accept(s->settings.tls, p->config.pool);
 
 	if (tls == NULL)
 		return false;
@@ -684,6 +687,7 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 	s->state = SESSION_IDLE;
 	if (s->settings.tls != NULL && !begin_tls(p, s)) {
 		p->config.service->closed(p->config.service_arg, &s->info);
+		p->config.service->rejected(p->config.service_arg, &s->info);
 		proxy_give_session(p, s);
 		return false;
 	}

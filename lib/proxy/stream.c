@@ -7,26 +7,7 @@
 #include "carrier.h"
 #include "check.h"
 #include "http2.h"
-
-/* TLS of a stream. */
-struct stream_tls {
-	struct tls *tls;
-	struct stream *stream;   /* NULL: over, but still in the queue of handshakes */
-	struct proxy_side *side; /* whose stream it is */
-	struct chain cipher;     /* taken from TCP, not decrypted */
-	struct chain plain;      /* decrypted, not taken */
-	struct chain unsent;     /* not encrypted, for want of buffers */
-	bool waiting;            /* in the queue of handshakes */
-	bool again;              /* in the list of those to be looked at again */
-	bool more;               /* TLS has not decrypted all that it could */
-	bool ended;              /* close_notify came */
-	bool tcp_ended;          /* FIN came */
-	bool shut;               /* nothing more is to be sent */
-	bool shut_sent;          /* nor is there anything left that was */
-	bool failed;
-	struct stream_tls *next; /* free, or in the queue of handshakes */
-	struct stream_tls *next_again;
-};
+#include "stream_tls.h"
 
 bool
 stream_pool_create(struct proxy *p)
@@ -47,6 +28,8 @@ stream_pool_free(struct proxy *p)
 		chain_free(p->config.pool, &t->cipher);
 		chain_free(p->config.pool, &t->plain);
 		chain_free(p->config.pool, &t->unsent);
+		if (t->step != NULL && !t->away)
+			tls_step_drop(t->step);
 		tls_free(t->tls);
 	}
 	free(p->stream_tls);
@@ -76,11 +59,10 @@ stream_agreed_on_http2(const struct stream *s)
 	return protocol != NULL && strcmp(protocol, "h2") == 0;
 }
 
-/* Unless a list still has it. */
-static void
-give_tls(struct proxy *p, struct stream_tls *t)
+void
+stream_tls_give(struct proxy *p, struct stream_tls *t)
 {
-	if (t->waiting || t->again)
+	if (t->waiting || t->again || t->away)
 		return;
 	t->next = p->free_stream_tls;
 	p->free_stream_tls = t;
@@ -98,15 +80,19 @@ end_tls(struct proxy *p, struct stream *s)
 	chain_free(p->config.pool, &t->cipher);
 	chain_free(p->config.pool, &t->plain);
 	chain_free(p->config.pool, &t->unsent);
+	t->stream = NULL;
+	if (t->away)
+		return;
+	if (t->step != NULL)
+		tls_step_drop(t->step);
+	t->step = NULL;
 	tls_free(t->tls);
 	t->tls = NULL;
-	t->stream = NULL;
-	give_tls(p, t);
+	stream_tls_give(p, t);
 }
 
-/* Nothing that is sure to come will bring it on: its side is called in the next millisecond. */
-static void
-look_again(struct proxy *p, struct stream_tls *t)
+void
+stream_tls_look_again(struct proxy *p, struct stream_tls *t)
 {
 	if (t->again)
 		return;
@@ -126,93 +112,42 @@ stream_look_again(struct proxy *p)
 
 		t->again = false;
 		if (t->stream == NULL)
-			give_tls(p, t);
+			stream_tls_give(p, t);
 		else
 			t->side->on_event(t->side, t->stream->tcp, 0);
 		t = next;
 	}
 }
 
-/* Handshakes. */
+/* Bytes. */
 
 void
-stream_want_handshake(struct proxy *p, struct stream *s)
-{
-	struct stream_tls *t = s->tls;
-
-	if (t->waiting)
-		return;
-	t->waiting = true;
-	t->next = NULL;
-	*p->handshakes_last = t;
-	p->handshakes_last = &t->next;
-}
-
-static struct stream_tls *
-next_handshake(struct proxy *p)
-{
-	struct stream_tls *t = p->handshakes;
-
-	if (t == NULL)
-		return NULL;
-	p->handshakes = t->next;
-	if (p->handshakes == NULL)
-		p->handshakes_last = &p->handshakes;
-	t->waiting = false;
-	return t;
-}
-
-static void
-send_cipher(struct proxy *p, struct stream *s, struct chain *out)
+stream_tls_send(struct proxy *p, struct stream_tls *t, struct chain *out)
 {
 	if (!chain_is_empty(out))
-		tcp_send(p->config.tcp, s->tcp, out);
+		tcp_send(p->config.tcp, t->stream->tcp, out);
 }
 
-/* Everything TCP has, as long as TLS can keep it. */
-static void
-take_cipher(struct proxy *p, struct stream *s)
+void
+stream_tls_take_cipher(struct proxy *p, struct stream_tls *t)
 {
-	struct stream_tls *t = s->tls;
+	struct tcp_connection *c = t->stream->tcp;
 
-	tcp_take(p->config.tcp, s->tcp, &t->cipher, tcp_received(s->tcp)->len);
+	tcp_take(p->config.tcp, c, &t->cipher, tcp_received(c)->len);
 }
 
-static void
-hold(struct proxy *p, struct stream *s)
+void
+stream_tls_hold(struct proxy *p, struct stream_tls *t)
 {
-	tcp_hold(p->config.tcp, s->tcp, s->tls->cipher.len + s->tls->plain.len);
+	tcp_hold(p->config.tcp, t->stream->tcp, t->cipher.len + t->plain.len);
 }
 
-bool
-stream_handshakes(struct proxy *p)
+/* Whether bytes go both ways. */
+static bool
+is_open(const struct stream_tls *t)
 {
-	struct stream_tls *t = next_handshake(p);
-	struct chain out = {0};
-	enum tls_result result;
-	struct stream *s;
-
-	while (t != NULL && t->stream == NULL) {
-		give_tls(p, t);
-		t = next_handshake(p);
-	}
-	if (t == NULL)
-		return false;
-	s = t->stream;
-	take_cipher(p, s);
-	result = tls_handshake(t->tls, &t->cipher, &out);
-	send_cipher(p, s, &out);
-	hold(p, s);
-	if (result == TLS_MORE)
-		stream_want_handshake(p, s);
-	else if (result == TLS_WANT_BUFFERS)
-		look_again(p, t);
-	else if (result == TLS_DONE || result == TLS_FAILED)
-		t->side->on_handshake(t->side, result == TLS_DONE);
-	return true;
+	return !t->away && tls_is_finished(t->tls);
 }
-
-/* Bytes. */
 
 static void
 decrypt(struct proxy *p, struct stream *s)
@@ -222,7 +157,7 @@ decrypt(struct proxy *p, struct stream *s)
 
 	if (t->failed || t->ended || t->plain.len >= STREAM_PLAIN_MAX)
 		return;
-	take_cipher(p, s);
+	stream_tls_take_cipher(p, t);
 	switch (tls_read(t->tls, &t->cipher, &t->plain, STREAM_PLAIN_MAX - t->plain.len, &out)) {
 	case TLS_MORE:
 	case TLS_WANT_BUFFERS:
@@ -240,11 +175,11 @@ decrypt(struct proxy *p, struct stream *s)
 		t->more = !chain_is_empty(tcp_received(s->tcp)); /* TCP couldn't give it */
 		break;
 	}
-	send_cipher(p, s, &out);
-	hold(p, s);
+	stream_tls_send(p, t, &out);
+	stream_tls_hold(p, t);
 	/* Nobody takes what isn't there. */
 	if (t->more && chain_is_empty(&t->plain))
-		look_again(p, t);
+		stream_tls_look_again(p, t);
 }
 
 static void
@@ -261,13 +196,13 @@ encrypt(struct proxy *p, struct stream *s)
 	case TLS_FAILED:
 		t->failed = true;
 		chain_free(p->config.pool, &t->unsent);
-		look_again(p, t);
+		stream_tls_look_again(p, t);
 		break;
 	default:
-		look_again(p, t);
+		stream_tls_look_again(p, t);
 		break;
 	}
-	send_cipher(p, s, &out);
+	stream_tls_send(p, t, &out);
 }
 
 /* close_notify and FIN, behind everything that is to be sent. */
@@ -280,11 +215,11 @@ shut(struct proxy *p, struct stream *s)
 
 	if (t->shut_sent || !chain_is_empty(&t->unsent))
 		return;
-	if (tls_is_finished(t->tls) && !t->failed)
+	if (is_open(t) && !t->failed)
 		result = tls_shutdown(t->tls, &out);
-	send_cipher(p, s, &out);
+	stream_tls_send(p, t, &out);
 	if (result == TLS_WANT_BUFFERS) {
-		look_again(p, t);
+		stream_tls_look_again(p, t);
 		return;
 	}
 	t->shut_sent = true;
@@ -303,7 +238,7 @@ stream_events(struct proxy *p, struct stream *s, uint32_t events)
 {
 	struct stream_tls *t = s->tls;
 
-	if (t == NULL || !tls_is_finished(t->tls))
+	if (t == NULL || !is_open(t))
 		return events;
 	t->tcp_ended |= (events & TCP_EVENT_END) != 0;
 	events &= ~(uint32_t)TCP_EVENT_END;
@@ -348,14 +283,14 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 	else if (!chain_move(p->config.pool, to, &t->plain, len))
 		return false;
 	if (!chain_is_empty(&t->plain) || (!t->more && chain_is_empty(tcp_received(s->tcp)))) {
-		hold(p, s);
+		stream_tls_hold(p, t);
 	} else {
 		decrypt(p, s);
 		if (t->failed || t->ended)
-			look_again(p, t);
+			stream_tls_look_again(p, t);
 	}
 	if (is_cut(t))
-		look_again(p, t);
+		stream_tls_look_again(p, t);
 	return true;
 }
 
