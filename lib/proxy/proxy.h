@@ -48,6 +48,8 @@ struct proxy_listener_settings {
 	uint32_t header_timeout_ms;    /* a request head, from its first byte on */
 	uint32_t body_min_bytes_per_s; /* of a request, over PROXY_PACE_MS; 0: no limit */
 	struct tls_server *tls;        /* NULL: none; connections take their own reference */
+	bool h2c;                      /* HTTP/2 without TLS, by prior knowledge */
+	bool http2_websocket;          /* offer extended CONNECT (RFC 8441) */
 };
 
 struct proxy_service {

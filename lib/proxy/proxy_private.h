@@ -67,6 +67,7 @@ struct session {
 	uint8_t state;       /* enum session_state */
 	bool running;        /* in session_run() */
 	bool client_ended;   /* FIN of the client */
+	bool stream_ended;   /* END_STREAM, of one on a stream */
 	bool close_after;    /* the response under way is the last */
 	bool again;          /* session_run() has something more to do */
 	bool postponed;      /* to the next turn */
@@ -164,6 +165,9 @@ void proxy_give_exchange(struct proxy *proxy, struct exchange *exchange);
 void proxy_postpone(struct proxy *proxy, struct session *session);
 
 /* session_http2.c */
+/** Whether what has come begins with a client's preface (RFC 9113 section 3.4). */
+enum preface { PREFACE_OTHER, PREFACE_MORE, PREFACE_HTTP2 };
+enum preface session_http2_preface(const struct session *session);
 /** The client has chosen HTTP/2. @return false without memory. */
 bool session_http2_begin(struct proxy *proxy, struct session *session);
 /** Do all that can be done with what has come; it may be over then. */

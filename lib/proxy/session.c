@@ -337,6 +337,29 @@ begin_request(struct proxy *p, struct session *s)
 		head_free(&s->head);
 }
 
+/* A client that begins with HTTP/2 in the clear, where it may. @return whether it is one, so far.
+ */
+static bool
+read_preface(struct proxy *p, struct session *s)
+{
+	switch (session_http2_preface(s)) {
+	case PREFACE_OTHER:
+		return false;
+	case PREFACE_MORE:
+		if (s->client_ended)
+			return false;
+		arm(p, s);
+		break;
+	case PREFACE_HTTP2:
+		if (session_http2_begin(p, s))
+			s->again = true;
+		else
+			session_end(p, s, true);
+		break;
+	}
+	return true;
+}
+
 static void
 read_head(struct proxy *p, struct session *s)
 {
@@ -356,6 +379,9 @@ read_head(struct proxy *p, struct session *s)
 		s->head_ms = p->now_ms;
 		s->created_us = p->now_us;
 	}
+	if (s->settings.h2c && s->stream.taken == 0 && s->stream.http2 == NULL &&
+	    read_preface(p, s))
+		return;
 	switch (head_read_request(p, &s->head, in, &error)) {
 	case HEAD_DONE:
 		begin_request(p, s);
