@@ -19,6 +19,7 @@ struct stream_tls {
 	bool waiting;            /* in the queue of handshakes */
 	bool more;               /* TLS has not decrypted all that it could */
 	bool ended;              /* close_notify came */
+	bool fin;                /* while it makes its handshake: nothing follows from TCP */
 	bool shut;               /* nothing more is to be sent */
 	bool failed;
 	struct stream_tls *next; /* free, or in the queue of handshakes */
@@ -64,6 +65,18 @@ stream_begin_tls(struct proxy *p, struct stream *s, struct proxy_side *side, str
 	return true;
 }
 
+const struct tls *
+stream_accept_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
+		  struct tls_server *server)
+{
+	struct tls *tls = tls_accept(server, p->config.pool);
+
+	if (tls == NULL || stream_begin_tls(p, s, side, tls))
+		return tls;
+	tls_free(tls);
+	return NULL;
+}
+
 bool
 stream_agreed_on_http2(const struct stream *s)
 {
@@ -101,10 +114,11 @@ end_tls(struct proxy *p, struct stream *s)
 /* Handshakes. */
 
 void
-stream_want_handshake(struct proxy *p, struct stream *s)
+stream_want_handshake(struct proxy *p, struct stream *s, bool fin)
 {
 	struct stream_tls *t = s->tls;
 
+	t->fin |= fin;
 	if (t->waiting)
 		return;
 	t->waiting = true;
@@ -169,8 +183,8 @@ stream_handshakes(struct proxy *p)
 	send_cipher(p, s, &out);
 	hold(p, s);
 	if (result == TLS_MORE || result == TLS_WANT_BUFFERS)
-		stream_want_handshake(p, s);
-	else if (result == TLS_DONE || result == TLS_FAILED)
+		stream_want_handshake(p, s, false);
+	else if (result == TLS_DONE || result == TLS_FAILED || t->fin)
 		t->side->on_handshake(t->side, result == TLS_DONE);
 	return true;
 }
@@ -293,6 +307,24 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 	else
 		hold(p, s);
 	return true;
+}
+
+bool
+stream_has_ended(const struct stream *s, bool fin)
+{
+	const struct stream_tls *t = s->tls;
+
+	if (!chain_is_empty(stream_received(s)))
+		return false;
+	if (t == NULL)
+		return fin;
+	return t->ended || (fin && !t->more && chain_is_empty(tcp_received(s->tcp)));
+}
+
+bool
+stream_has_failed(const struct stream *s)
+{
+	return s->tls != NULL && s->tls->failed;
 }
 
 bool
