@@ -68,7 +68,7 @@ conduit_timeout(struct proxy *p, struct conduit *c)
 		conduit_end(p, c, CONDUIT_END_HANDSHAKE);
 		break;
 	case CONDUIT_CONNECTING:
-		service_of(p)->reached(p->config.conduits_arg, c->record.target, false);
+		service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_TIMEOUT);
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
 		break;
 	case CONDUIT_OPEN:
@@ -161,7 +161,7 @@ take_events(struct proxy *p, struct conduit_side *side, uint32_t events)
 static void
 open_conduit(struct proxy *p, struct conduit *c)
 {
-	service_of(p)->reached(p->config.conduits_arg, c->record.target, true);
+	service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_NONE);
 	c->record.connected_us = p->now_us;
 	if (!chain_is_empty(&c->prefix))
 		stream_send(p, &c->target.stream, &c->prefix);
@@ -179,7 +179,8 @@ target_event(struct proxy_side *of, struct tcp_connection *connection, uint32_t 
 	if (c->state == CONDUIT_CONNECTING && (events & TCP_EVENT_CONNECTED) != 0)
 		open_conduit(p, c);
 	if (c->state == CONDUIT_CONNECTING && (events & TCP_EVENT_CLOSED) != 0) {
-		service_of(p)->reached(p->config.conduits_arg, c->record.target, false);
+		service_of(p)->reached(p->config.conduits_arg, c->record.target,
+				       stream_close_reason(&c->target.stream));
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
 		return;
 	}

@@ -68,8 +68,8 @@ struct proxy_conduit_service {
 	/** The client is ready: fill `choice`. */
 	void (*choose)(void *arg, const struct proxy_session_info *session,
 		       struct proxy_conduit_choice *choice);
-	/** A connection to the target was made, or could not be. */
-	void (*reached)(void *arg, uint32_t target, bool connected);
+	/** A connection to the target was made (TCP_CLOSE_NONE), or why it could not be. */
+	void (*reached)(void *arg, uint32_t target, enum tcp_close_reason reason);
 	/** So many bytes have moved, both ways together. */
 	void (*relayed)(void *arg, const struct proxy_conduit_record *record, uint64_t bytes);
 	/** Whether connections to its target that began when it did are to be ended. */

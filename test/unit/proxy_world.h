@@ -205,13 +205,13 @@ world_choose(void *arg, const struct proxy_session_info *session,
 }
 
 static void
-world_reached(void *arg, uint32_t target, bool connected)
+world_reached(void *arg, uint32_t target, enum tcp_close_reason reason)
 {
 	struct world *w = arg;
 
 	(void)target;
-	w->reached_n += connected;
-	w->unreached_n += !connected;
+	w->reached_n += reason == TCP_CLOSE_NONE;
+	w->unreached_n += reason != TCP_CLOSE_NONE;
 }
 
 static void
