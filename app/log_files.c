@@ -9,6 +9,7 @@
 
 #include "alb_connection.h"
 #include "alb_record.h"
+#include "nlb_tls_record.h"
 #include "worker.h"
 #include "worker_tcp.h"
 
@@ -66,6 +67,17 @@ format_request(struct log_files *log, const struct alb_record *r, char *line, si
 	return n;
 }
 
+static size_t
+format_tls(struct log_files *log, const struct nlb_tls_record *r, char *line, size_t size)
+{
+	size_t n;
+
+	pthread_mutex_lock(&log->lock);
+	n = nlb_tls_record_format(r, name_of(log->names, r->head.load_balancer_id), line, size);
+	pthread_mutex_unlock(&log->lock);
+	return n;
+}
+
 /* The logger's thread. */
 static size_t
 format(void *arg, const void *record, uint32_t len, char *line, size_t size)
@@ -78,6 +90,8 @@ format(void *arg, const void *record, uint32_t len, char *line, size_t size)
 		return alb_connection_format(record, line, size);
 	case LOG_HEALTH_CHECK:
 		return health_record_format(record, line, size);
+	case LOG_TLS:
+		return format_tls(arg, record, line, size);
 	}
 	return 0;
 }
@@ -125,7 +139,14 @@ log_files_stop(struct log_files *log)
 
 static const char *const prefixes[LOG_KINDS] = {[LOG_ACCESS] = "",
 						[LOG_CONNECTION] = "conn_log.",
-						[LOG_HEALTH_CHECK] = "health_check_log_"};
+						[LOG_HEALTH_CHECK] = "health_check_log_",
+						[LOG_TLS] = ""};
+
+static const char *
+type_of(const struct model_load_balancer *lb)
+{
+	return lb->type == LB_NETWORK ? "net" : "app";
+}
 
 static struct names *
 names_of(const struct model *m)
@@ -141,7 +162,7 @@ names_of(const struct model *m)
 		struct name *name = &names->names[names->n++];
 
 		name->id = lb->id;
-		snprintf(name->text, sizeof(name->text), "app/%s/%016llx", lb->name,
+		snprintf(name->text, sizeof(name->text), "%s/%s/%016llx", type_of(lb), lb->name,
 			 (unsigned long long)lb->id);
 	}
 	for (uint32_t i = 0; i < m->target_groups_n; i++) {
@@ -175,8 +196,8 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 		ip_addr_format(&lb->addresses[0].addr, address);
 	for (char *c = address; *c != '\0'; c++)
 		*c = *c == ':' ? '.' : *c;
-	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_app.%s.%016llx",
-		 prefixes[kind], m->system.account, m->system.region, lb->name,
+	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%s.%s.%016llx",
+		 prefixes[kind], m->system.account, m->system.region, type_of(lb), lb->name,
 		 (unsigned long long)lb->id);
 	snprintf(log->address, sizeof(log->address), "%s", address);
 }
@@ -185,12 +206,17 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 static uint32_t
 describe_all(const struct model *m, const struct model_load_balancer *lb, struct logger_log *logs)
 {
-	const struct model_log *wanted[LOG_KINDS] = {&lb->access_log, &lb->connection_log,
-						     &lb->health_check_log};
+	bool network = lb->type == LB_NETWORK;
+	const struct model_log *wanted[LOG_KINDS] = {
+		[LOG_ACCESS] = network ? NULL : &lb->access_log,
+		[LOG_CONNECTION] = &lb->connection_log,
+		[LOG_HEALTH_CHECK] = &lb->health_check_log,
+		[LOG_TLS] = network ? &lb->access_log : NULL,
+	};
 	uint32_t n = 0;
 
 	for (uint32_t kind = 0; kind < LOG_KINDS; kind++) {
-		if (wanted[kind]->enabled)
+		if (wanted[kind] != NULL && wanted[kind]->enabled)
 			describe(m, lb, (enum log_kind)kind, wanted[kind], &logs[n++]);
 	}
 	return n;
@@ -211,7 +237,7 @@ log_files_publish(struct log_files *log, const struct model *m)
 	for (uint32_t i = 0; i < m->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->load_balancers[i];
 
-		if (lb->type == LB_APPLICATION)
+		if (lb->type == LB_APPLICATION || lb->type == LB_NETWORK)
 			n += describe_all(m, lb, logs + n);
 	}
 	pthread_mutex_lock(&log->lock);

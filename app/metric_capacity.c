@@ -13,7 +13,8 @@
 #define STEP_MS   10000
 #define MINUTE_MS 60000
 
-static const char *const metrics[CAPACITY_FAMILIES] = {"ConsumedLCUs_TCP", "ConsumedLCUs_UDP"};
+static const char *const metrics[CAPACITY_FAMILIES] = {"ConsumedLCUs_TCP", "ConsumedLCUs_UDP",
+						       "ConsumedLCUs_TLS"};
 
 struct capacity_sums {
 	struct frontend_counters by[CAPACITY_FAMILIES];
@@ -54,6 +55,14 @@ take(struct management *m, uint64_t load_balancer_id)
 }
 
 /* A TCP_UDP listener's flows are taken for UDP, the dearer. */
+static enum capacity_family
+family_of(enum elb_protocol protocol)
+{
+	return protocol == ELB_TCP   ? CAPACITY_TCP
+	       : protocol == ELB_TLS ? CAPACITY_TLS
+				     : CAPACITY_UDP;
+}
+
 static struct capacity_sums
 sums_of(struct management *m, uint64_t load_balancer_id)
 {
@@ -63,9 +72,7 @@ sums_of(struct management *m, uint64_t load_balancer_id)
 		const struct model_listener *l = &m->model->listeners[i];
 
 		if (l->load_balancer_id == load_balancer_id)
-			metric_add_listener(
-				m, l,
-				&sums.by[l->protocol == ELB_TCP ? CAPACITY_TCP : CAPACITY_UDP]);
+			metric_add_listener(m, l, &sums.by[family_of(l->protocol)]);
 	}
 	return sums;
 }
@@ -158,10 +165,13 @@ metric_put_capacity(const struct management *m, uint64_t load_balancer_id, json_
 {
 	static const struct capacity none;
 	const struct capacity *c = find(m, load_balancer_id);
+	double all = 0;
 
 	if (c == NULL)
 		c = &none;
-	put_units(row, "ConsumedLCUs", c->units[CAPACITY_TCP] + c->units[CAPACITY_UDP]);
+	for (int f = 0; f < CAPACITY_FAMILIES; f++)
+		all += c->units[f];
+	put_units(row, "ConsumedLCUs", all);
 	for (int f = 0; f < CAPACITY_FAMILIES; f++)
 		put_units(row, metrics[f], c->units[f]);
 	json_put(row, "PeakBytesPerSecond", c->peak_bytes);

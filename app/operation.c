@@ -191,6 +191,7 @@ put_frontend_counters(json_t *r, const struct frontend_counters *c)
 	json_put(r, "TCP_ELB_Reset_Count", c->elb_resets);
 	json_put(r, "UnhealthyRoutingFlowCount", c->unhealthy_routed);
 	json_put(r, "RejectedFlowCount_TCP", c->rejected_tcp);
+	json_put(r, "ClientTLSNegotiationErrorCount", c->client_tls_errors);
 	json_put(r, "SecurityGroupBlockedFlowCount_Inbound_TCP", c->blocked_in_tcp);
 	json_put(r, "SecurityGroupBlockedFlowCount_Inbound_UDP", c->blocked_in_udp);
 	json_put(r, "SecurityGroupBlockedFlowCount_Inbound_ICMP", c->blocked_in_icmp);

@@ -14,6 +14,7 @@
 #include "maglev.h"
 #include "metric_http.h"
 #include "model_sets.h"
+#include "nlb_tls.h"
 #include "target_set.h"
 
 #define SLICE_US   2000  /* target sets are built in slices of this */
@@ -643,12 +644,21 @@ release_unused(struct management *m)
 
 /* Publishing. */
 
+static struct snapshot_service *
+make_service(void *tickets, const struct snapshot_input *input,
+	     const struct snapshot_registries *registries, const struct model_listener *l,
+	     char *why, size_t why_len)
+{
+	return (l->protocol == ELB_TLS ? nlb_tls_listener_create : alb_listener_create)(
+		tickets, input, registries, l, why, why_len);
+}
+
 static struct snapshot *
 build(struct management *m, const struct model *model, uint64_t revision, bool refuse_new_flows,
       char *why, size_t why_len)
 {
 	struct snapshot_input input = {.model = model,
-				       .service = alb_listener_create,
+				       .service = make_service,
 				       .service_arg = m->tickets,
 				       .previous = in_force(m),
 				       .interface_ids = m->interface_ids,

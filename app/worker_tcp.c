@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "crypto.h"
 #include "http_prober.h"
+#include "nlb_tls.h"
 #include "port_chain.h"
 #include "proxy.h"
 #include "tcp.h"
@@ -32,6 +33,7 @@ struct worker_tcp {
 	struct proxy *proxy;
 	struct http_prober *prober;
 	struct alb *alb;
+	struct nlb_tls *nlb_tls;
 	struct http_counters counters;
 	struct log_ring log;
 	void *log_bytes;
@@ -282,6 +284,7 @@ worker_tcp_turn(struct worker *w)
 	bool busy;
 
 	alb_begin(t->alb, w->snapshot, w->now_us);
+	nlb_tls_begin(t->nlb_tls, w->snapshot, w->now_ms);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
 	busy = proxy_turn(t->proxy, w->now_us);
@@ -333,6 +336,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	struct alb_settings alb = {.flows = &w->counters,
 				   .secrets = settings->secrets,
 				   .secrets_n = settings->secrets_n};
+	struct nlb_tls_settings nlb_tls = {.nlb = w->nlb, .counters = &w->counters, .log = NULL};
 
 	if (t == NULL)
 		return NULL;
@@ -340,7 +344,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	if (!make_counters(t) || !secret_random(&alb.seed, sizeof(alb.seed)))
 		goto fail;
 	alb.counters = &t->counters;
-	alb.log = &t->log;
+	alb.log = nlb_tls.log = &t->log;
 	alb.wall_us = dataplane_wall_us(w->dp);
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
@@ -355,7 +359,9 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	if (t->tcp == NULL)
 		goto fail;
 	t->alb = alb_create(&alb, &proxy);
-	if (t->alb == NULL)
+	nlb_tls.wall_us = alb.wall_us;
+	t->nlb_tls = nlb_tls_create(&nlb_tls, &proxy);
+	if (t->alb == NULL || t->nlb_tls == NULL)
 		goto fail;
 	if (w->dp->crypto_n > 0) {
 		proxy.ops.make_step = make_step;
@@ -384,6 +390,7 @@ worker_tcp_free(struct worker_tcp *t)
 		tcp_free(t->tcp);
 	}
 	alb_free(t->alb);
+	nlb_tls_free(t->nlb_tls);
 	free(t->spans);
 	free(t->listeners);
 	free(t->counters.frontends);

@@ -62,7 +62,9 @@ listener_of(const struct alb *alb, uint32_t frontend)
 {
 	const struct snapshot_frontend *f = snapshot_frontend(alb->snapshot, frontend);
 
-	return f == NULL ? NULL : (const struct alb_listener *)f->service;
+	return f == NULL || f->terminates != SNAPSHOT_ENDS_HTTP
+		       ? NULL
+		       : (const struct alb_listener *)f->service;
 }
 
 static struct http_frontend_counters *
@@ -127,10 +129,10 @@ static const struct http_policy *
 on_policy(void *arg, uint32_t frontend, bool *draining)
 {
 	struct alb *alb = arg;
-	const struct snapshot_frontend *f = snapshot_frontend(alb->snapshot, frontend);
+	const struct alb_listener *l = listener_of(alb, frontend);
 
-	*draining = f == NULL || f->draining;
-	return f == NULL ? NULL : &((const struct alb_listener *)f->service)->policy;
+	*draining = l == NULL || snapshot_frontend(alb->snapshot, frontend)->draining;
+	return l == NULL ? NULL : &l->policy;
 }
 
 static uint64_t

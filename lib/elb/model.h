@@ -71,6 +71,14 @@ enum target_group_forwarding_mode {
 
 enum xff_mode { XFF_APPEND, XFF_PRESERVE, XFF_REMOVE };
 
+enum alpn_policy {
+	ALPN_NONE,
+	ALPN_HTTP1_ONLY,
+	ALPN_HTTP2_ONLY,
+	ALPN_HTTP2_OPTIONAL,
+	ALPN_HTTP2_PREFERRED,
+};
+
 enum desync_mode { DESYNC_MONITOR, DESYNC_DEFENSIVE, DESYNC_STRICTEST };
 
 /** Where a log goes: a directory, absolute or below log_directory. */
@@ -255,6 +263,7 @@ struct model_listener {
 	char certificates[MODEL_CERTIFICATES_MAX][MODEL_NAME_MAX]; /* certificate; first: default */
 	uint32_t certificates_n;
 	char ssl_policy[65]; /* "": the default */
+	enum alpn_policy alpn_policy;
 };
 
 enum model_condition_kind {

@@ -75,10 +75,10 @@ model_check_listener_tls(struct checker *c, const struct model_listener *l, bool
 	char why[WHY_MAX] = "";
 
 	if (!tls && l->certificates_n > 0)
-		model_fault(c, l, "certificate", NULL, "protocol = HTTPS",
+		model_fault(c, l, "certificate", NULL, "protocol = HTTPS or TLS",
 			    "%s listeners have no certificate", elb_protocol_name(l->protocol));
 	if (!tls && policy != NULL)
-		model_fault(c, l, "ssl_policy", NULL, "protocol = HTTPS",
+		model_fault(c, l, "ssl_policy", NULL, "protocol = HTTPS or TLS",
 			    "%s listeners have no TLS policy", elb_protocol_name(l->protocol));
 	if (!tls)
 		return;

@@ -58,8 +58,8 @@ resolve_forward(struct checker *c, const void *about, const char *key,
 	tg->load_balancer_id = l->load_balancer_id;
 	if (!protocols_fit(l->protocol, tg->protocol))
 		model_fault(c, about, key, NULL,
-			    "HTTP to HTTP, TCP to TCP or TCP_UDP, UDP to UDP or TCP_UDP, "
-			    "TCP_UDP to TCP_UDP, a gateway load balancer to GENEVE",
+			    "HTTP to HTTP, TCP to TCP or TCP_UDP, TLS to TCP, UDP to UDP or "
+			    "TCP_UDP, TCP_UDP to TCP_UDP, a gateway load balancer to GENEVE",
 			    "a %s listener cannot forward to target group %s of protocol %s",
 			    elb_protocol_name(l->protocol), tg->name,
 			    elb_protocol_name(tg->protocol));
@@ -126,12 +126,20 @@ model_check_listener(struct checker *c, struct model_listener *l)
 		return;
 	}
 	if (model_given((const void *)l, "protocol") == NULL)
-		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP", "the protocol is missing");
-	else if (l->protocol != ELB_TCP && l->protocol != ELB_UDP && l->protocol != ELB_TCP_UDP)
-		model_fault(c, l, "protocol", NULL, "TCP, UDP, TCP_UDP",
+		model_fault(c, l, "protocol", NULL, "TCP, TLS, UDP, TCP_UDP",
+			    "the protocol is missing");
+	else if (l->protocol != ELB_TCP && l->protocol != ELB_TLS && l->protocol != ELB_UDP &&
+		 l->protocol != ELB_TCP_UDP)
+		model_fault(c, l, "protocol", NULL, "TCP, TLS, UDP, TCP_UDP",
 			    "%s listeners have no data path in this version",
 			    elb_protocol_name(l->protocol));
-	model_check_listener_tls(c, l, false);
+	if (l->protocol == ELB_TLS)
+		model_check_network_tls(c, l);
+	model_check_listener_tls(c, l, l->protocol == ELB_TLS);
+	if (l->protocol != ELB_TLS && l->alpn_policy != ALPN_NONE)
+		model_fault(c, l, "alpn_policy", NULL, "protocol = TLS",
+			    "%s listeners agree on no application protocol",
+			    elb_protocol_name(l->protocol));
 	if (l->protocol == ELB_UDP &&
 	    model_given((const void *)l, "tcp.idle_timeout.seconds") != NULL)
 		model_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",

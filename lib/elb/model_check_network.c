@@ -118,6 +118,53 @@ check_only_one(struct checker *c, const void *about, const char *key,
 	}
 }
 
+/* TLS listeners. */
+
+/* Connections to targets are weir's own there, N:edit-target-group-attributes. */
+static void
+check_tls_group(struct checker *c, const void *about, const char *key,
+		const struct model_target_group *tg)
+{
+	if (model_group_is_alb(tg))
+		model_fault(c, about, key, NULL, "a target group of type ip or instance",
+			    "target group %s of type alb is for TCP listeners", tg->name);
+	else if (!tg->full_nat)
+		model_fault(c, about, key, NULL,
+			    "preserve_client_ip.enabled = false, with proxy_protocol_v2.enabled to "
+			    "tell targets of clients",
+			    "TLS connections end at weir, and target group %s wants the client's "
+			    "address",
+			    tg->name);
+	if (tg->stickiness)
+		model_fault(c, about, key, NULL, "stickiness.enabled = false",
+			    "flows of TLS listeners are not sticky, target group %s is", tg->name);
+}
+
+static void
+check_tls_action(struct checker *c, const void *about, const char *key,
+		 const struct model_action *action)
+{
+	if (action->stickiness_seconds > 0)
+		model_fault(c, about, key, NULL, "forward without stickiness",
+			    "flows of TLS listeners are not sticky");
+	for (uint32_t i = 0; i < action->forwards_n; i++) {
+		const struct model_target_group *tg =
+			model_target_group(c->m, action->forwards[i].target_group);
+
+		if (tg != NULL)
+			check_tls_group(c, about, key, tg);
+	}
+}
+
+void
+model_check_network_tls(struct checker *c, const struct model_listener *l)
+{
+	if (is_given(l, "tcp.idle_timeout.seconds"))
+		model_fault(c, l, "tcp.idle_timeout.seconds", NULL, "TCP and TCP_UDP listeners",
+			    "a TLS listener's idle timeout is 350 s, fixed");
+	check_tls_action(c, l, "default_action", &l->default_action);
+}
+
 /* Rules. */
 
 static bool
@@ -169,6 +216,8 @@ model_check_network_rule(struct checker *c, struct model_rule *r, const struct m
 		model_fault(c, r, "action", NULL, "forward TARGET_GROUP",
 			    "network load balancers only forward");
 	model_check_forwards(c, r, "action", l, lb, &r->action);
+	if (l->protocol == ELB_TLS)
+		check_tls_action(c, r, "action", &r->action);
 	check_only_one(c, r, "action", &r->action, true);
 }
 

@@ -58,6 +58,9 @@ void model_check_network_group(struct checker *c, struct model_target_group *tg)
 void model_check_network_rule(struct checker *c, struct model_rule *r,
 			      const struct model_listener *l, const struct model_load_balancer *lb);
 
+/** What a TLS listener's flows can't have, and its target groups with it. */
+void model_check_network_tls(struct checker *c, const struct model_listener *l);
+
 /** Whether clients of each IP version get targets of theirs. */
 void model_check_families(struct checker *c, const struct model_listener *l,
 			  const struct model_load_balancer *lb);

@@ -43,6 +43,13 @@ enum snapshot_forwarding {
 	FORWARDING_GENEVE,   /* encapsulated by a gateway load balancer */
 };
 
+/** Where a listener's connections end. */
+enum snapshot_termination {
+	SNAPSHOT_PASSES,       /* at targets: flows are rewritten */
+	SNAPSHOT_ENDS_HTTP,    /* here, and carry HTTP */
+	SNAPSHOT_ENDS_CONDUIT, /* here, and their bytes are relayed as they are */
+};
+
 /**
  * What a service has made of a listener's configuration: rules, attributes.  Immutable; it lives as
  * long as a snapshot names it, which the management core counts.  Each service's struct begins with
@@ -61,7 +68,7 @@ struct snapshot_frontend {
 	uint8_t protocols;   /* SNAPSHOT_TCP, SNAPSHOT_UDP or both */
 	uint16_t generation; /* 0: index not in use */
 	uint8_t draining;    /* removed from the configuration: existing flows only */
-	uint8_t terminates;  /* connections end here: `service` serves them */
+	uint8_t terminates;  /* enum snapshot_termination; `service` serves those that end here */
 	uint8_t forwards_n;
 	uint8_t sticky;       /* flows of a client's address have one group of forwards[] */
 	uint32_t tcp_idle_ms; /* established */

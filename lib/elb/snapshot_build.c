@@ -469,6 +469,7 @@ protocols_of(enum elb_protocol protocol)
 		return SNAPSHOT_UDP;
 	case ELB_TCP_UDP:
 		return SNAPSHOT_TCP | SNAPSHOT_UDP;
+	case ELB_TLS:
 	case ELB_HTTP:
 	case ELB_HTTPS:
 		return SNAPSHOT_TCP;
@@ -498,14 +499,24 @@ share_of_worker(const struct builder *b, uint32_t per_second)
 	return (per_second + b->in->workers_n - 1) / b->in->workers_n;
 }
 
+static uint8_t
+termination_of(const struct model_listener *l, const struct snapshot_service *service)
+{
+	if (service == NULL)
+		return SNAPSHOT_PASSES;
+	return l->protocol == ELB_TLS ? SNAPSHOT_ENDS_CONDUIT : SNAPSHOT_ENDS_HTTP;
+}
+
 static void
 build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
 	       const char *zone, struct snapshot_service *service)
 {
 	const struct model *m = b->in->model;
+	uint8_t terminates = termination_of(l, service);
 	const struct model_action *action =
-		service != NULL ? &l->default_action
-				: model_action_for(m, l, ip_addr_family(vip), NULL, NULL);
+		terminates == SNAPSHOT_ENDS_HTTP
+			? &l->default_action
+			: model_action_for(m, l, ip_addr_family(vip), NULL, NULL);
 	uint64_t id = snapshot_frontend_id(l->id, vip);
 	uint32_t reference = registry_find(&b->registries->frontends, id);
 	struct snapshot_frontend *f = &b->s->frontends[ref_index(reference)];
@@ -516,7 +527,7 @@ build_frontend(struct builder *b, const struct model_listener *l, const struct i
 					.protocols = protocols_of(l->protocol),
 					.generation = (uint16_t)ref_generation(reference),
 					.draining = b->in->refuse_new_flows,
-					.terminates = service != NULL,
+					.terminates = terminates,
 					.sticky = action->stickiness_seconds > 0,
 					.tcp_idle_ms = l->tcp_idle_timeout_s * 1000,
 					.udp_idle_ms = UDP_IDLE_MS,
@@ -570,7 +581,7 @@ build_listener(struct builder *b, const struct model_listener *l,
 	}
 	if (lb == NULL || lb->addresses_n == 0)
 		return true;
-	if (lb->type == LB_APPLICATION) {
+	if (lb->type == LB_APPLICATION || l->protocol == ELB_TLS) {
 		service = b->in->service(b->in->service_arg, b->in, b->registries, l, b->why,
 					 b->why_len);
 		if (service == NULL)

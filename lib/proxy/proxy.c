@@ -10,6 +10,7 @@
 #define EVENTS_PER_TURN 512
 #define SWEEP_UPSTREAMS 16
 #define SWEEP_SESSIONS  32
+#define SWEEP_CONDUITS  32
 
 _Static_assert(PROXY_TEXT_METHOD + PROXY_TEXT_URI + PROXY_TEXT_HOST + PROXY_TEXT_AGENT +
 			       PROXY_TEXT_TRACE + PROXY_TEXT_ACTION <=
@@ -58,9 +59,10 @@ make_objects(struct proxy *p)
 	p->sessions = calloc(sides, sizeof(*p->sessions));
 	p->upstreams = calloc(sides, sizeof(*p->upstreams));
 	p->exchanges = calloc(p->config.exchanges_max, sizeof(*p->exchanges));
+	p->conduits = calloc(sides, sizeof(*p->conduits));
 	p->idle = calloc(SNAPSHOT_TARGETS, sizeof(struct upstream *));
 	return p->sessions != NULL && p->upstreams != NULL && p->exchanges != NULL &&
-	       p->idle != NULL && stream_pool_create(p);
+	       p->conduits != NULL && p->idle != NULL && stream_pool_create(p);
 }
 
 struct proxy *
@@ -101,6 +103,8 @@ proxy_free(struct proxy *p)
 		return;
 	for (uint32_t i = 0; i < p->exchanges_used; i++)
 		chain_free(p->config.pool, &p->exchanges[i].head);
+	for (uint32_t i = 0; i < p->conduits_used; i++)
+		chain_free(p->config.pool, &p->conduits[i].prefix);
 	free_carriers(p);
 	if (p->http2 != NULL)
 		http2_pool_free(p->http2);
@@ -109,6 +113,7 @@ proxy_free(struct proxy *p)
 	free(p->sessions);
 	free(p->upstreams);
 	free(p->exchanges);
+	free(p->conduits);
 	free(p->idle);
 	free(p);
 }
@@ -200,6 +205,40 @@ proxy_give_exchange(struct proxy *p, struct exchange *x)
 	p->exchanges_n--;
 }
 
+struct conduit *
+proxy_take_conduit(struct proxy *p)
+{
+	struct conduit *c = p->free_conduit;
+
+	if (c != NULL)
+		p->free_conduit = c->next;
+	else if (p->conduits_used < p->config.connections_max)
+		c = &p->conduits[p->conduits_used++];
+	else
+		return NULL;
+	*c = (struct conduit){.proxy = p};
+	p->conduits_n++;
+	return c;
+}
+
+void
+proxy_give_conduit(struct proxy *p, struct conduit *c)
+{
+	timer_wheel_cancel(&p->wheel, &c->timer);
+	c->state = CONDUIT_CLOSED;
+	c->next = p->dead_conduit;
+	p->dead_conduit = c;
+	p->conduits_n--;
+}
+
+bool
+proxy_clients_are_many(const struct proxy *p)
+{
+	uint32_t max = p->config.connections_max;
+
+	return p->sessions_n + p->conduits_n >= max - max / 4;
+}
+
 void
 proxy_postpone(struct proxy *p, struct session *s)
 {
@@ -235,16 +274,34 @@ bury(struct proxy *p)
 		x->next = p->free_exchange;
 		p->free_exchange = x;
 	}
+	while (p->dead_conduit != NULL) {
+		struct conduit *c = p->dead_conduit;
+
+		p->dead_conduit = c->next;
+		c->next = p->free_conduit;
+		p->free_conduit = c;
+	}
 }
 
 /* A turn. */
+
+static bool
+accepted(struct proxy *p, struct tcp_connection *connection)
+{
+	uint32_t frontend = (uint32_t)(uintptr_t)tcp_listener_of(connection)->user;
+
+	if (p->config.conduits != NULL &&
+	    p->config.conduits->serves(p->config.conduits_arg, frontend))
+		return conduit_accepted(p, connection);
+	return session_accepted(p, connection);
+}
 
 static void
 dispatch(struct proxy *p, struct tcp_connection *connection, uint32_t events)
 {
 	struct proxy_side *side;
 
-	if ((events & TCP_EVENT_ACCEPTED) != 0 && !session_accepted(p, connection)) {
+	if ((events & TCP_EVENT_ACCEPTED) != 0 && !accepted(p, connection)) {
 		tcp_abort(p->config.tcp, connection);
 		return;
 	}
@@ -290,6 +347,11 @@ sweep(struct proxy *p)
 			p->sweep_session_at = 0;
 		session_sweep(p, &p->sessions[p->sweep_session_at++]);
 	}
+	for (uint32_t n = 0; n < SWEEP_CONDUITS && n < p->conduits_used; n++) {
+		if (p->sweep_conduit_at >= p->conduits_used)
+			p->sweep_conduit_at = 0;
+		conduit_sweep(p, &p->conduits[p->sweep_conduit_at++]);
+	}
 }
 
 bool
@@ -328,11 +390,13 @@ proxy_gauges(const struct proxy *p, struct proxy_gauges *gauges)
 				      .idle_upstreams = p->idle_n,
 				      .exchanges = p->exchanges_n,
 				      .handshakes = p->handshakes_n,
+				      .conduits = p->conduits_n,
 				      .sessions_max = p->config.connections_max,
 				      .exchanges_max = p->config.exchanges_max,
 				      .bytes = (uint64_t)p->sessions_n * sizeof(struct session) +
 					       (uint64_t)p->upstreams_n * sizeof(struct upstream) +
-					       (uint64_t)p->exchanges_n * sizeof(struct exchange)};
+					       (uint64_t)p->exchanges_n * sizeof(struct exchange) +
+					       (uint64_t)p->conduits_n * sizeof(struct conduit)};
 }
 
 const struct http2_gauge *

@@ -18,6 +18,8 @@
  * `Connection: close`, FIN follows it, and what still comes is thrown away until the client ends
  * too, for a while (RFC 9112 section 9.6).  The target's connection isn't used again.
  *
+ * Where no HTTP is spoken a client's connection is a *conduit* instead, see proxy_conduit.h.
+ *
  * It knows no rules and no load balancing: the *service* on top (an application or classic load
  * balancer) decides where a request goes, and is told how it ended.
  *
@@ -32,6 +34,7 @@
 #include "chain.h"
 #include "http.h"
 #include "http_write.h"
+#include "proxy_conduit.h"
 #include "proxy_exchange.h"
 #include "snapshot.h"
 #include "tcp.h"
@@ -119,6 +122,8 @@ struct proxy_config {
 	void *ops_arg;
 	const struct proxy_service *service;
 	void *service_arg;
+	const struct proxy_conduit_service *conduits; /* NULL: all connections carry HTTP */
+	void *conduits_arg;
 	uint32_t connections_max; /* of both sides together; a quarter is kept for targets */
 	uint32_t exchanges_max;   /* requests under way */
 };
@@ -136,7 +141,7 @@ void proxy_free(struct proxy *proxy);
 bool proxy_turn(struct proxy *proxy, uint64_t now_us);
 
 struct proxy_gauges {
-	uint32_t sessions, upstreams, idle_upstreams, exchanges;
+	uint32_t sessions, upstreams, idle_upstreams, exchanges, conduits;
 	uint32_t handshakes; /* that wait for a step */
 	uint32_t sessions_max, exchanges_max;
 	uint64_t bytes; /* of objects in use */

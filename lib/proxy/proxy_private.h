@@ -5,6 +5,7 @@
  *   proxy.c     objects, a turn: time and events
  *   session.c   a client's connection: requests, answers of weir's own, timeouts
  *   session_http2.c   one that speaks HTTP/2 and carries other sessions, one a stream
+ *   conduit.c   a client's connection without HTTP, and its target's
  *   upstream.c  a target's connection: pool, connect, retry, responses
  *   upstream_http2.c  one that speaks HTTP/2 and carries others, one a stream
  *   carrier.c   what both of these have in common
@@ -131,6 +132,34 @@ struct upstream {
 	struct upstream *next, **link; /* in its target's pool; free, dead */
 };
 
+enum conduit_state {
+	CONDUIT_HANDSHAKE,  /* TLS of the client, or nothing has been done yet */
+	CONDUIT_CONNECTING, /* to the target */
+	CONDUIT_OPEN,
+	CONDUIT_CLOSED, /* given back */
+};
+
+/* One of a conduit's connections. */
+struct conduit_side {
+	struct proxy_side side; /* first */
+	struct conduit *conduit;
+	struct stream stream; /* tcp NULL: not connected */
+	bool fin;             /* TCP's end has come */
+	bool shut;            /* the other side has ended, and this one was told */
+};
+
+struct conduit {
+	struct proxy *proxy;
+	uint8_t state;      /* enum conduit_state */
+	uint32_t active_ms; /* the state was entered, or the last byte went through */
+	struct conduit_side client, target;
+	struct chain prefix; /* goes to the target in front of all */
+	struct proxy_listener_settings settings;
+	struct proxy_conduit_record record;
+	struct timer timer;
+	struct conduit *next; /* free or dead */
+};
+
 struct proxy {
 	struct proxy_config config;
 	struct timer_wheel wheel;
@@ -142,9 +171,11 @@ struct proxy {
 	struct http2_pool *http2;
 	struct upstream *upstreams, *free_upstream, *dead_upstream;
 	struct exchange *exchanges, *free_exchange, *dead_exchange;
-	uint32_t sessions_used, upstreams_used, exchanges_used; /* from here on never used */
-	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n;
-	uint32_t sweep_at, sweep_session_at, swept_ms;
+	struct conduit *conduits, *free_conduit, *dead_conduit;
+	/* From here on never used. */
+	uint32_t sessions_used, upstreams_used, exchanges_used, conduits_used;
+	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n, conduits_n;
+	uint32_t sweep_at, sweep_session_at, sweep_conduit_at, swept_ms;
 	struct upstream **idle; /* [SNAPSHOT_TARGETS]: pools */
 	struct heads *heads;
 	struct stream_tls *stream_tls, *free_stream_tls;
@@ -161,6 +192,10 @@ struct upstream *proxy_take_upstream(struct proxy *proxy);
 void proxy_give_upstream(struct proxy *proxy, struct upstream *upstream);
 struct exchange *proxy_take_exchange(struct proxy *proxy);
 void proxy_give_exchange(struct proxy *proxy, struct exchange *exchange);
+struct conduit *proxy_take_conduit(struct proxy *proxy);
+void proxy_give_conduit(struct proxy *proxy, struct conduit *conduit);
+/** A quarter of the connections is left to targets: no more clients for now. */
+bool proxy_clients_are_many(const struct proxy *proxy);
 /** session_run() in the next turn. */
 void proxy_postpone(struct proxy *proxy, struct session *session);
 
@@ -181,7 +216,15 @@ void session_http2_drain(struct proxy *proxy, struct session *session);
 bool stream_pool_create(struct proxy *proxy);
 void stream_pool_free(struct proxy *proxy);
 
+/* conduit.c */
+/** @return  false: refused; the connection is the caller's to abort. */
+bool conduit_accepted(struct proxy *proxy, struct tcp_connection *connection);
+/** End it when its target is to be left. */
+void conduit_sweep(struct proxy *proxy, struct conduit *conduit);
+
 /* session.c */
+/** What is known of a connection that was just accepted. */
+struct proxy_session_info session_info(struct proxy *proxy, struct tcp_connection *connection);
 /** @return  false: refused; the connection is the caller's to abort. */
 bool session_accepted(struct proxy *proxy, struct tcp_connection *connection);
 /** Do all that can be done with what has come. */
@@ -232,6 +275,9 @@ void upstream_http2_run(struct proxy *proxy, struct upstream *upstream);
 uint64_t relay_left(const struct relay *relay);
 /** Throw away what has come of the request's body. */
 void relay_discard(struct proxy *proxy, struct exchange *exchange);
+/** Move bytes as they are, as long as not too much waits to be sent. @return false without memory.
+ */
+bool relay_bytes(struct proxy *proxy, struct stream *from, struct stream *to, uint64_t *moved);
 /** Move the exchange's bodies, both ways, as far as they go. */
 void relay(struct proxy *proxy, struct exchange *exchange);
 

@@ -150,6 +150,14 @@ move_body(struct proxy *p, struct stream *from, struct head *head, struct stream
 	return result;
 }
 
+bool
+relay_bytes(struct proxy *p, struct stream *from, struct stream *to, uint64_t *moved)
+{
+	struct relay r = {.body = http_body_of(HTTP_BODY_UNTIL_CLOSE, 0)};
+
+	return move_body(p, from, NULL, to, &r, moved) == RELAY_OK;
+}
+
 void
 relay_discard(struct proxy *p, struct exchange *x)
 {

@@ -640,10 +640,10 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 	struct proxy *p = s->proxy;
 
 	(void)connection;
-	if (s->state == SESSION_HANDSHAKE && (events & (TCP_EVENT_CLOSED | TCP_EVENT_END)) != 0)
+	if (s->state == SESSION_HANDSHAKE && (events & TCP_EVENT_CLOSED) != 0)
 		handshake_failed(p, s);
 	else if (s->state == SESSION_HANDSHAKE)
-		stream_want_handshake(p, &s->stream);
+		stream_want_handshake(p, &s->stream, (events & TCP_EVENT_END) != 0);
 	else if ((events & TCP_EVENT_CLOSED) != 0)
 		session_gone(p, s);
 	else
@@ -662,38 +662,36 @@ session_carrier(struct proxy_side *side)
 static bool
 begin_tls(struct proxy *p, struct session *s)
 {
-	struct tls *tls =
-		stream_handshakes_are_late(p) ? NULL : tls_accept(s->settings.tls, p->config.pool);
-
-	if (tls == NULL)
+	s->info.tls = stream_accept_tls(p, &s->stream, &s->side, s->settings.tls);
+	if (s->info.tls == NULL)
 		return false;
-	if (!stream_begin_tls(p, &s->stream, &s->side, tls)) {
-		tls_free(tls);
-		return false;
-	}
-	s->info.tls = tls;
 	s->state = SESSION_HANDSHAKE;
 	s->head_ms = p->now_ms;
 	return true;
 }
 
-/* A quarter of them is left to targets. @return NULL: there are too many. */
+/* @return  NULL: there are too many. */
 static struct session *
 take_session(struct proxy *p)
 {
-	if (p->sessions_n >= p->config.connections_max - p->config.connections_max / 4)
-		return NULL;
-	return proxy_take_session(p);
+	return proxy_clients_are_many(p) ? NULL : proxy_take_session(p);
+}
+
+struct proxy_session_info
+session_info(struct proxy *p, struct tcp_connection *connection)
+{
+	const struct tcp_listener *listener = tcp_listener_of(connection);
+
+	return (struct proxy_session_info){.tuple = tcp_tuple_of(connection),
+					   .frontend = (uint32_t)(uintptr_t)listener->user,
+					   .number = p->sessions_begun++,
+					   .begun_us = p->now_us};
 }
 
 bool
 session_accepted(struct proxy *p, struct tcp_connection *connection)
 {
-	const struct tcp_listener *listener = tcp_listener_of(connection);
-	struct proxy_session_info info = {.tuple = tcp_tuple_of(connection),
-					  .frontend = (uint32_t)(uintptr_t)listener->user,
-					  .number = p->sessions_begun++,
-					  .begun_us = p->now_us};
+	struct proxy_session_info info = session_info(p, connection);
 	struct session *s = take_session(p);
 
 	if (s == NULL) {

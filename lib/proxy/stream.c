@@ -51,6 +51,22 @@ stream_begin_tls(struct proxy *p, struct stream *s, struct proxy_side *side, str
 	return true;
 }
 
+const struct tls *
+stream_accept_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
+		  struct tls_server *server)
+{
+	struct tls *tls = stream_handshakes_are_late(p) ? NULL : tls_accept(server, p->config.pool);
+
+	if (tls == NULL)
+		return NULL;
+	if (!stream_begin_tls(p, s, side, tls)) {
+		tls_free(tls);
+		return NULL;
+	}
+	s->tls->awaits_hello = true;
+	return tls;
+}
+
 bool
 stream_agreed_on_http2(const struct stream *s)
 {
@@ -292,6 +308,24 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 	if (is_cut(t))
 		stream_tls_look_again(p, t);
 	return true;
+}
+
+bool
+stream_has_ended(const struct stream *s, bool fin)
+{
+	const struct stream_tls *t = s->tls;
+
+	if (!chain_is_empty(stream_received(s)))
+		return false;
+	if (t == NULL)
+		return fin;
+	return t->ended || (fin && !t->more && chain_is_empty(tcp_received(s->tcp)));
+}
+
+bool
+stream_has_failed(const struct stream *s)
+{
+	return s->tls != NULL && s->tls->failed;
 }
 
 bool

@@ -45,13 +45,23 @@ struct stream {
 bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
 		      struct tls *tls);
 
+/**
+ * The same of a client's: accept it as `server`.
+ * @return  NULL without memory or a free object, or when it would have to wait for too long.
+ */
+const struct tls *stream_accept_tls(struct proxy *proxy, struct stream *stream,
+				    struct proxy_side *side, struct tls_server *server);
+
 /** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
 bool stream_agreed_on_http2(const struct stream *stream);
 
 /* Handshakes: stream_handshake.c. */
 
-/** There is something to do for the handshake of this stream. */
-void stream_want_handshake(struct proxy *proxy, struct stream *stream);
+/**
+ * There is something to do for the handshake of this stream.
+ * @param fin  nothing follows what has come: it fails when that isn't enough
+ */
+void stream_want_handshake(struct proxy *proxy, struct stream *stream, bool fin);
 
 /** New ones would wait for so long that their clients had better be told at once. */
 bool stream_handshakes_are_late(const struct proxy *proxy);
@@ -83,6 +93,15 @@ const struct chain *stream_received(const struct stream *stream);
 
 /** See tcp_take(). */
 bool stream_take(struct proxy *proxy, struct stream *stream, struct chain *to, uint32_t len);
+
+/**
+ * Every byte that will ever come has been taken: close_notify or TCP's FIN is behind them.
+ * @param fin  TCP_EVENT_END has come
+ */
+bool stream_has_ended(const struct stream *stream, bool fin);
+
+/** TLS has failed; an alert may be on its way. */
+bool stream_has_failed(const struct stream *stream);
 
 /** Everything that came was taken, and the peer may send more. */
 bool stream_awaits_peer(const struct stream *stream);

@@ -39,10 +39,16 @@ queue_first(struct proxy *p)
 }
 
 void
-stream_want_handshake(struct proxy *p, struct stream *s)
+stream_want_handshake(struct proxy *p, struct stream *s, bool fin)
 {
-	if (!s->tls->waiting && !s->tls->away)
-		queue_add(p, s->tls);
+	struct stream_tls *t = s->tls;
+
+	t->tcp_ended |= fin;
+	if (t->awaits_hello && !fin && chain_is_empty(tcp_received(s->tcp)))
+		return;
+	t->awaits_hello = false;
+	if (!t->waiting && !t->away)
+		queue_add(p, t);
 }
 
 bool
@@ -55,8 +61,12 @@ stream_handshakes_are_late(const struct proxy *p)
 bool
 stream_give_up_handshake(struct stream *s)
 {
-	s->tls->given_up = s->tls->away;
-	return !s->tls->away;
+	struct stream_tls *t = s->tls;
+
+	if (t == NULL || !t->away)
+		return true;
+	t->given_up = true;
+	return false;
 }
 
 /* A step was made: what came of it. */
@@ -68,13 +78,15 @@ step_done(struct proxy *p, struct stream_tls *t, enum tls_result result, struct 
 	if (t->given_up)
 		t->side->on_handshake(t->side, false);
 	else if (result == TLS_MORE)
-		stream_want_handshake(p, t->stream);
+		stream_want_handshake(p, t->stream, false);
 	else if (result == TLS_WANT_BUFFERS)
 		stream_tls_look_again(p, t);
 	else if (result == TLS_DONE || result == TLS_FAILED)
 		t->side->on_handshake(t->side, result == TLS_DONE);
 	else if (!chain_is_empty(tcp_received(t->stream->tcp)))
-		stream_want_handshake(p, t->stream); /* it has come meanwhile */
+		stream_want_handshake(p, t->stream, false); /* it has come meanwhile */
+	else if (t->tcp_ended)
+		t->side->on_handshake(t->side, false);
 }
 
 /* Without crypto lcores. */

@@ -21,6 +21,7 @@ struct stream_tls {
 	struct chain plain;      /* decrypted, not taken */
 	struct chain unsent;     /* not encrypted, for want of buffers */
 	struct tls_step *step;   /* not taken by a crypto lcore yet, or back and not ended yet */
+	bool awaits_hello;       /* of a client, which is to begin */
 	bool away;               /* a crypto lcore has its step */
 	bool back;               /* `step` was made */
 	bool given_up;           /* by its side, while it was away */

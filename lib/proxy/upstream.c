@@ -543,7 +543,7 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 	if (u->state == UPSTREAM_HANDSHAKE && (events & TCP_EVENT_END) != 0)
 		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
 	else if (u->state == UPSTREAM_HANDSHAKE)
-		stream_want_handshake(p, &u->stream);
+		stream_want_handshake(p, &u->stream, false);
 	else
 		upstream_bytes(p, u, events);
 }

@@ -9,6 +9,7 @@ static const struct {
 } unit[CAPACITY_FAMILIES] = {
 	[CAPACITY_TCP] = {800, 100000},
 	[CAPACITY_UDP] = {400, 50000},
+	[CAPACITY_TLS] = {50, 3000},
 };
 
 double

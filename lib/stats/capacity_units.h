@@ -9,9 +9,10 @@
 enum capacity_family {
 	CAPACITY_TCP, /* 800 new flows a second, 100,000 active */
 	CAPACITY_UDP, /* 400, 50,000 */
+	CAPACITY_TLS, /* 50, 3,000 */
 };
 
-#define CAPACITY_FAMILIES (CAPACITY_UDP + 1)
+#define CAPACITY_FAMILIES (CAPACITY_TLS + 1)
 
 /** `seconds` > 0: in them so many flows began and bytes passed. */
 double capacity_units(enum capacity_family family, double new_flows, double bytes, double seconds,

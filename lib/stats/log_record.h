@@ -8,9 +8,14 @@
 #include <stdint.h>
 
 /** A load balancer's logs. */
-enum log_kind { LOG_ACCESS, LOG_CONNECTION, LOG_HEALTH_CHECK };
+enum log_kind {
+	LOG_ACCESS, /* of an application load balancer */
+	LOG_CONNECTION,
+	LOG_HEALTH_CHECK,
+	LOG_TLS, /* the access log of a network load balancer */
+};
 
-#define LOG_KINDS (LOG_HEALTH_CHECK + 1)
+#define LOG_KINDS (LOG_TLS + 1)
 
 struct log_record {
 	uint64_t load_balancer_id;

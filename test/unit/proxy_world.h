@@ -4,7 +4,7 @@
  * end of a wire, whose connections a test reads and writes by hand.
  *
  * The service forwards to the target that the path begins with, /1 to /9, else to target 1, and
- * answers /own itself.
+ * answers /own itself.  With `raw`, clients' connections are conduits to target 1 instead.
  */
 #ifndef PROXY_WORLD_H
 #define PROXY_WORLD_H
@@ -41,6 +41,12 @@ struct world {
 	uint32_t done_n, opened_n, ended_n;        /* exchanges; connections to targets */
 	uint32_t accepted_n, closed_n, rejected_n; /* clients */
 	struct proxy_record last;
+	bool raw;                        /* conduits */
+	bool target_leaves;              /* they have to end */
+	const char *prefix;              /* NULL: nobody is chosen */
+	uint32_t reached_n, unreached_n; /* targets of conduits */
+	uint64_t relayed;
+	struct proxy_conduit_record last_conduit;
 };
 
 static const struct tcp_settings world_tcp = {
@@ -174,6 +180,72 @@ static const struct proxy_service world_service = {.accepted = world_accepted,
 						   .policy = world_policy_of,
 						   .wall_s = world_wall_s,
 						   .done = world_done};
+
+/* Conduits. */
+
+static bool
+world_serves(void *arg, uint32_t frontend)
+{
+	(void)frontend;
+	return ((struct world *)arg)->raw;
+}
+
+static void
+world_choose(void *arg, const struct proxy_session_info *session,
+	     struct proxy_conduit_choice *choice)
+{
+	struct world *w = arg;
+
+	(void)session;
+	if (w->prefix == NULL)
+		return;
+	choice->target = world_reference(1);
+	choice->prefix_len = (uint8_t)strlen(w->prefix);
+	memcpy(choice->prefix, w->prefix, choice->prefix_len);
+}
+
+static void
+world_reached(void *arg, uint32_t target, enum tcp_close_reason reason)
+{
+	struct world *w = arg;
+
+	(void)target;
+	w->reached_n += reason == TCP_CLOSE_NONE;
+	w->unreached_n += reason != TCP_CLOSE_NONE;
+}
+
+static void
+world_relayed(void *arg, const struct proxy_conduit_record *record, uint64_t bytes)
+{
+	(void)record;
+	((struct world *)arg)->relayed += bytes;
+}
+
+static bool
+world_has_to_end(void *arg, const struct proxy_conduit_record *record)
+{
+	(void)record;
+	return ((struct world *)arg)->target_leaves;
+}
+
+static void
+world_conduit_closed(void *arg, const struct proxy_conduit_record *record)
+{
+	struct world *w = arg;
+
+	w->closed_n++;
+	w->last_conduit = *record;
+}
+
+static const struct proxy_conduit_service world_conduits = {.serves = world_serves,
+							    .accepted = world_accepted,
+							    .rejected = world_rejected,
+							    .negotiated = world_negotiated,
+							    .choose = world_choose,
+							    .reached = world_reached,
+							    .relayed = world_relayed,
+							    .has_to_end = world_has_to_end,
+							    .closed = world_conduit_closed};
 
 /* What the proxy asks for. */
 
@@ -315,6 +387,8 @@ world_open_with(const struct wire_settings *settings, unsigned long long seed,
 				      .ops_arg = w,
 				      .service = &world_service,
 				      .service_arg = w,
+				      .conduits = &world_conduits,
+				      .conduits_arg = w,
 				      .connections_max = WORLD_PEERS,
 				      .exchanges_max = WORLD_PEERS};
 
@@ -358,7 +432,7 @@ world_close(struct world *w)
 	}
 	world_run(w, 100);
 	proxy_gauges(w->proxy, &gauges);
-	EXPECT(gauges.sessions == 0 && gauges.exchanges == 0);
+	EXPECT(gauges.sessions == 0 && gauges.exchanges == 0 && gauges.conduits == 0);
 	EXPECT(gauges.upstreams == 0 && gauges.idle_upstreams == 0);
 	EXPECT(w->accepted_n == w->closed_n && w->opened_n == w->ended_n);
 	proxy_free(w->proxy);

@@ -254,10 +254,10 @@ test_other_errors(void)
 		 "[load_balancer b]\ntype = application\naddress = 192.0.2.11\n"
 		 "access_logs.s3.enabled = true\n",
 		 "the log has no directory"},
-		{"a log of another type",
+		{"a network load balancer's log without a directory",
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
 		 "access_logs.s3.enabled = true\n",
-		 "this version has no data path for it"},
+		 "the log has no directory"},
 		{"a response field's value",
 		 "[listener lb:81]\nprotocol = HTTP\ndefault_action = forward g\n"
 		 "routing.http.response.x_frame_options.header_value = \"a\\\"b\"\n",

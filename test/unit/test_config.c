@@ -42,6 +42,34 @@ test_errors(void)
 		 "tcp.idle_timeout.seconds = 59\n",
 		 "t.ini:16: [listener lb:81] tcp.idle_timeout.seconds: `59` is not allowed; "
 		 "allowed: 60 to 6000"},
+		{"TLS without a certificate",
+		 "[listener lb:81]\nprotocol = TLS\ndefault_action = forward g\n",
+		 "t.ini:13: [listener lb:81] certificate: the certificate is missing"},
+		{"TLS with an idle timeout",
+		 "[listener lb:81]\nprotocol = TLS\ndefault_action = forward g\n"
+		 "tcp.idle_timeout.seconds = 600\n",
+		 "a TLS listener's idle timeout is 350 s, fixed"},
+		{"TLS to targets that want the client's address",
+		 "[target_group h]\nprotocol = TCP\npreserve_client_ip.enabled = true\n"
+		 "[listener lb:81]\nprotocol = TLS\ndefault_action = forward h\n",
+		 "t.ini:18: [listener lb:81] default_action: TLS connections end at weir"},
+		{"TLS with sticky targets",
+		 "[target_group h]\nprotocol = TCP\nstickiness.enabled = true\n"
+		 "[listener lb:81]\nprotocol = TLS\ndefault_action = forward h\n",
+		 "flows of TLS listeners are not sticky, target group h is"},
+		{"TLS with sticky groups",
+		 "[target_group h]\nprotocol = TCP\n"
+		 "[listener lb:81]\nprotocol = TLS\n"
+		 "default_action = forward g, h stickiness 60\n",
+		 "flows of TLS listeners are not sticky"},
+		{"application protocols without TLS",
+		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g\n"
+		 "alpn_policy = HTTP2Only\n",
+		 "TCP listeners agree on no application protocol"},
+		{"an application protocol that is none",
+		 "[listener lb:81]\nprotocol = TLS\ndefault_action = forward g\n"
+		 "alpn_policy = HTTP3\n",
+		 "None, HTTP1Only, HTTP2Only, HTTP2Optional, HTTP2Preferred"},
 		{"duplicate section", "[load_balancer lb]\ntype = network\n",
 		 "the section appears twice; first at t.ini:4"},
 		{"duplicate singleton", "[system]\n[system]\n",

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proxy_private.h"
+
+#include "check.h"
+#include "clock.h"
+
+static const struct proxy_conduit_service *
+service_of(const struct proxy *p)
+{
+	return p->config.conduits;
+}
+
+/* The end of a conduit. */
+
+static void
+end_side(struct proxy *p, struct conduit_side *side, bool reset)
+{
+	tcp_set_user(side->stream.tcp, NULL);
+	if (reset)
+		stream_abort(p, &side->stream);
+	else
+		stream_close(p, &side->stream, PROXY_LINGER_MS);
+}
+
+/* Both sides get FIN when all is done, or an alert is on its way; else RST. */
+static void
+conduit_end(struct proxy *p, struct conduit *c, enum proxy_conduit_end end)
+{
+	bool reset = end != CONDUIT_END_DONE;
+
+	CHECK(c->state != CONDUIT_CLOSED);
+	c->record.end = (uint8_t)end;
+	c->record.ended_us = p->now_us;
+	service_of(p)->closed(p->config.conduits_arg, &c->record);
+	end_side(p, &c->client,
+		 reset && end != CONDUIT_END_HANDSHAKE && end != CONDUIT_END_CLIENT_TLS);
+	if (c->target.stream.tcp != NULL) {
+		end_side(p, &c->target, reset);
+		p->config.ops.disconnected(p->config.ops_arg, c->record.target);
+	}
+	chain_free(p->config.pool, &c->prefix);
+	proxy_give_conduit(p, c);
+}
+
+/* Time. */
+
+static uint32_t
+deadline_of(const struct conduit *c)
+{
+	switch ((enum conduit_state)c->state) {
+	case CONDUIT_HANDSHAKE:
+		return c->active_ms + PROXY_HANDSHAKE_MS;
+	case CONDUIT_CONNECTING:
+		return c->active_ms + PROXY_CONNECT_TIMEOUT_MS;
+	case CONDUIT_OPEN:
+	case CONDUIT_CLOSED:
+		break;
+	}
+	return c->active_ms + c->settings.idle_timeout_ms;
+}
+
+static void client_handshake(struct proxy_side *of, bool done);
+
+static void
+conduit_timeout(struct proxy *p, struct conduit *c)
+{
+	switch ((enum conduit_state)c->state) {
+	case CONDUIT_HANDSHAKE:
+		client_handshake(&c->client.side, false);
+		break;
+	case CONDUIT_CONNECTING:
+		service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_TIMEOUT);
+		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
+		break;
+	case CONDUIT_OPEN:
+		conduit_end(p, c, CONDUIT_END_IDLE);
+		break;
+	case CONDUIT_CLOSED:
+		break;
+	}
+}
+
+static void on_timer(struct timer *timer, void *arg);
+
+/* As of sessions: it isn't moved while bytes flow, but looks when it comes due. */
+static void
+arm(struct proxy *p, struct conduit *c)
+{
+	timer_wheel_add(&p->wheel, &c->timer, deadline_of(c), on_timer);
+}
+
+static void
+on_timer(struct timer *timer, void *arg)
+{
+	struct conduit *c = (struct conduit *)((uint8_t *)timer - offsetof(struct conduit, timer));
+	struct proxy *p = arg;
+
+	if (clock_ms_reached(p->now_ms, deadline_of(c)))
+		conduit_timeout(p, c);
+	else
+		arm(p, c);
+}
+
+static void
+enter(struct proxy *p, struct conduit *c, enum conduit_state state)
+{
+	c->state = (uint8_t)state;
+	c->active_ms = p->now_ms;
+	arm(p, c);
+}
+
+/* Bytes. */
+
+/* Move what is there, and the end behind it. @return false without memory. */
+static bool
+move(struct proxy *p, struct conduit_side *from, struct conduit_side *to, uint64_t *moved)
+{
+	if (!to->shut && !relay_bytes(p, &from->stream, &to->stream, moved))
+		return false;
+	if (!to->shut && stream_has_ended(&from->stream, from->fin)) {
+		to->shut = true;
+		stream_shutdown(p, &to->stream);
+	}
+	return true;
+}
+
+static void
+run(struct proxy *p, struct conduit *c)
+{
+	struct proxy_conduit_record *r = &c->record;
+	uint64_t before = r->received_bytes + r->sent_bytes, moved;
+	bool good = move(p, &c->client, &c->target, &r->received_bytes) &&
+		    move(p, &c->target, &c->client, &r->sent_bytes);
+
+	moved = r->received_bytes + r->sent_bytes - before;
+	if (moved > 0) {
+		c->active_ms = p->now_ms;
+		service_of(p)->relayed(p->config.conduits_arg, r, moved);
+	}
+	if (!good)
+		conduit_end(p, c, CONDUIT_END_RESOURCES);
+	else if (stream_has_failed(&c->client.stream))
+		conduit_end(p, c, CONDUIT_END_CLIENT_TLS);
+	else if (c->client.shut && c->target.shut)
+		conduit_end(p, c, CONDUIT_END_DONE);
+}
+
+/* What events of a side that is established mean. @return false: it was reset. */
+static bool
+take_events(struct proxy *p, struct conduit_side *side, uint32_t events)
+{
+	enum tcp_close_reason reason = stream_close_reason(&side->stream);
+
+	stream_events(p, &side->stream, events);
+	if ((events & TCP_EVENT_END) != 0)
+		side->fin = true;
+	return (events & TCP_EVENT_CLOSED) == 0 || reason == TCP_CLOSE_DONE;
+}
+
+/* The target. */
+
+static void
+open_conduit(struct proxy *p, struct conduit *c)
+{
+	service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_NONE);
+	c->record.connected_us = p->now_us;
+	if (!chain_is_empty(&c->prefix))
+		stream_send(p, &c->target.stream, &c->prefix);
+	enter(p, c, CONDUIT_OPEN);
+	run(p, c);
+}
+
+static void
+target_event(struct proxy_side *of, struct tcp_connection *connection, uint32_t events)
+{
+	struct conduit *c = ((struct conduit_side *)of)->conduit;
+	struct proxy *p = c->proxy;
+
+	(void)connection;
+	if (c->state == CONDUIT_CONNECTING && (events & TCP_EVENT_CONNECTED) != 0)
+		open_conduit(p, c);
+	if (c->state == CONDUIT_CONNECTING && (events & TCP_EVENT_CLOSED) != 0) {
+		service_of(p)->reached(p->config.conduits_arg, c->record.target,
+				       stream_close_reason(&c->target.stream));
+		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
+		return;
+	}
+	if (c->state != CONDUIT_OPEN)
+		return;
+	if (take_events(p, &c->target, events))
+		run(p, c);
+	else
+		conduit_end(p, c, CONDUIT_END_TARGET_RESET);
+}
+
+static bool
+connect_target(struct proxy *p, struct conduit *c, uint32_t target)
+{
+	struct tcp_settings settings;
+	struct tcp_tuple tuple;
+
+	if (!p->config.ops.reserve(p->config.ops_arg, target, &tuple, &settings))
+		return false;
+	c->target.stream.tcp = tcp_connect(p->config.tcp, &tuple, &settings, &c->target);
+	if (c->target.stream.tcp == NULL) {
+		p->config.ops.release(p->config.ops_arg, &tuple);
+		return false;
+	}
+	p->config.ops.connected(p->config.ops_arg, target);
+	return true;
+}
+
+/* The client is ready. */
+static void
+begin(struct proxy *p, struct conduit *c)
+{
+	struct proxy_conduit_choice choice = {0};
+
+	service_of(p)->choose(p->config.conduits_arg, &c->record.session, &choice);
+	if (choice.target == 0) {
+		conduit_end(p, c, CONDUIT_END_NO_TARGET);
+		return;
+	}
+	c->record.target = choice.target;
+	if ((choice.prefix_len > 0 &&
+	     !chain_append_copy(p->config.pool, &c->prefix, choice.prefix, choice.prefix_len)) ||
+	    !connect_target(p, c, choice.target)) {
+		conduit_end(p, c, CONDUIT_END_RESOURCES);
+		return;
+	}
+	enter(p, c, CONDUIT_CONNECTING);
+}
+
+/* The client. */
+
+static void
+client_handshake(struct proxy_side *of, bool done)
+{
+	struct conduit *c = ((struct conduit_side *)of)->conduit;
+	struct proxy *p = c->proxy;
+
+	if (!done && !stream_give_up_handshake(&c->client.stream))
+		return;
+	if (done)
+		c->record.session.negotiated_us = p->now_us;
+	service_of(p)->negotiated(p->config.conduits_arg, &c->record.session);
+	if (!done) {
+		conduit_end(p, c, CONDUIT_END_HANDSHAKE);
+		return;
+	}
+	/* What follows the handshake may have come with it. */
+	stream_events(p, &c->client.stream, 0);
+	begin(p, c);
+}
+
+static void
+client_event(struct proxy_side *of, struct tcp_connection *connection, uint32_t events)
+{
+	struct conduit *c = ((struct conduit_side *)of)->conduit;
+	struct proxy *p = c->proxy;
+
+	(void)connection;
+	if (c->state == CONDUIT_HANDSHAKE && c->client.stream.tls == NULL) {
+		begin(p, c);
+	} else if (c->state == CONDUIT_HANDSHAKE) {
+		c->client.fin |= (events & TCP_EVENT_END) != 0;
+		if ((events & TCP_EVENT_CLOSED) != 0)
+			client_handshake(of, false);
+		else
+			stream_want_handshake(p, &c->client.stream, c->client.fin);
+		return;
+	}
+	if (c->state == CONDUIT_CLOSED)
+		return;
+	if (!take_events(p, &c->client, events))
+		conduit_end(p, c, CONDUIT_END_CLIENT_RESET);
+	else if (c->state == CONDUIT_OPEN)
+		run(p, c);
+}
+
+static struct conduit *
+take(struct proxy *p, struct tcp_connection *connection, const struct proxy_session_info *info)
+{
+	struct conduit *c = proxy_clients_are_many(p) ? NULL : proxy_take_conduit(p);
+
+	if (c == NULL) {
+		service_of(p)->rejected(p->config.conduits_arg, info);
+		return NULL;
+	}
+	c->client = (struct conduit_side){
+		.side = {.on_event = client_event, .on_handshake = client_handshake},
+		.conduit = c,
+		.stream.tcp = connection};
+	c->target = (struct conduit_side){.side.on_event = target_event, .conduit = c};
+	c->record.session = *info;
+	return c;
+}
+
+bool
+conduit_accepted(struct proxy *p, struct tcp_connection *connection)
+{
+	struct proxy_session_info info = session_info(p, connection);
+	struct conduit *c = take(p, connection, &info);
+
+	if (c == NULL)
+		return false;
+	if (!service_of(p)->accepted(p->config.conduits_arg, &info, &c->settings)) {
+		proxy_give_conduit(p, c);
+		return false;
+	}
+	if (c->settings.tls != NULL) {
+		c->record.session.tls =
+			stream_accept_tls(p, &c->client.stream, &c->client.side, c->settings.tls);
+		if (c->record.session.tls == NULL) {
+			c->record.end = CONDUIT_END_RESOURCES;
+			service_of(p)->closed(p->config.conduits_arg, &c->record);
+			proxy_give_conduit(p, c);
+			return false;
+		}
+	}
+	tcp_set_user(connection, &c->client);
+	enter(p, c, CONDUIT_HANDSHAKE);
+	return true;
+}
+
+void
+conduit_sweep(struct proxy *p, struct conduit *c)
+{
+	if ((c->state == CONDUIT_CONNECTING || c->state == CONDUIT_OPEN) &&
+	    service_of(p)->has_to_end(p->config.conduits_arg, &c->record))
+		conduit_end(p, c, CONDUIT_END_TARGET_LEFT);
+}
