@@ -53,6 +53,7 @@ static void
 free_command(struct worker_command *command)
 {
 	free(command->path);
+	tls_client_put(command->tls);
 	free(command);
 }
 
@@ -76,8 +77,13 @@ ask_by_http(const struct management *m, struct worker_command *command)
 	struct ip_addr addr;
 	const struct model_target_group *tg = group_of(m, command->target, &addr);
 
-	if (tg == NULL || tg->health_check.protocol != ELB_HTTP)
+	if (tg == NULL ||
+	    (tg->health_check.protocol != ELB_HTTP && tg->health_check.protocol != ELB_HTTPS))
 		return true;
+	if (tg->health_check.protocol == ELB_HTTPS) {
+		command->tls = tg->tls;
+		tls_client_get(command->tls);
+	}
 	command->path = strdup(tg->health_check.path);
 	command->http2 = tg->version == VERSION_HTTP2;
 	command->grpc = tg->version == VERSION_GRPC;

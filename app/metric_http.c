@@ -67,6 +67,7 @@ const struct http_metric http_target_metrics[] = {
 	TARGET("HTTPCode_Target_4XX_Count", "httpcode_target_4xx_count", status[2]),
 	TARGET("HTTPCode_Target_5XX_Count", "httpcode_target_5xx_count", status[3]),
 	TARGET("TargetConnectionErrorCount", "connection_error_count", connection_errors),
+	TARGET("TargetTLSNegotiationErrorCount", "target_tls_negotiation_error_count", tls_errors),
 };
 
 const size_t http_frontend_metrics_n = RTE_DIM(http_frontend_metrics);

@@ -254,7 +254,7 @@ group_metrics(struct management *m, const struct model_target_group *tg)
 	json_put_text(r, "target_group", tg->name);
 	json_put(r, "HealthyHostCount", healthy);
 	json_put(r, "UnHealthyHostCount", unhealthy);
-	if (tg->protocol == ELB_HTTP)
+	if (model_group_is_http(tg))
 		metric_put_http_group(m, tg, r);
 	else
 		put_target_counters(r, &sum);
@@ -423,7 +423,7 @@ describe_target(struct management *m, const struct model_target_group *tg,
 	json_put(row, "since_seconds", h == NULL ? 0 : management_wall_s() - h->changed_wall_s);
 	counters = metric_of_target(m, t->id);
 	put_target_counters(row, &counters);
-	if (tg->protocol == ELB_HTTP)
+	if (model_group_is_http(tg))
 		metric_put_http_target(m, t->id, row);
 	return row;
 }

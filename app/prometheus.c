@@ -335,7 +335,8 @@ put_listener(struct page *page, const struct family *f)
 	if (page->at >= model->listeners_n)
 		return false;
 	l = &model->listeners[page->at++];
-	if ((l->protocol == ELB_HTTP) != (f->scope == SCOPE_HTTP_LISTENER))
+	if ((l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS) !=
+	    (f->scope == SCOPE_HTTP_LISTENER))
 		return true; /* has other metrics */
 	if (f->scope == SCOPE_HTTP_LISTENER) {
 		metric_add_http_listener(page->m, l, &http);
@@ -386,7 +387,7 @@ put_target(struct page *page, const struct family *f)
 		return false;
 	tg = &model->target_groups[page->at];
 	t = &tg->targets[page->target++];
-	if (f->scope == SCOPE_HTTP_TARGET && tg->protocol != ELB_HTTP)
+	if (f->scope == SCOPE_HTTP_TARGET && !model_group_is_http(tg))
 		return true;
 	snprintf(endpoint, sizeof(endpoint), ip_addr_is_v4(&t->addr) ? "%s:%u" : "[%s]:%u",
 		 ip_addr_format(&t->addr, addr), t->port);

@@ -154,7 +154,7 @@ gather_targets(const struct management *m, const struct model *model,
 			.weight = t->weight,
 			.eligible = is_eligible(m, tg, t)};
 	}
-	if (tg->protocol != ELB_HTTP && tg->protocol != ELB_GENEVE)
+	if (!model_group_is_http(tg) && tg->protocol != ELB_GENEVE)
 		apply_threshold(tg, targets, n);
 	return n;
 }
@@ -249,7 +249,7 @@ begin_set(struct management *m, const struct model *model, const struct model_se
 	build->inputs = digest_inputs(m, targets, n);
 	if (set_in_force(m, build->index, model_set->id) == NULL ||
 	    m->groups[build->index].inputs != build->inputs) {
-		if (tg->protocol == ELB_HTTP)
+		if (model_group_is_http(tg))
 			build->set = requests_set(m, tg, targets, n);
 		else
 			build->job = maglev_begin(&m->maglev_seed, targets, n);
@@ -385,7 +385,7 @@ publication_find_anomalies(struct management *m)
 	for (uint32_t i = 0; i < m->model->target_groups_n; i++) {
 		const struct model_target_group *tg = &m->model->target_groups[i];
 
-		if (tg->protocol != ELB_HTTP || !find_anomalies(m, tg))
+		if (!model_group_is_http(tg) || !find_anomalies(m, tg))
 			continue;
 		m->groups[group_index(m, tg->id)].dirty = true;
 		m->sets_dirty = true;
@@ -519,7 +519,7 @@ deregister_targets(struct management *m, const struct model *old)
 			if (reference == 0 || mt->registered)
 				continue;
 			/* A request that outlives the delay ends with it: 502. */
-			mt->terminate = tg->connection_termination || tg->protocol == ELB_HTTP;
+			mt->terminate = tg->connection_termination || model_group_is_http(tg);
 			mt->drain_end_ms = m->now_ms + tg->deregistration_delay_s * 1000;
 			publication_keep_failover(mt, tg);
 			health_deregister(m->health, mt->id, management_wall_s());

@@ -143,6 +143,16 @@ may_reuse(void *arg, uint32_t reference)
 	return target != NULL && !target->closing;
 }
 
+static struct tls_client *
+tls_of_target(void *arg, uint32_t reference)
+{
+	const struct worker_tcp *t = arg;
+	const struct snapshot *s = t->worker->snapshot;
+	const struct snapshot_target *target = snapshot_target(s, reference);
+
+	return target == NULL ? NULL : s->groups[target->group].tls;
+}
+
 static bool
 make_step(void *arg, struct tls_step *step)
 {
@@ -197,6 +207,7 @@ worker_tcp_probe(struct worker *w, struct worker_command *command)
 					     .matcher = command->matcher,
 					     .http2 = command->http2,
 					     .grpc = command->grpc,
+					     .tls = command->tls,
 					     .timeout_ms = command->timeout_ms};
 
 	command->begun_us = w->now_us;
@@ -328,6 +339,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 					     .release = release_port,
 					     .connected = count_connected,
 					     .disconnected = count_disconnected,
+					     .tls = tls_of_target,
 					     .may_reuse = may_reuse},
 				     .ops_arg = t,
 				     .connections_max = connections,

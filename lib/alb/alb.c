@@ -480,6 +480,14 @@ on_again(void *arg, struct proxy_exchange *x, uint32_t failed)
 }
 
 static void
+on_no_tls(void *arg, uint32_t target)
+{
+	struct alb *alb = arg;
+
+	alb->settings.counters->targets[ref_index(target)].tls_errors++;
+}
+
+static void
 on_unreachable(void *arg, uint32_t target, enum tcp_close_reason reason)
 {
 	struct alb *alb = arg;
@@ -608,6 +616,7 @@ static const struct proxy_service service = {.accepted = on_accepted,
 					     .decide = on_decide,
 					     .again = on_again,
 					     .unreachable = on_unreachable,
+					     .no_tls = on_no_tls,
 					     .response = on_response,
 					     .policy = on_policy,
 					     .wall_s = on_wall_s,

@@ -9,6 +9,7 @@
 #include "model_keys.h"
 #include "model_value.h"
 #include "siphash.h"
+#include "tls.h"
 #include "tls_credentials.h"
 
 /* Objects by id: open addressing, kind and position in its array. */
@@ -632,6 +633,7 @@ free_arrays(struct model_object *object)
 		free(r->url_rewrite.replacement);
 	} else if (object->object_kind == MODEL_TARGET_GROUP) {
 		free(((struct model_target_group *)object)->targets);
+		tls_client_put(((struct model_target_group *)object)->tls);
 	} else if (object->object_kind == MODEL_ENDPOINT) {
 		free(((struct model_endpoint *)object)->interfaces);
 	} else if (object->object_kind == MODEL_SECURITY_GROUP) {

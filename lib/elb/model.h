@@ -361,6 +361,7 @@ struct model_target_group {
 	bool full_nat;                                /* resolved: source-NATed, else nat */
 	bool cross_zone;           /* load_balancing.cross_zone.enabled, or its load balancer's */
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
+	struct tls_client *tls; /* once checked, of targets or health checks over TLS; else NULL */
 	uint32_t deregistration_delay_s;
 	/* target_group_health.*.minimum_healthy_targets.*; 0: off */
 	uint32_t minimum_healthy, minimum_healthy_percent;         /* unhealthy_state_routing */
@@ -524,6 +525,13 @@ const struct model_listener *model_listener(const struct model *model, const cha
 const struct model_interface *model_interface(const struct model *model, const char *name);
 const struct model_load_balancer *model_load_balancer_by_id(const struct model *m, uint64_t id);
 const struct model_target_group *model_target_group_by_id(const struct model *m, uint64_t id);
+
+/** Of application load balancers. */
+static inline bool
+model_group_is_http(const struct model_target_group *tg)
+{
+	return tg->protocol == ELB_HTTP || tg->protocol == ELB_HTTPS;
+}
 
 const char *elb_protocol_name(enum elb_protocol protocol);
 const char *load_balancer_type_name(enum load_balancer_type type);

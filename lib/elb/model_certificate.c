@@ -6,8 +6,12 @@
 
 #include "model_checker.h"
 #include "model_value.h"
+#include "tls.h"
 
 #define WHY_MAX 512
+
+/* Towards targets, which nobody chooses: all that ELB speaks to them (A:target-group-health). */
+#define TARGET_POLICY "ELBSecurityPolicy-TLS13-1-0-2021-06"
 
 MODEL_VALUE_PARSER(model_parse_certificate)
 {
@@ -88,6 +92,26 @@ model_check_listener_tls(struct checker *c, const struct model_listener *l, bool
 	check_names(c, l);
 	if (policy != NULL && tls_policy_find(policy, false, why, sizeof(why)) == NULL)
 		model_fault(c, l, "ssl_policy", NULL, "a policy of docs/tls.md", "%s", why);
+}
+
+/* [target_group NAME] */
+
+void
+model_check_target_tls(struct checker *c, struct model_target_group *tg)
+{
+	static const char *const http1[] = {"http/1.1"}, *const http2[] = {"h2"};
+	struct tls_client_settings settings = {.alpn = tg->version == VERSION_HTTP1 ? http1 : http2,
+					       .alpn_n = model_group_is_http(tg) ? 1 : 0};
+	char why[WHY_MAX] = "";
+
+	tls_client_put(tg->tls);
+	tg->tls = NULL;
+	if (tg->protocol != ELB_HTTPS && tg->health_check.protocol != ELB_HTTPS)
+		return;
+	settings.policy = tls_policy_find(TARGET_POLICY, false, why, sizeof(why));
+	tg->tls = tls_client_create(&settings, why, sizeof(why));
+	if (tg->tls == NULL)
+		model_fault(c, tg, "protocol", NULL, "TLS to targets", "%s", why);
 }
 
 /* Questions. */

@@ -510,7 +510,7 @@ resolve_forwarding(struct checker *c, struct model_target_group *tg)
 				    "GENEVE target groups are forwarded to in no other way");
 		return;
 	}
-	if (tg->protocol == ELB_HTTP) {
+	if (model_group_is_http(tg)) {
 		tg->full_nat = true; /* connections of weir's own */
 		if (tg->forwarding != TG_FORWARDING_DEFAULT &&
 		    tg->forwarding != TG_FORWARDING_FULL_NAT)
@@ -543,10 +543,9 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 				    hc->interval_s);
 		hc->timeout_s = hc->interval_s;
 	}
-	if (hc->protocol == ELB_HTTPS || (tg->protocol == ELB_GENEVE && hc->protocol != ELB_TCP))
-		model_fault(c, tg, "health_check.protocol", NULL,
-			    tg->protocol == ELB_GENEVE ? "TCP" : "HTTP, TCP",
-			    "%s health checks are not in this version",
+	if (tg->protocol == ELB_GENEVE && hc->protocol != ELB_TCP)
+		model_fault(c, tg, "health_check.protocol", NULL, "TCP",
+			    "%s health checks of gateways are not in this version",
 			    elb_protocol_name(hc->protocol));
 }
 
@@ -568,12 +567,12 @@ static void
 check_target_group(struct checker *c, struct model_target_group *tg)
 {
 	if (model_given((const void *)tg, "protocol") == NULL) {
-		model_fault(c, tg, "protocol", NULL, "HTTP, TCP, UDP, TCP_UDP, GENEVE",
+		model_fault(c, tg, "protocol", NULL, "HTTP, HTTPS, TCP, UDP, TCP_UDP, GENEVE",
 			    "the protocol is missing");
 	} else if (tg->protocol != ELB_TCP && tg->protocol != ELB_UDP &&
 		   tg->protocol != ELB_TCP_UDP && tg->protocol != ELB_GENEVE &&
-		   tg->protocol != ELB_HTTP) {
-		model_fault(c, tg, "protocol", NULL, "HTTP, TCP, UDP, TCP_UDP, GENEVE",
+		   !model_group_is_http(tg)) {
+		model_fault(c, tg, "protocol", NULL, "HTTP, HTTPS, TCP, UDP, TCP_UDP, GENEVE",
 			    "%s target groups have no data path in this version",
 			    elb_protocol_name(tg->protocol));
 	}
@@ -584,11 +583,11 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 		tg->connection_termination = is_datagram(tg->protocol);
 	resolve_forwarding(c, tg);
 	/* Its default is for network load balancers. */
-	if (tg->protocol == ELB_GENEVE || tg->protocol == ELB_HTTP)
+	if (tg->protocol == ELB_GENEVE || model_group_is_http(tg))
 		tg->unhealthy_termination = false;
 	if (tg->protocol == ELB_GENEVE)
 		model_check_gateway_group(c, tg);
-	else if (tg->protocol == ELB_HTTP)
+	else if (model_group_is_http(tg))
 		model_check_application_group(c, tg);
 	else
 		model_check_network_group(c, tg);
@@ -597,6 +596,7 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 	else
 		model_check_group_health(c, tg);
 	check_health_check(c, tg);
+	model_check_target_tls(c, tg);
 	check_targets(c, tg);
 }
 

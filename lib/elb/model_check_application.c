@@ -84,15 +84,15 @@ check_health(struct checker *c, struct model_target_group *tg)
 	bool grpc = tg->version == VERSION_GRPC;
 
 	if (!is_given(tg, "health_check.protocol"))
-		hc->protocol = ELB_HTTP;
+		hc->protocol = tg->protocol;
 	if (!is_given(tg, "health_check.matcher"))
 		snprintf(hc->matcher, sizeof(hc->matcher), grpc ? "12" : "200");
 	if (!is_given(tg, "health_check.path") && grpc)
 		snprintf(hc->path, sizeof(hc->path), "/AWS.ALB/healthcheck");
 	if (!is_given(tg, "health_check.timeout_seconds"))
 		hc->timeout_s = HEALTH_TIMEOUT_S;
-	if (hc->protocol != ELB_HTTP)
-		model_fault(c, tg, "health_check.protocol", NULL, "HTTP",
+	if (hc->protocol != ELB_HTTP && hc->protocol != ELB_HTTPS)
+		model_fault(c, tg, "health_check.protocol", NULL, "HTTP, HTTPS",
 			    "%s health checks of HTTP target groups are not in this version",
 			    elb_protocol_name(hc->protocol));
 	model_check_http_health(c, tg);

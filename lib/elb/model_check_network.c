@@ -60,17 +60,19 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 {
 	struct model_health_check *hc = &tg->health_check;
 
-	if (hc->protocol == ELB_HTTP) {
+	if (hc->protocol == ELB_HTTP || hc->protocol == ELB_HTTPS) {
 		if (!is_given(tg, "health_check.timeout_seconds"))
 			hc->timeout_s = HTTP_HEALTH_TIMEOUT_S;
 		model_check_http_health(c, tg);
 		return;
 	}
 	if (is_given(tg, "health_check.path"))
-		model_fault(c, tg, "health_check.path", NULL, "health_check.protocol = HTTP",
+		model_fault(c, tg, "health_check.path", NULL,
+			    "health_check.protocol = HTTP or HTTPS",
 			    "a TCP health check has no path");
 	if (is_given(tg, "health_check.matcher"))
-		model_fault(c, tg, "health_check.matcher", NULL, "health_check.protocol = HTTP",
+		model_fault(c, tg, "health_check.matcher", NULL,
+			    "health_check.protocol = HTTP or HTTPS",
 			    "a TCP health check has no status code");
 }
 

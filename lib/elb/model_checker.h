@@ -69,6 +69,8 @@ void model_check_families(struct checker *c, const struct model_listener *l,
 void model_check_certificate(struct checker *c, struct model_certificate *certificate);
 /** @param tls  it is a listener of TLS. */
 void model_check_listener_tls(struct checker *c, const struct model_listener *l, bool tls);
+/** What connections and health checks over TLS begin with, once all else of the group is known. */
+void model_check_target_tls(struct checker *c, struct model_target_group *tg);
 void model_check_security_groups(struct checker *c, const struct model_load_balancer *lb);
 
 /** Of application and network load balancers: thresholds, path and status codes. */

@@ -198,7 +198,7 @@ const struct model_key model_keys[] = {
 
 	/* [target_group NAME] */
 	CHOICE(TG, "protocol", NULL, 0, FIELD(model_target_group, protocol), "What targets speak.", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE"),
-	CHOICE(TG | ALB, "protocol_version", "HTTP1", 0, FIELD(model_target_group, version), "HTTP version towards targets; HTTP2 and GRPC behind HTTPS listeners only. Over HTTP targets speak HTTP/2 from the first byte on.", "HTTP1", "HTTP2", "GRPC"),
+	CHOICE(TG | ALB, "protocol_version", "HTTP1", 0, FIELD(model_target_group, version), "HTTP version towards targets; HTTP2 and GRPC behind HTTPS listeners only. Over HTTP targets speak HTTP/2 from the first byte on, over HTTPS by ALPN.", "HTTP1", "HTTP2", "GRPC"),
 	CHOICE(TG, "target_type", "ip", 0, NO_FIELD, "ip and instance set the default of preserve_client_ip.enabled; alb: the one target is a listener of an application load balancer of this configuration, which serves the connections.", "ip", "instance", "alb"),
 	CHOICE(TG, "forwarding", NULL, 0, FIELD(model_target_group, forwarding), "How packets reach targets: nat keeps the client's address (replies must come back through weir), full_nat uses weir's own.", "", "nat", "full_nat", "dsr", "ipip", "gue", "geneve"),
 	BOOL(TG | NLB, "preserve_client_ip.enabled", NULL, 0, NO_FIELD, "Default: true for target_type instance and for UDP and TCP_UDP, else false."),
@@ -228,7 +228,7 @@ const struct model_key model_keys[] = {
 	BOOL(TG | GWLB, "send_tcp_reset.on_unhealthy.enabled", "false", 0, FIELD(model_target_group, reset_on_unhealthy), "RST for TCP flows of an unhealthy target; needs 5-tuple flows and no_rebalance."),
 	CHOICE(TG | GWLB, "weir.fail_mode", "fail_open", 0, FIELD(model_target_group, fail_mode), "What flows do when no target is healthy: go to all targets, be dropped, or pass by without inspection.", "fail_open", "fail_close", "bypass"),
 	BOOL(TG, "health_check.enabled", "true", 0, FIELD(model_target_group, health_check.enabled), "Check targets."),
-	CHOICE(TG, "health_check.protocol", "TCP", 0, FIELD(model_target_group, health_check.protocol), "How to check; default HTTP for HTTP groups.", "HTTP", "HTTPS", "TCP"),
+	CHOICE(TG, "health_check.protocol", "TCP", 0, FIELD(model_target_group, health_check.protocol), "How to check; default of HTTP and HTTPS groups is their own protocol. Over TLS any certificate is taken.", "HTTP", "HTTPS", "TCP"),
 	CUSTOM(TG, "health_check.port", "traffic-port", 0, model_parse_health_port, "traffic-port, or 1 to 65535", "Port to check."),
 	TEXT(TG, "health_check.path", 1024, "/", 0, FIELD(model_target_group, health_check.path), "a path", "Path and query of an HTTP check."),
 	TEXT(TG, "health_check.matcher", 63, "200-399", 0, FIELD(model_target_group, health_check.matcher), "200 to 499, such as 200,202 or 200-299", "Status codes of a passed HTTP check; default 200 for HTTP groups. With protocol_version = GRPC: gRPC's, 0 to 99, default 12."),

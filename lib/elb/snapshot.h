@@ -148,6 +148,7 @@ struct snapshot_group {
 	uint64_t id;
 	uint8_t in_use;
 	uint8_t sticky; /* flows of a client's address have one target: stickiness source_ip */
+	struct tls_client *tls; /* how connections to its targets begin; NULL: in the clear */
 };
 
 enum snapshot_flow_key { FLOW_KEY_5_TUPLE, FLOW_KEY_3_TUPLE, FLOW_KEY_2_TUPLE };

@@ -10,6 +10,7 @@
 #include "model_network.h"
 #include "model_sets.h"
 #include "snapshot_security.h"
+#include "tls.h"
 
 #define UDP_IDLE_MS 120000 /* fixed by ELB */
 
@@ -382,7 +383,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 			      "[target_group %s] target: %s is an address of weir itself; a target "
 			      "is another machine",
 			      tg->name, ip_addr_format(&mt->addr, text));
-	if ((tg->full_nat || tg->protocol == ELB_HTTP) && b->local_n[route->interface][family] == 0)
+	if ((tg->full_nat || model_group_is_http(tg)) && b->local_n[route->interface][family] == 0)
 		return refuse(b, &mt->origin,
 			      "[target_group %s] target: the interface towards %s has no IPv%d "
 			      "address to be the source; give it an `address` or `local_address`",
@@ -414,6 +415,10 @@ build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
 	g->id = id;
 	g->in_use = 1;
 	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
+	if (tg->protocol == ELB_HTTPS) {
+		g->tls = tg->tls;
+		tls_client_get(g->tls);
+	}
 	if (previous != NULL && index < previous->groups_n && previous->groups[index].id == id)
 		atomic_init(&g->set, atomic_load(&previous->groups[index].set));
 	return index;
@@ -760,6 +765,8 @@ snapshot_free(struct snapshot *s)
 		if (service != NULL && --service->references == 0)
 			service->free(service);
 	}
+	for (uint32_t i = 0; s->groups != NULL && i < s->groups_n; i++)
+		tls_client_put(s->groups[i].tls);
 	snapshot_free_security(s);
 	free(s->frontends);
 	free(s->targets);

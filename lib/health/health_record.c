@@ -21,6 +21,8 @@ health_record_reason(enum probe_result result, uint16_t status)
 		return status >= 500 ? "TargetError" : "ResponseCodeMismatch";
 	case PROBE_BAD_ANSWER:
 		return "TargetError";
+	case PROBE_NO_TLS:
+		return "SSLHandshakeError";
 	case PROBE_NOT_SENT:
 		break;
 	}

@@ -11,6 +11,8 @@
 #include "http2.h"
 #include "timer_wheel.h"
 
+#define TLS_STEPS 16u /* of a handshake, or reads, at once; a peer that needs more fails */
+
 struct http_probe {
 	struct proxy_side side; /* first */
 	struct http_prober *prober;
@@ -23,6 +25,9 @@ struct http_probe {
 	struct http2 *http2; /* NULL: HTTP/1.1 */
 	struct http2_stream *stream;
 	struct chain unread; /* by HTTP/2 */
+	struct tls *tls;     /* NULL: none */
+	struct chain cipher; /* taken from TCP, not decrypted */
+	struct chain plain;  /* decrypted */
 };
 
 struct http_prober {
@@ -73,6 +78,10 @@ end(struct http_probe *probe, enum probe_result result, uint16_t status)
 
 	timer_wheel_cancel(&prober->wheel, &probe->timer);
 	chain_free(prober->pool, &probe->unread);
+	chain_free(prober->pool, &probe->cipher);
+	chain_free(prober->pool, &probe->plain);
+	tls_free(probe->tls);
+	probe->tls = NULL;
 	if (probe->http2 != NULL)
 		http2_free(probe->http2);
 	probe->http2 = NULL;
@@ -95,6 +104,48 @@ http_prober_free(struct http_prober *prober)
 		end(prober->active, PROBE_NOT_SENT, 0);
 	http2_pool_free(prober->http2);
 	free(prober);
+}
+
+/* Bytes, over TLS or without. */
+
+static void
+send_chain(struct http_probe *probe, struct chain *bytes)
+{
+	if (!chain_is_empty(bytes))
+		tcp_send(probe->prober->tcp, probe->connection, bytes);
+}
+
+/* What doesn't find buffers is lost, and the probe with it. */
+static void
+send_bytes(struct http_probe *probe, struct chain *bytes)
+{
+	struct chain out = {0};
+
+	if (probe->tls == NULL) {
+		send_chain(probe, bytes);
+		return;
+	}
+	tls_write(probe->tls, bytes, &out, UINT32_MAX, probe->prober->now_ms);
+	chain_free(probe->prober->pool, bytes);
+	send_chain(probe, &out);
+}
+
+static const struct chain *
+received(const struct http_probe *probe)
+{
+	return probe->tls == NULL ? tcp_received(probe->connection) : &probe->plain;
+}
+
+/* All of it goes behind `to`. */
+static void
+take_bytes(struct http_probe *probe, struct chain *to)
+{
+	struct http_prober *prober = probe->prober;
+
+	if (probe->tls != NULL)
+		chain_move_all(to, &probe->plain);
+	else if (!chain_is_empty(received(probe)))
+		tcp_take(prober->tcp, probe->connection, to, received(probe)->len);
 }
 
 /* Requests. */
@@ -126,7 +177,6 @@ write_request(struct http_probe *probe, struct chain *out)
 		chain_append_copy(probe->prober->pool, out, empty_message, sizeof(empty_message)));
 }
 
-/* What HTTP/2 has to say goes to TCP. */
 static void
 write_frames(struct http_probe *probe)
 {
@@ -134,7 +184,7 @@ write_frames(struct http_probe *probe)
 
 	http2_write(probe->http2, &out, HTTP_PROBER_ANSWER_MAX);
 	if (!chain_is_empty(&out))
-		tcp_send(probe->prober->tcp, probe->connection, &out);
+		send_bytes(probe, &out);
 }
 
 /* @return  false without memory. */
@@ -143,6 +193,7 @@ begin_http2(struct http_probe *probe, struct chain *request)
 {
 	struct http2_config config = http2_config_of(HTTP2_CLIENT);
 
+	config.https = probe->tls != NULL;
 	probe->http2 = http2_create(probe->prober->http2, &config, probe, probe->prober->now_ms);
 	probe->stream = probe->http2 == NULL ? NULL : http2_open(probe->http2, probe);
 	if (probe->stream == NULL)
@@ -161,7 +212,7 @@ send_request(struct http_probe *probe)
 	if (sent && (probe->request.http2 || probe->request.grpc))
 		sent = begin_http2(probe, &bytes);
 	else if (sent)
-		tcp_send(probe->prober->tcp, probe->connection, &bytes);
+		send_bytes(probe, &bytes);
 	if (sent)
 		return;
 	chain_free(probe->prober->pool, &bytes);
@@ -275,10 +326,9 @@ static bool
 receive_http2(struct http_probe *probe, bool ended)
 {
 	struct http_prober *prober = probe->prober;
-	uint32_t events, seen = 0, len = tcp_received(probe->connection)->len;
+	uint32_t events, seen = 0;
 
-	if (len > 0)
-		tcp_take(prober->tcp, probe->connection, &probe->unread, len);
+	take_bytes(probe, &probe->unread);
 	http2_receive(probe->http2, &probe->unread, prober->now_ms);
 	while (http2_next(probe->http2, &events) != NULL)
 		seen |= events;
@@ -289,6 +339,66 @@ receive_http2(struct http_probe *probe, bool ended)
 	return prober->free == probe;
 }
 
+/* The handshake as far as it goes, then the request. @return whether the probe is over. */
+static bool
+shake(struct http_probe *probe)
+{
+	struct http_prober *prober = probe->prober;
+	enum tls_result result = TLS_MORE;
+	struct chain out = {0};
+	const char *protocol;
+
+	for (uint32_t i = 0; i < TLS_STEPS && result == TLS_MORE; i++)
+		result = tls_handshake(probe->tls, &probe->cipher, &out);
+	send_chain(probe, &out);
+	if (result == TLS_WANT_INPUT)
+		return false;
+	protocol = tls_alpn(probe->tls);
+	if (result != TLS_DONE || ((probe->request.http2 || probe->request.grpc) &&
+				   (protocol == NULL || strcmp(protocol, "h2") != 0))) {
+		end(probe, PROBE_NO_TLS, 0);
+		return true;
+	}
+	send_request(probe);
+	return prober->free == probe;
+}
+
+/*
+ * What came over TLS, in the clear.  An answer is judged by its first bytes: no close_notify is
+ * waited for.
+ * @return  whether the probe is over.
+ */
+static bool
+receive_tls(struct http_probe *probe, uint32_t *events)
+{
+	struct http_prober *prober = probe->prober;
+	const struct chain *in = tcp_received(probe->connection);
+	struct chain out = {0};
+	enum tls_result result = TLS_MORE;
+
+	if (!chain_is_empty(in))
+		tcp_take(prober->tcp, probe->connection, &probe->cipher, in->len);
+	if (!tls_is_finished(probe->tls) && shake(probe))
+		return true;
+	if (!tls_is_finished(probe->tls)) {
+		if ((*events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) == 0)
+			return true; /* for now */
+		end(probe, PROBE_NO_TLS, 0);
+		return true;
+	}
+	for (uint32_t i = 0; i < TLS_STEPS && result == TLS_MORE; i++)
+		result = tls_read(probe->tls, &probe->cipher, &probe->plain,
+				  2 * HTTP_PROBER_ANSWER_MAX - probe->plain.len, &out);
+	send_chain(probe, &out);
+	if (result == TLS_CLOSED || result == TLS_FAILED)
+		*events |= TCP_EVENT_END;
+	if (!chain_is_empty(&probe->plain))
+		*events |= TCP_EVENT_READABLE;
+	else
+		*events &= ~(uint32_t)TCP_EVENT_READABLE;
+	return false;
+}
+
 static void
 on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
 {
@@ -297,17 +407,20 @@ on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t ev
 	(void)connection;
 	if ((events & TCP_EVENT_CONNECTED) != 0 && !probe->connected) {
 		probe->connected = true;
-		send_request(probe);
+		if (probe->tls == NULL)
+			send_request(probe);
 		if (probe->prober->free == probe)
 			return;
 	}
+	if (probe->tls != NULL && probe->connected && receive_tls(probe, &events))
+		return;
 	if (probe->http2 != NULL &&
 	    receive_http2(probe, (events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) != 0))
 		return;
 	if (probe->http2 == NULL &&
 	    ((events & (TCP_EVENT_READABLE | TCP_EVENT_END)) != 0 ||
-	     ((events & TCP_EVENT_CLOSED) != 0 && tcp_received(probe->connection)->len > 0))) {
-		read_answer(probe, tcp_received(probe->connection),
+	     ((events & TCP_EVENT_CLOSED) != 0 && received(probe)->len > 0))) {
+		read_answer(probe, received(probe),
 			    (events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) != 0);
 		return;
 	}
@@ -337,9 +450,17 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 
 	if (probe == NULL)
 		return false;
+	probe->tls = NULL;
+	if (request->tls != NULL) {
+		probe->tls = tls_connect(request->tls, prober->pool, NULL, NULL);
+		if (probe->tls == NULL)
+			return false;
+	}
 	probe->connection = tcp_connect(prober->tcp, &request->tuple, &request->settings, probe);
-	if (probe->connection == NULL)
+	if (probe->connection == NULL) {
+		tls_free(probe->tls);
 		return false;
+	}
 	prober->free = probe->next;
 	probe->side.on_event = on_event;
 	probe->prober = prober;

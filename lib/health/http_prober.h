@@ -6,6 +6,8 @@
  * The management core decides when and whom to check; the worker owns the probe until it ends in
  * exactly one result.  One prober per worker, called by that worker alone.
  *
+ * Over TLS if the request says so: handshakes are made here, step by step, as answers come.
+ *
  * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.  To
  * targets of HTTP/2 it goes on the one stream of such a connection; to gRPC's as a call of one
  * empty message, whose grpc-status counts.
@@ -16,6 +18,7 @@
 #include "proxy_side.h"
 #include "prober.h"
 #include "tcp.h"
+#include "tls.h"
 
 #define HTTP_PROBER_PROBES     1024
 #define HTTP_PROBER_PATH_MAX   1024
@@ -42,7 +45,8 @@ struct http_probe_request {
 	const char *path; /* the caller's until the probe is done */
 	struct http_matcher matcher;
 	uint32_t timeout_ms;
-	bool http2, grpc; /* grpc: over HTTP/2 */
+	bool http2, grpc;       /* grpc: over HTTP/2 */
+	struct tls_client *tls; /* of HTTPS; NULL: HTTP.  The caller's until the probe is done */
 };
 
 struct http_prober;

@@ -29,6 +29,7 @@ enum probe_result {
 	PROBE_NOT_SENT,        /* no probe, port or source address free */
 	PROBE_STATUS_MISMATCH, /* HTTP: another status than the matcher's */
 	PROBE_BAD_ANSWER,      /* HTTP: none, or what isn't HTTP */
+	PROBE_NO_TLS,          /* HTTPS: connected, but the handshake failed */
 };
 
 struct probe_request {

@@ -61,8 +61,10 @@ make_objects(struct proxy *p)
 	p->exchanges = calloc(p->config.exchanges_max, sizeof(*p->exchanges));
 	p->conduits = calloc(sides, sizeof(*p->conduits));
 	p->idle = calloc(SNAPSHOT_TARGETS, sizeof(struct upstream *));
+	p->sessions_of = calloc(SNAPSHOT_TARGETS, sizeof(*p->sessions_of));
 	return p->sessions != NULL && p->upstreams != NULL && p->exchanges != NULL &&
-	       p->conduits != NULL && p->idle != NULL && stream_pool_create(p);
+	       p->conduits != NULL && p->idle != NULL && p->sessions_of != NULL &&
+	       stream_pool_create(p);
 }
 
 struct proxy *
@@ -114,6 +116,9 @@ proxy_free(struct proxy *p)
 	free(p->upstreams);
 	free(p->exchanges);
 	free(p->conduits);
+	for (uint32_t i = 0; p->sessions_of != NULL && i < SNAPSHOT_TARGETS; i++)
+		tls_session_free(p->sessions_of[i].session);
+	free(p->sessions_of);
 	free(p->idle);
 	free(p);
 }

@@ -78,6 +78,8 @@ struct proxy_service {
 	uint32_t (*again)(void *arg, struct proxy_exchange *exchange, uint32_t failed);
 	/** A connection to the target could not be made. */
 	void (*unreachable)(void *arg, uint32_t target, enum tcp_close_reason reason);
+	/** A connection to the target was made, but no TLS connection in it. */
+	void (*no_tls)(void *arg, uint32_t target);
 	/** A response's head is complete: add to the edits. */
 	void (*response)(void *arg, struct proxy_exchange *exchange,
 			 const struct http_response *response, struct http_response_edits *edits);

@@ -124,6 +124,8 @@ struct upstream {
 	bool reused;     /* it has served before */
 	bool ended;      /* FIN of the target */
 	uint32_t target; /* reference */
+	const struct tls_client
+		*tls; /* with which its session may be resumed; never read through */
 	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
@@ -160,6 +162,14 @@ struct conduit {
 	struct conduit *next; /* free or dead */
 };
 
+/** A TLS session with a target. */
+struct target_session {
+	struct tls_session *session; /* NULL: none */
+	const struct tls_client
+		*client; /* that made it: sessions of other settings aren't resumed */
+	uint32_t target; /* reference */
+};
+
 struct proxy {
 	struct proxy_config config;
 	struct timer_wheel wheel;
@@ -176,7 +186,8 @@ struct proxy {
 	uint32_t sessions_used, upstreams_used, exchanges_used, conduits_used;
 	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n, conduits_n;
 	uint32_t sweep_at, sweep_session_at, sweep_conduit_at, swept_ms;
-	struct upstream **idle; /* [SNAPSHOT_TARGETS]: pools */
+	struct upstream **idle;             /* [SNAPSHOT_TARGETS]: pools */
+	struct target_session *sessions_of; /* [SNAPSHOT_TARGETS] */
 	struct heads *heads;
 	struct stream_tls *stream_tls, *free_stream_tls;
 	struct stream_tls *handshakes, **handshakes_last; /* those that wait for a step */

@@ -249,6 +249,12 @@ is_cut(const struct stream_tls *t)
 	return t->tcp_ended && !t->ended && !t->more && chain_is_empty(&t->plain);
 }
 
+struct tls_session *
+stream_take_session(const struct stream *s)
+{
+	return s->tls != NULL && is_open(s->tls) ? tls_session_take(s->tls->tls) : NULL;
+}
+
 uint32_t
 stream_events(struct proxy *p, struct stream *s, uint32_t events)
 {

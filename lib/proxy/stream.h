@@ -52,6 +52,9 @@ bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_s
 const struct tls *stream_accept_tls(struct proxy *proxy, struct stream *stream,
 				    struct proxy_side *side, struct tls_server *server);
 
+/** A session with a server, to be resumed; see tls_session_take(). */
+struct tls_session *stream_take_session(const struct stream *stream);
+
 /** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
 bool stream_agreed_on_http2(const struct stream *stream);
 

@@ -69,9 +69,23 @@ stream_end(struct proxy *p, struct upstream *u)
 	stream_close(p, &u->stream, 0);
 }
 
+/* The newest TLS session of a target is what its next connection begins with. */
+static void
+keep_session(struct proxy *p, struct upstream *u)
+{
+	struct target_session *t = &p->sessions_of[ref_index(u->target)];
+	struct tls_session *session = stream_take_session(&u->stream);
+
+	if (session == NULL)
+		return;
+	tls_session_free(t->session);
+	*t = (struct target_session){.session = session, .client = u->tls, .target = u->target};
+}
+
 static void
 connection_end(struct proxy *p, struct upstream *u, bool reset)
 {
+	keep_session(p, u);
 	tcp_set_user(u->stream.tcp, NULL);
 	if (reset)
 		stream_abort(p, &u->stream);
@@ -121,6 +135,7 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 		upstream_end(p, u, true);
 		return;
 	}
+	keep_session(p, u);
 	head_free(&u->head);
 	u->state = UPSTREAM_IDLE;
 	u->got_bytes = false;
@@ -186,6 +201,8 @@ target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 	uint32_t target = u->target, again;
 	bool may_stay = u->reused && p->config.ops.may_reuse(p->config.ops_arg, target);
 
+	if (error == PROXY_ERROR_TARGET_TLS)
+		p->config.service->no_tls(p->config.service_arg, target);
 	u->exchange = NULL;
 	x->upstream = NULL;
 	upstream_end(p, u, true);
@@ -211,6 +228,10 @@ on_connect_timer(struct timer *timer, void *arg)
 		(struct upstream *)((uint8_t *)timer - offsetof(struct upstream, timer));
 	struct proxy *p = arg;
 
+	if (u->state == UPSTREAM_HANDSHAKE) {
+		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
+		return;
+	}
 	p->config.service->unreachable(p->config.service_arg, u->target, TCP_CLOSE_TIMEOUT);
 	target_failed(p, u, PROXY_ERROR_TARGET_CONNECT_TIMEOUT);
 }
@@ -221,11 +242,14 @@ begin_tls(struct proxy *p, struct upstream *u)
 {
 	struct tls_client *client =
 		p->config.ops.tls == NULL ? NULL : p->config.ops.tls(p->config.ops_arg, u->target);
+	const struct target_session *known = &p->sessions_of[ref_index(u->target)];
+	bool same = known->target == u->target && known->client == client;
 	struct tls *tls;
 
 	if (client == NULL)
 		return true;
-	tls = tls_connect(client, p->config.pool, NULL, NULL);
+	u->tls = client;
+	tls = tls_connect(client, p->config.pool, NULL, same ? known->session : NULL);
 	if (tls == NULL)
 		return false;
 	if (stream_begin_tls(p, &u->stream, &u->side, tls))
@@ -540,10 +564,8 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 	}
 	if (u->state == UPSTREAM_CLOSED || u->state == UPSTREAM_CONNECTING)
 		return;
-	if (u->state == UPSTREAM_HANDSHAKE && (events & TCP_EVENT_END) != 0)
-		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
-	else if (u->state == UPSTREAM_HANDSHAKE)
-		stream_want_handshake(p, &u->stream, false);
+	if (u->state == UPSTREAM_HANDSHAKE)
+		stream_want_handshake(p, &u->stream, (events & TCP_EVENT_END) != 0);
 	else
 		upstream_bytes(p, u, events);
 }

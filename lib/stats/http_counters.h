@@ -39,6 +39,7 @@ struct http_target_counters {
 	uint64_t requests;
 	uint64_t status[4]; /* HTTPCode_Target_2XX_Count to 5XX */
 	uint64_t connection_errors;
+	uint64_t tls_errors;
 };
 
 struct http_counters {

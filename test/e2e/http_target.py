@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A target whose behaviour the request's path chooses; also those that no honest server shows.
 
-usage: http_target.py PORT NAME
+usage: http_target.py PORT NAME [CERTIFICATE KEY]
 
   /echo            what came, as JSON: method, target, headers, length and SHA-256 of the body, trailers
   /bytes/N         N bytes with Content-Length        /chunked/N      the same, chunked
@@ -29,6 +29,7 @@ import asyncio
 import hashlib
 import json
 import socket
+import ssl
 import struct
 import sys
 
@@ -194,12 +195,16 @@ class Server:
         return headers.get("connection", "").lower() != "close"
 
 
-async def main(port: int, name: str) -> None:
+async def main(port: int, name: str, certificate: str = "", key: str = "") -> None:
     server = Server(name)
-    listening = await asyncio.start_server(server.serve, None, port, limit=1 << 17, backlog=1024)
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+    listening = await asyncio.start_server(server.serve, None, port, limit=1 << 17, backlog=1024, ssl=context)
     async with listening:
         await listening.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))
