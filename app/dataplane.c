@@ -13,6 +13,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 
+#include "crypto.h"
 #include "log.h"
 #include "region.h"
 #include "steering.h"
@@ -249,6 +250,31 @@ no_memory:
 	return false;
 }
 
+/* On the lcores behind the workers'. */
+static bool
+make_crypto(struct holdings *h, const struct dataplane_settings *s, char *why, size_t why_len)
+{
+	unsigned lcore, skip = s->workers_n;
+
+	RTE_LCORE_FOREACH_WORKER (lcore) {
+		struct crypto *c;
+
+		if (skip > 0) {
+			skip--;
+			continue;
+		}
+		if (h->dp.crypto_n == s->crypto_n)
+			break;
+		c = crypto_create(&h->dp, h->dp.crypto_n, lcore);
+		if (c == NULL) {
+			snprintf(why, why_len, "no memory for crypto lcore %u", h->dp.crypto_n);
+			return false;
+		}
+		h->dp.crypto[h->dp.crypto_n++] = c;
+	}
+	return true;
+}
+
 static bool
 make_workers(struct holdings *h, const struct dataplane_settings *s, char *why, size_t why_len)
 {
@@ -285,7 +311,7 @@ dataplane_create(struct dataplane_settings *settings, char *why, size_t why_len)
 	}
 	h->dp.event_fd = -1;
 	if (!make_shared(h, settings, why, why_len) || !open_ports(h, settings, why, why_len) ||
-	    !make_workers(h, settings, why, why_len)) {
+	    !make_crypto(h, settings, why, why_len) || !make_workers(h, settings, why, why_len)) {
 		dataplane_free(&h->dp);
 		return NULL;
 	}
@@ -326,6 +352,15 @@ dataplane_start(struct dataplane *dp, char *why, size_t why_len)
 			return false;
 		}
 	}
+	for (uint16_t i = 0; i < dp->crypto_n; i++) {
+		struct crypto *c = dp->crypto[i];
+
+		if (rte_eal_remote_launch(crypto_main, c, c->lcore) != 0) {
+			snprintf(why, why_len, "crypto lcore %u cannot be started on lcore %u", i,
+				 c->lcore);
+			return false;
+		}
+	}
 	holdings_of(dp)->started = true;
 	return true;
 }
@@ -338,6 +373,8 @@ dataplane_stop(struct dataplane *dp)
 		if (dp->workers[i] != NULL)
 			rte_eal_wait_lcore(dp->workers[i]->lcore);
 	}
+	for (uint16_t i = 0; i < dp->crypto_n; i++)
+		rte_eal_wait_lcore(dp->crypto[i]->lcore);
 	holdings_of(dp)->started = false;
 }
 
@@ -407,6 +444,8 @@ dataplane_free(struct dataplane *dp)
 		port_close(&h->ports[i]);
 	for (uint16_t i = 0; i < dp->workers_n; i++)
 		clean &= free_worker(h, i);
+	for (uint16_t i = 0; i < dp->crypto_n; i++)
+		crypto_free(dp->crypto[i]);
 	/* Its mbufs pointed into buffers: with those, all of them are back. */
 	rte_mempool_free(dp->clones);
 	if (dp->pool != NULL) {

@@ -7,6 +7,7 @@
  *   hops              next hops, written by the management core entry by entry (next_hop.h)
  *   between[a][b]     packets that worker a received or made and worker b must handle
  *   worker's rings    see worker.h
+ *   crypto lcores     steps of handshakes, see crypto.h
  *
  * Everything else a worker touches is its own.  The struct is filled by dataplane_create() and,
  * apart from the two pointers and `stop`, constant while workers run.
@@ -30,12 +31,14 @@
 #include "snapshot.h"
 
 #define WORKER_MAX 16
+#define CRYPTO_MAX 16
 
 /** Memory of one of dataplane.clones, of which there are as many as packet buffers. */
 #define DATAPLANE_CLONE_BYTES 256
 
 struct worker;
 struct capture;
+struct crypto;
 
 /** The ports in use, swapped as one when a port is replaced. */
 struct port_map {
@@ -78,11 +81,14 @@ struct dataplane {
 	uint8_t syn_cookies;    /* enum tcp_syn_cookies */
 	uint16_t workers_n;
 	struct worker *workers[WORKER_MAX];
+	uint16_t crypto_n;
+	struct crypto *crypto[CRYPTO_MAX];
 	struct rte_ring *between[WORKER_MAX][WORKER_MAX]; /* SP/SC of mbufs; [i][i] is NULL */
 };
 
 struct dataplane_settings {
 	uint16_t workers_n;
+	uint16_t crypto_n;
 	bool adaptive;
 	bool hugepages;
 	uint32_t max_flows;       /* of all workers together */

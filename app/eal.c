@@ -72,7 +72,7 @@ free_hugepages_mb(void)
 static bool
 choose_lcores(const struct eal_plan *plan, char *list, size_t list_len, char *why, size_t why_len)
 {
-	unsigned cpus[CPU_SETSIZE], cpus_n = 0, workers = plan->workers;
+	unsigned cpus[CPU_SETSIZE], cpus_n = 0, workers = plan->workers, lcores;
 	int management = plan->management_lcore;
 	size_t len;
 	cpu_set_t set;
@@ -94,21 +94,22 @@ choose_lcores(const struct eal_plan *plan, char *list, size_t list_len, char *wh
 		return false;
 	}
 	if (workers == 0)
-		workers = cpus_n > 1 ? cpus_n - 1 : 1;
-	if (workers > cpus_n - 1) {
+		workers = cpus_n > 1 + plan->crypto ? cpus_n - 1 - plan->crypto : 1;
+	lcores = workers + plan->crypto;
+	if (lcores > cpus_n - 1) {
 		snprintf(why, why_len,
-			 "[dataplane] workers = %u: only %u of %u CPUs are free beside the "
-			 "management core; ask for fewer, or map several to one CPU with "
-			 "`lcores` (for example `lcores = 0@0,1@0,2@0`)",
-			 workers, cpus_n - 1, cpus_n);
+			 "[dataplane] workers = %u, crypto_workers = %u: only %u of %u CPUs are "
+			 "free beside the management core; ask for fewer, or map several to one "
+			 "CPU with `lcores` (for example `lcores = 0@0,1@0,2@0`)",
+			 workers, plan->crypto, cpus_n - 1, cpus_n);
 		return false;
 	}
 	len = (size_t)snprintf(list, list_len, "%d", management);
-	for (unsigned i = 0; i < cpus_n && workers > 0 && len < list_len; i++) {
+	for (unsigned i = 0; i < cpus_n && lcores > 0 && len < list_len; i++) {
 		if ((int)cpus[i] == management)
 			continue;
 		len += (size_t)snprintf(list + len, list_len - len, ",%u", cpus[i]);
-		workers--;
+		lcores--;
 	}
 	return true;
 }

@@ -17,6 +17,7 @@ struct eal_plan {
 	const char *lcores;         /* EAL syntax from the configuration, NULL: choose */
 	int management_lcore;       /* -1: the first */
 	unsigned workers;           /* 0: as many as there are free CPUs */
+	unsigned crypto;            /* lcores for TLS handshakes, behind the workers' */
 	bool hugepages;             /* false: never use them */
 	uint32_t mbufs;             /* what EAL has to find memory for */
 	uint32_t mbuf_bytes;        /* of one, everything included */

@@ -254,6 +254,7 @@ start_eal(const struct model *model, const struct options *options, struct eal_r
 		.lcores = model->dataplane.lcores[0] != '\0' ? model->dataplane.lcores : NULL,
 		.management_lcore = model->dataplane.management_lcore,
 		.workers = workers,
+		.crypto = model->dataplane.crypto_workers,
 		.hugepages = model->dataplane.hugepages,
 		.devices = devices,
 		.extra = options->eal,
@@ -278,19 +279,21 @@ plan_dataplane(const struct model *model, const struct eal_result *eal,
 	       const struct secrets *secrets, struct dataplane_settings *s, char *why,
 	       size_t why_len)
 {
-	unsigned workers = model->dataplane.workers != 0 ? model->dataplane.workers : eal->workers;
+	unsigned workers = model->dataplane.workers, crypto = model->dataplane.crypto_workers;
 
+	if (workers == 0)
+		workers = eal->workers > crypto ? eal->workers - crypto : 1;
 	if (workers > WORKER_MAX)
 		workers = WORKER_MAX;
-	if (workers > eal->workers) {
-		snprintf(
-			why, why_len,
-			"[dataplane] workers = %u, but `lcores` has only %u besides the management "
-			"core",
-			workers, eal->workers);
+	if (workers + crypto > eal->workers) {
+		snprintf(why, why_len,
+			 "[dataplane] workers = %u, crypto_workers = %u, but `lcores` has only %u "
+			 "besides the management core",
+			 workers, crypto, eal->workers);
 		return false;
 	}
 	*s = (struct dataplane_settings){.workers_n = (uint16_t)workers,
+					 .crypto_n = (uint16_t)crypto,
 					 .adaptive = model->dataplane.adaptive,
 					 .hugepages = eal->hugepages,
 					 .max_flows = model->dataplane.max_flows,

@@ -248,6 +248,7 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 		pools->exchanges += g.exchanges;
 		pools->idle_upstreams += g.idle_upstreams;
 		pools->sessions += g.sessions;
+		pools->handshakes += g.handshakes;
 		pools->tcp_bytes += worker_tcp_bytes(t);
 		pools->proxy_bytes += g.bytes;
 		h = worker_tcp_http2(t);

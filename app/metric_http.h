@@ -42,6 +42,7 @@ void metric_put_http_target(struct management *m, uint64_t target_id, json_t *ro
 
 /** Pools of terminated connections, for `pools`. */
 struct http_pools {
+	uint64_t handshakes; /* that wait for a step */
 	uint64_t connections, half_open, time_wait, sessions, exchanges, idle_upstreams;
 	uint64_t tcp_bytes, proxy_bytes; /* of objects in use */
 	uint64_t connections_refused;    /* no connection was free */

@@ -12,6 +12,7 @@
 #include <rte_cycles.h>
 #include <rte_version.h>
 
+#include "crypto.h"
 #include "management.h"
 #include "metric.h"
 #include "metric_http.h"
@@ -53,6 +54,27 @@ op_info(struct management *m, json_t *args, const char **code, char *message, si
 	json_put_text(r, "steering", steering_state_name(steering_of_all(m)));
 	json_put_text(r, "idle", m->dp->adaptive ? "adaptive" : "poll");
 	return r;
+}
+
+static json_t *
+op_crypto_lcores(struct management *m, json_t *args, const char **code, char *message,
+		 size_t message_len)
+{
+	json_t *rows = json_array();
+
+	(void)args, (void)code, (void)message, (void)message_len;
+	for (uint16_t i = 0; i < m->dp->crypto_n; i++) {
+		const struct crypto *c = m->dp->crypto[i];
+		json_t *row = json_object();
+
+		json_put(row, "crypto", i);
+		json_put(row, "lcore", c->lcore);
+		json_put(row, "steps", counter_read(&c->steps));
+		json_put(row, "busy_ticks", counter_read(&c->busy_ticks));
+		json_put(row, "tick_hz", rte_get_tsc_hz());
+		json_array_append_new(rows, row);
+	}
+	return json_list("crypto_lcores", rows);
 }
 
 static json_t *
@@ -572,6 +594,7 @@ op_pools(struct management *m, json_t *args, const char **code, char *message, s
 	add_pool(rows, "time_wait", m->model->dataplane.max_connections, http.time_wait, 0, 0, 0);
 	add_pool(rows, "client_connections", m->model->dataplane.max_connections, http.sessions, 0,
 		 0, http.proxy_bytes);
+	add_pool(rows, "handshakes", 0, http.handshakes, 0, 0, 0);
 	add_pool(rows, "http2_connections", 0, http.http2_connections, 0, http.http2_failures,
 		 http.http2_bytes);
 	add_pool(rows, "http2_streams", 0, http.http2_streams, 0, 0, 0);
@@ -620,6 +643,7 @@ static const struct {
 } operations[] = {
 	{"info", op_info},
 	{"lcores", op_lcores},
+	{"crypto_lcores", op_crypto_lcores},
 	{"interfaces", op_interfaces},
 	{"load_balancers", op_load_balancers},
 	{"listeners", op_listeners},

@@ -98,6 +98,8 @@ static const struct family families[] = {
 	ROWS("weir_lcore_answered_packets_total", COUNTER, "RSTs and ICMP errors made of dropped packets.", "lcores", "lcores", "answered", "worker", "worker"),
 	ROWS("weir_lcore_polls_total", COUNTER, "Turns of the loop.", "lcores", "lcores", "polls", "worker", "worker"),
 	ROWS("weir_lcore_busy_polls_total", COUNTER, "Turns that found work.", "lcores", "lcores", "busy_polls", "worker", "worker"),
+	ROWS("weir_crypto_steps_total", COUNTER, "Steps of TLS handshakes that crypto lcores made.", "crypto_lcores", "crypto_lcores", "steps", "crypto", "crypto"),
+	ROWS("weir_crypto_busy_ticks_total", COUNTER, "Processor ticks that they took.", "crypto_lcores", "crypto_lcores", "busy_ticks", "crypto", "crypto"),
 	ROWS("weir_lcore_busy_ticks_total", COUNTER, "Processor ticks of turns that found work.", "lcores", "lcores", "busy_ticks", "worker", "worker"),
 	ROWS("weir_interface_up", GAUGE, "Link state: 1 is up.", "interfaces", "interfaces", "link", "name", "interface"),
 	ROWS("weir_interface_receive_packets_total", COUNTER, "Packets received.", "interfaces", "interfaces", "rx_packets", "name", "interface"),

@@ -863,6 +863,7 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 		}
 	}
 	if (new_model->dataplane.workers != old->dataplane.workers ||
+	    new_model->dataplane.crypto_workers != old->dataplane.crypto_workers ||
 	    strcmp(new_model->dataplane.lcores, old->dataplane.lcores) != 0 ||
 	    new_model->dataplane.management_lcore != old->dataplane.management_lcore ||
 	    new_model->dataplane.adaptive != old->dataplane.adaptive ||
@@ -874,7 +875,8 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 	    new_model->dataplane.syn_cookies != old->dataplane.syn_cookies ||
 	    strcmp(new_model->system.instance, old->system.instance) != 0) {
 		snprintf(why, why_len,
-			 "[dataplane] workers, lcores, management_lcore, idle, hugepages, "
+			 "[dataplane] workers, crypto_workers, lcores, management_lcore, idle, "
+			 "hugepages, "
 			 "max_flows, max_connections, max_half_open, syn_cookies, mbufs and "
 			 "[system] "
 			 "instance change only by a restart of weir");

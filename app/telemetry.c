@@ -26,6 +26,8 @@ static const struct {
 } commands[] = {
 	{"/weir/info", "info", NULL, NULL, "Version, configuration and uptime"},
 	{"/weir/lcores", "lcores", NULL, "lcores", "Workers: turns, packets, busy ticks"},
+	{"/weir/crypto_lcores", "crypto_lcores", NULL, "crypto_lcores",
+	 "Crypto lcores: steps of handshakes, busy ticks"},
 	{"/weir/interfaces", "interfaces", NULL, "interfaces", "Interfaces and their counters"},
 	{"/weir/load_balancers", "load_balancers", "name", "load_balancers",
 	 "Load balancers. Parameter: NAME"},

@@ -11,6 +11,7 @@
 #include "alb.h"
 #include "checksum.h"
 #include "clock.h"
+#include "crypto.h"
 #include "http_prober.h"
 #include "nlb_tls.h"
 #include "port_chain.h"
@@ -142,6 +143,22 @@ may_reuse(void *arg, uint32_t reference)
 	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
 
 	return target != NULL && !target->closing;
+}
+
+static bool
+make_step(void *arg, struct tls_step *step)
+{
+	const struct worker *w = ((struct worker_tcp *)arg)->worker;
+
+	return crypto_make_step(w->dp, w->index, step);
+}
+
+static struct tls_step *
+made_step(void *arg)
+{
+	const struct worker *w = ((struct worker_tcp *)arg)->worker;
+
+	return crypto_made_step(w->dp, w->index);
 }
 
 /* A connection counts as a flow of its target, which is not forgotten before the last has ended. */
@@ -348,6 +365,10 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	t->nlb_tls = nlb_tls_create(&nlb_tls, &proxy);
 	if (t->alb == NULL || t->nlb_tls == NULL)
 		goto fail;
+	if (w->dp->crypto_n > 0) {
+		proxy.ops.make_step = make_step;
+		proxy.ops.made_step = made_step;
+	}
 	proxy.tcp = t->tcp;
 	proxy.pool = &t->chains;
 	t->proxy = proxy_create(&proxy, w->now_ms);

@@ -175,9 +175,25 @@ def show(results: dict) -> None:
         print(f"  {alpn:9} " + ", ".join(f"{name} {used:.0f}" for name, used in row.items()))
 
 
+def alone(quick: bool) -> list[str]:
+    """lib/tls without TCP beside libssl, libcrypto and openssl(1)."""
+    on_core = ["taskset", "-c", str(PROXY_CPU)]
+    progress("lib/tls alone")
+    lines = subprocess.run([*on_core, BENCH, *(["3", "30"] if quick else [])], check=True, capture_output=True,
+                           text=True).stdout.splitlines()
+    progress("openssl speed")
+    speed = subprocess.run([*on_core, "openssl", "speed", "-seconds", "1" if quick else "3", "-bytes", "16384", "-evp",
+                            "aes-128-gcm"], check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    rate = float(speed.split()[-1].rstrip("k")) / 1e6
+    written, read = (float(re.search(f"{what} ([0-9.]+) GB/s", lines[-1])[1]) for what in ("write", "read"))
+    return [*lines, f"openssl speed -evp aes-128-gcm, 16 KiB: {rate:.2f} GB/s; "
+                    f"records written {written / rate:.2f} of it, read {read / rate:.2f}"]
+
+
 def run(quick: bool) -> dict:
-    if BENCH.exists():
-        print(subprocess.run(["taskset", "-c", str(PROXY_CPU), BENCH], check=True, capture_output=True, text=True).stdout)
+    lines = alone(quick)
+    print("\n".join(lines) + "\n")
     results = bench(2 if quick else 5, 2 if quick else 5)
+    results["alone"] = lines
     show(results)
     return results

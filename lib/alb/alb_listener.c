@@ -86,7 +86,9 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 		.idle_timeout_ms = lb->idle_timeout_s * 1000,
 		.client_keep_alive_s = lb->client_keep_alive_s,
 		.header_timeout_ms = lb->header_timeout_s * 1000,
-		.body_min_bytes_per_s = lb->body_min_bytes_per_second};
+		.body_min_bytes_per_s = lb->body_min_bytes_per_second,
+		.h2c = lb->h2c && lb->http2 && ml->protocol == ELB_HTTP,
+		.http2_websocket = lb->http2_websocket};
 	l->load_balancer_id = lb->id;
 	l->log_access = lb->access_log.enabled;
 	l->log_connections = lb->connection_log.enabled;

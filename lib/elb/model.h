@@ -145,7 +145,8 @@ struct model_system {
 
 struct model_dataplane {
 	MODEL_OBJECT_FIELDS;
-	uint32_t workers;         /* 0: auto */
+	uint32_t workers; /* 0: auto */
+	uint32_t crypto_workers;
 	int32_t management_lcore; /* -1: not given */
 	char lcores[256];         /* "": auto */
 	bool adaptive;
@@ -205,7 +206,7 @@ struct model_load_balancer {
 	uint32_t client_keep_alive_s; /* client_keep_alive.seconds */
 	bool drop_invalid_header_fields;
 	bool preserve_host_header;
-	bool http2;
+	bool http2, h2c, http2_websocket;
 	bool xff_client_port;
 	enum xff_mode xff_mode;
 	enum desync_mode desync_mode;

@@ -71,7 +71,7 @@ const struct model_key model_keys[] = {
 
 	/* [dataplane] */
 	WORD_UINT(DP, "workers", "auto", 1, 16, "auto", FIELD(model_dataplane, workers), "Worker lcores; auto: one for each CPU but the management core's."),
-	UINT(DP, "crypto_workers", 0, 16, "0", DEFAULT_ONLY, NO_FIELD, "Lcores for TLS handshakes."),
+	UINT(DP, "crypto_workers", 0, 16, "0", 0, FIELD(model_dataplane, crypto_workers), "Lcores for TLS handshakes, beside the workers; 0: each worker makes one step of one handshake a turn."),
 	UINT(DP, "management_lcore", 0, 1023, NULL, 0, FIELD(model_dataplane, management_lcore), "CPU of the management core; default the first."),
 	TEXT(DP, "lcores", 255, "", 0, FIELD(model_dataplane, lcores), "EAL's --lcores syntax, such as 0@0,1@1,2@1", "Lcores to CPUs, when auto is not wanted; the lowest is the management core."),
 	CHOICE(DP, "idle", "adaptive", 0, FIELD(model_dataplane, adaptive), "poll spins; adaptive sleeps up to 40 us at a time when nothing arrives.", "poll", "adaptive"),
@@ -127,6 +127,8 @@ const struct model_key model_keys[] = {
 	BOOL(LB | ALB, "health_check_logs.s3.enabled", "false", 0, FIELD(model_load_balancer, health_check_log.enabled), "Write the health check log."),
 	TEXT(LB | ALB, "health_check_logs.s3.bucket", 255, "", 0, FIELD(model_load_balancer, health_check_log.bucket), "a directory", "Directory of the health check log, absolute or below log_directory."),
 	TEXT(LB | ALB, "health_check_logs.s3.prefix", 255, "", 0, FIELD(model_load_balancer, health_check_log.prefix), "a path", "Path below the directory."),
+	BOOL(LB | ALB, "weir.h2c.enabled", "false", 0, FIELD(model_load_balancer, h2c), "HTTP/2 in the clear on HTTP listeners, by prior knowledge (RFC 9113 section 3.3)."),
+	BOOL(LB | ALB, "weir.http2_websocket.enabled", "false", 0, FIELD(model_load_balancer, http2_websocket), "WebSocket over HTTP/2 (RFC 8441)."),
 	UINT(LB | ALB, "weir.header_timeout_seconds", 1, 4000, "60", 0, FIELD(model_load_balancer, header_timeout_s), "Time in which a request's head must be complete, from its first byte."),
 	UINT(LB | ALB, "weir.body_min_bytes_per_second", 0, 1000000, "100", 0, FIELD(model_load_balancer, body_min_bytes_per_second), "Slowest body of a request, over 30 s; 0: no limit."),
 	CHOICE(LB | NLB, "dns_record.client_routing_policy", "any_availability_zone", DEFAULT_ONLY, NO_FIELD, "ELB attribute.", "any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),

@@ -78,14 +78,14 @@ enter(struct proxy *p, struct conduit *c, enum conduit_state state)
 	c->active_ms = p->now_ms;
 	arm(p, c);
 }
+static void client_handshake(struct proxy_side *of, bool done);
 
 static void
 conduit_timeout(struct proxy *p, struct conduit *c)
 {
 	switch ((enum conduit_state)c->state) {
 	case CONDUIT_HANDSHAKE:
-		service_of(p)->negotiated(p->config.conduits_arg, &c->record.session);
-		conduit_end(p, c, CONDUIT_END_HANDSHAKE);
+		client_handshake(&c->client.side, false);
 		break;
 	case CONDUIT_CONNECTING:
 		service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_TIMEOUT);
@@ -261,6 +261,8 @@ client_handshake(struct proxy_side *of, bool done)
 	struct conduit *c = ((struct conduit_side *)of)->conduit;
 	struct proxy *p = c->proxy;
 
+	if (!done && !stream_give_up_handshake(&c->client.stream))
+		return;
 	if (done)
 		c->record.session.negotiated_us = p->now_us;
 	service_of(p)->negotiated(p->config.conduits_arg, &c->record.session);

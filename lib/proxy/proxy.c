@@ -337,9 +337,6 @@ run_postponed(struct proxy *p)
 static void
 sweep(struct proxy *p)
 {
-	if (p->swept_ms == p->now_ms)
-		return;
-	p->swept_ms = p->now_ms;
 	for (uint32_t n = 0; n < SWEEP_UPSTREAMS && n < p->upstreams_used; n++) {
 		if (p->sweep_at >= p->upstreams_used)
 			p->sweep_at = 0;
@@ -367,12 +364,16 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 	p->now_ms = clock_us_to_ms(now_us);
 	run_postponed(p);
 	timer_wheel_advance(&p->wheel, p->now_ms);
-	sweep(p);
+	if (p->swept_ms != p->now_ms) {
+		p->swept_ms = p->now_ms;
+		sweep(p);
+		stream_look_again(p);
+	}
 	while (n < EVENTS_PER_TURN && tcp_next_event(p->config.tcp, &connection, &events)) {
 		dispatch(p, connection, events);
 		n++;
 	}
-	/* One step of one handshake: bytes of all others come first. */
+	/* Bytes of all others come first. */
 	if (stream_handshakes(p))
 		n++;
 	carrier_flush(p);
@@ -388,6 +389,7 @@ proxy_gauges(const struct proxy *p, struct proxy_gauges *gauges)
 				      .upstreams = p->upstreams_n,
 				      .idle_upstreams = p->idle_n,
 				      .exchanges = p->exchanges_n,
+				      .handshakes = p->handshakes_n,
 				      .conduits = p->conduits_n,
 				      .sessions_max = p->config.connections_max,
 				      .exchanges_max = p->config.exchanges_max,

@@ -39,6 +39,7 @@
 #include "snapshot.h"
 #include "tcp.h"
 #include "tls.h"
+#include "tls_step.h"
 
 struct http2_gauge;
 struct proxy;
@@ -50,6 +51,8 @@ struct proxy_listener_settings {
 	uint32_t header_timeout_ms;    /* a request head, from its first byte on */
 	uint32_t body_min_bytes_per_s; /* of a request, over PROXY_PACE_MS; 0: no limit */
 	struct tls_server *tls;        /* NULL: none; connections take their own reference */
+	bool h2c;                      /* HTTP/2 without TLS, by prior knowledge */
+	bool http2_websocket;          /* offer extended CONNECT (RFC 8441) */
 };
 
 struct proxy_service {
@@ -102,6 +105,14 @@ struct proxy_ops {
 	struct tls_client *(*tls)(void *arg, uint32_t target);
 	/** Whether an idle connection to the target is worth keeping. */
 	bool (*may_reuse)(void *arg, uint32_t target);
+	/**
+	 * Have a crypto lcore make a step of a handshake.  NULL: there are none, the worker makes
+	 * it.
+	 * @return  false: not now, they have enough to do.
+	 */
+	bool (*make_step)(void *arg, struct tls_step *step);
+	/** A step that one has made. @return NULL: none. */
+	struct tls_step *(*made_step)(void *arg);
 };
 
 struct proxy_config {
@@ -131,6 +142,7 @@ bool proxy_turn(struct proxy *proxy, uint64_t now_us);
 
 struct proxy_gauges {
 	uint32_t sessions, upstreams, idle_upstreams, exchanges, conduits;
+	uint32_t handshakes; /* that wait for a step */
 	uint32_t sessions_max, exchanges_max;
 	uint64_t bytes; /* of objects in use */
 };

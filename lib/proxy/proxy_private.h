@@ -11,6 +11,7 @@
  *   carrier.c   what both of these have in common
  *   relay.c     bodies and tunnels, from one to the other
  *   stream.c    bytes to and from either, with TLS in between or without
+ *   stream_handshake.c   TLS handshakes, here or on crypto lcores
  *   head.c      message heads, read and written by lib/http
  *
  * Objects given back within a turn keep their contents until the next: whoever called what ended
@@ -30,6 +31,7 @@
 
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
 #define PROXY_HANDSHAKE_MS       10000 /* TLS, of a client */
+#define PROXY_HANDSHAKE_WAIT_MS  1000  /* for a step; no new ones when the first waits longer */
 #define PROXY_POOL_IDLE_MS       60000
 #define PROXY_LINGER_MS          2000  /* of a client, behind the last response */
 #define PROXY_DISCARD_MS         30000 /* for the rest of a request, behind its answer */
@@ -66,6 +68,7 @@ struct session {
 	uint8_t state;       /* enum session_state */
 	bool running;        /* in session_run() */
 	bool client_ended;   /* FIN of the client */
+	bool stream_ended;   /* END_STREAM, of one on a stream */
 	bool close_after;    /* the response under way is the last */
 	bool again;          /* session_run() has something more to do */
 	bool postponed;      /* to the next turn */
@@ -178,6 +181,8 @@ struct proxy {
 	struct heads *heads;
 	struct stream_tls *stream_tls, *free_stream_tls;
 	struct stream_tls *handshakes, **handshakes_last; /* those that wait for a step */
+	uint32_t handshakes_n;
+	struct stream_tls *tls_again; /* see stream_look_again() */
 	uint32_t stream_tls_used;
 };
 
@@ -196,6 +201,9 @@ bool proxy_clients_are_many(const struct proxy *proxy);
 void proxy_postpone(struct proxy *proxy, struct session *session);
 
 /* session_http2.c */
+/** Whether what has come begins with a client's preface (RFC 9113 section 3.4). */
+enum preface { PREFACE_OTHER, PREFACE_MORE, PREFACE_HTTP2 };
+enum preface session_http2_preface(const struct session *session);
 /** The client has chosen HTTP/2. @return false without memory. */
 bool session_http2_begin(struct proxy *proxy, struct session *session);
 /** Do all that can be done with what has come; it may be over then. */

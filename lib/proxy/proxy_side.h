@@ -10,7 +10,7 @@
 #include "tcp.h"
 
 struct proxy_side {
-	/** Events of `connection`, see tcp_next_event(). */
+	/** Events of `connection`, see tcp_next_event(); none: its TLS may have something new. */
 	void (*on_event)(struct proxy_side *side, struct tcp_connection *connection,
 			 uint32_t events);
 	/** Its carrier was touched, see carrier.h. */

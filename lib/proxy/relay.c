@@ -259,7 +259,8 @@ relay_tunnel(struct proxy *p, struct exchange *x)
 	move_body(p, &s->stream, &s->head, &u->stream, &x->request, &to_target);
 	move_body(p, &u->stream, &u->head, &s->stream, &x->response, &x->x.record.sent_bytes);
 	x->x.record.received_bytes += s->stream.taken - before;
-	if (s->client_ended && !x->request.body.ended && stream_received(&s->stream)->len == 0) {
+	if ((s->client_ended || s->stream_ended) && !x->request.body.ended &&
+	    stream_received(&s->stream)->len == 0) {
 		x->request.body.ended = true;
 		stream_shutdown(p, &u->stream);
 	}

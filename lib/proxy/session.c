@@ -337,6 +337,29 @@ begin_request(struct proxy *p, struct session *s)
 		head_free(&s->head);
 }
 
+/* A client that begins with HTTP/2 in the clear, where it may. @return whether it is one, so far.
+ */
+static bool
+read_preface(struct proxy *p, struct session *s)
+{
+	switch (session_http2_preface(s)) {
+	case PREFACE_OTHER:
+		return false;
+	case PREFACE_MORE:
+		if (s->client_ended)
+			return false;
+		arm(p, s);
+		break;
+	case PREFACE_HTTP2:
+		if (session_http2_begin(p, s))
+			s->again = true;
+		else
+			session_end(p, s, true);
+		break;
+	}
+	return true;
+}
+
 static void
 read_head(struct proxy *p, struct session *s)
 {
@@ -356,6 +379,9 @@ read_head(struct proxy *p, struct session *s)
 		s->head_ms = p->now_ms;
 		s->created_us = p->now_us;
 	}
+	if (s->settings.h2c && s->stream.taken == 0 && s->stream.http2 == NULL &&
+	    read_preface(p, s))
+		return;
 	switch (head_read_request(p, &s->head, in, &error)) {
 	case HEAD_DONE:
 		begin_request(p, s);
@@ -383,6 +409,8 @@ handshake_over(struct proxy *p, const struct session *s)
 static void
 handshake_failed(struct proxy *p, struct session *s)
 {
+	if (!stream_give_up_handshake(&s->stream))
+		return;
 	handshake_over(p, s);
 	session_end(p, s, false);
 }
@@ -595,8 +623,9 @@ session_gone(struct proxy *p, struct session *s)
 static void
 session_bytes(struct proxy *p, struct session *s, uint32_t events)
 {
+	if (events != 0)
+		s->active_ms = p->now_ms;
 	events = stream_events(p, &s->stream, events);
-	s->active_ms = p->now_ms;
 	if ((events & TCP_EVENT_END) != 0)
 		s->client_ended = true;
 	session_run(p, s);
@@ -611,10 +640,10 @@ session_event(struct proxy_side *side, struct tcp_connection *connection, uint32
 	struct proxy *p = s->proxy;
 
 	(void)connection;
-	if (s->state == SESSION_HANDSHAKE && (events & (TCP_EVENT_CLOSED | TCP_EVENT_END)) != 0)
+	if (s->state == SESSION_HANDSHAKE && (events & TCP_EVENT_CLOSED) != 0)
 		handshake_failed(p, s);
 	else if (s->state == SESSION_HANDSHAKE)
-		stream_want_handshake(p, &s->stream, false);
+		stream_want_handshake(p, &s->stream, (events & TCP_EVENT_END) != 0);
 	else if ((events & TCP_EVENT_CLOSED) != 0)
 		session_gone(p, s);
 	else
@@ -629,7 +658,7 @@ session_carrier(struct proxy_side *side)
 	session_run(s->proxy, s);
 }
 
-/* @return  false without memory. */
+/* @return  false without memory, or when it would have to wait for too long. */
 static bool
 begin_tls(struct proxy *p, struct session *s)
 {
@@ -682,6 +711,7 @@ session_accepted(struct proxy *p, struct tcp_connection *connection)
 	s->state = SESSION_IDLE;
 	if (s->settings.tls != NULL && !begin_tls(p, s)) {
 		p->config.service->closed(p->config.service_arg, &s->info);
+		p->config.service->rejected(p->config.service_arg, &s->info);
 		proxy_give_session(p, s);
 		return false;
 	}

@@ -2,6 +2,8 @@
 #include "carrier.h"
 #include "proxy_private.h"
 
+#include <string.h>
+
 static struct session *
 begin_stream(struct proxy *p, struct session *s, struct http2_stream *stream)
 {
@@ -29,10 +31,25 @@ stream_happened(struct proxy_side *side, struct http2_stream *stream, uint32_t e
 	if (child == NULL)
 		return;
 	child->active_ms = p->now_ms;
+	child->stream_ended |= (events & HTTP2_EVENT_END) != 0;
 	if ((events & HTTP2_EVENT_RESET) != 0)
 		session_gone(p, child);
 	else
 		session_run(p, child);
+}
+
+enum preface
+session_http2_preface(const struct session *s)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+	const struct chain *in = stream_received(&s->stream);
+	char got[sizeof(preface) - 1];
+	uint32_t n = in->len < sizeof(got) ? in->len : (uint32_t)sizeof(got);
+
+	chain_copy_out(in, 0, got, n);
+	if (memcmp(got, preface, n) != 0)
+		return PREFACE_OTHER;
+	return n == sizeof(got) ? PREFACE_HTTP2 : PREFACE_MORE;
 }
 
 bool
@@ -40,6 +57,7 @@ session_http2_begin(struct proxy *p, struct session *s)
 {
 	struct http2_config config = http2_config_of(HTTP2_SERVER);
 
+	config.extended_connect = s->settings.http2_websocket;
 	s->carrier = carrier_create(p, &config, &s->side, &s->stream, stream_happened);
 	if (s->carrier == NULL)
 		return false;

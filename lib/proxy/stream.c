@@ -7,23 +7,7 @@
 #include "carrier.h"
 #include "check.h"
 #include "http2.h"
-
-/* TLS of a stream. */
-struct stream_tls {
-	struct tls *tls;
-	struct stream *stream;   /* NULL: over, but still in the queue of handshakes */
-	struct proxy_side *side; /* whose stream it is */
-	struct chain cipher;     /* taken from TCP, not decrypted */
-	struct chain plain;      /* decrypted, not taken */
-	struct chain unsent;     /* not encrypted, for want of buffers */
-	bool waiting;            /* in the queue of handshakes */
-	bool more;               /* TLS has not decrypted all that it could */
-	bool ended;              /* close_notify came */
-	bool fin;                /* while it makes its handshake: nothing follows from TCP */
-	bool shut;               /* nothing more is to be sent */
-	bool failed;
-	struct stream_tls *next; /* free, or in the queue of handshakes */
-};
+#include "stream_tls.h"
 
 bool
 stream_pool_create(struct proxy *p)
@@ -44,6 +28,8 @@ stream_pool_free(struct proxy *p)
 		chain_free(p->config.pool, &t->cipher);
 		chain_free(p->config.pool, &t->plain);
 		chain_free(p->config.pool, &t->unsent);
+		if (t->step != NULL && !t->away)
+			tls_step_drop(t->step);
 		tls_free(t->tls);
 	}
 	free(p->stream_tls);
@@ -69,12 +55,16 @@ const struct tls *
 stream_accept_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 		  struct tls_server *server)
 {
-	struct tls *tls = tls_accept(server, p->config.pool);
+	struct tls *tls = stream_handshakes_are_late(p) ? NULL : tls_accept(server, p->config.pool);
 
-	if (tls == NULL || stream_begin_tls(p, s, side, tls))
-		return tls;
-	tls_free(tls);
-	return NULL;
+	if (tls == NULL)
+		return NULL;
+	if (!stream_begin_tls(p, s, side, tls)) {
+		tls_free(tls);
+		return NULL;
+	}
+	s->tls->awaits_hello = true;
+	return tls;
 }
 
 bool
@@ -85,9 +75,11 @@ stream_agreed_on_http2(const struct stream *s)
 	return protocol != NULL && strcmp(protocol, "h2") == 0;
 }
 
-static void
-give_tls(struct proxy *p, struct stream_tls *t)
+void
+stream_tls_give(struct proxy *p, struct stream_tls *t)
 {
+	if (t->waiting || t->again || t->away)
+		return;
 	t->next = p->free_stream_tls;
 	p->free_stream_tls = t;
 }
@@ -104,92 +96,74 @@ end_tls(struct proxy *p, struct stream *s)
 	chain_free(p->config.pool, &t->cipher);
 	chain_free(p->config.pool, &t->plain);
 	chain_free(p->config.pool, &t->unsent);
+	t->stream = NULL;
+	if (t->away)
+		return;
+	if (t->step != NULL)
+		tls_step_drop(t->step);
+	t->step = NULL;
 	tls_free(t->tls);
 	t->tls = NULL;
-	t->stream = NULL;
-	if (!t->waiting)
-		give_tls(p, t);
+	stream_tls_give(p, t);
 }
-
-/* Handshakes. */
 
 void
-stream_want_handshake(struct proxy *p, struct stream *s, bool fin)
+stream_tls_look_again(struct proxy *p, struct stream_tls *t)
 {
-	struct stream_tls *t = s->tls;
-
-	t->fin |= fin;
-	if (t->waiting)
+	if (t->again)
 		return;
-	t->waiting = true;
-	t->next = NULL;
-	*p->handshakes_last = t;
-	p->handshakes_last = &t->next;
+	t->again = true;
+	t->next_again = p->tls_again;
+	p->tls_again = t;
 }
 
-static struct stream_tls *
-next_handshake(struct proxy *p)
+void
+stream_look_again(struct proxy *p)
 {
-	struct stream_tls *t = p->handshakes;
+	struct stream_tls *t = p->tls_again;
 
-	if (t == NULL)
-		return NULL;
-	p->handshakes = t->next;
-	if (p->handshakes == NULL)
-		p->handshakes_last = &p->handshakes;
-	t->waiting = false;
-	return t;
-}
+	p->tls_again = NULL;
+	while (t != NULL) {
+		struct stream_tls *next = t->next_again;
 
-static void
-send_cipher(struct proxy *p, struct stream *s, struct chain *out)
-{
-	if (!chain_is_empty(out))
-		tcp_send(p->config.tcp, s->tcp, out);
-}
-
-/* Everything TCP has, as long as TLS can keep it. */
-static void
-take_cipher(struct proxy *p, struct stream *s)
-{
-	struct stream_tls *t = s->tls;
-
-	tcp_take(p->config.tcp, s->tcp, &t->cipher, tcp_received(s->tcp)->len);
-}
-
-static void
-hold(struct proxy *p, struct stream *s)
-{
-	tcp_hold(p->config.tcp, s->tcp, s->tls->cipher.len + s->tls->plain.len);
-}
-
-bool
-stream_handshakes(struct proxy *p)
-{
-	struct stream_tls *t = next_handshake(p);
-	struct chain out = {0};
-	enum tls_result result;
-	struct stream *s;
-
-	while (t != NULL && t->stream == NULL) {
-		give_tls(p, t);
-		t = next_handshake(p);
+		t->again = false;
+		if (t->stream == NULL)
+			stream_tls_give(p, t);
+		else
+			t->side->on_event(t->side, t->stream->tcp, 0);
+		t = next;
 	}
-	if (t == NULL)
-		return false;
-	s = t->stream;
-	take_cipher(p, s);
-	result = tls_handshake(t->tls, &t->cipher, &out);
-	send_cipher(p, s, &out);
-	hold(p, s);
-	if (result == TLS_MORE || result == TLS_WANT_BUFFERS)
-		stream_want_handshake(p, s, false);
-	else if (result == TLS_DONE || result == TLS_FAILED || t->fin)
-		t->side->on_handshake(t->side, result == TLS_DONE);
-	return true;
 }
 
 /* Bytes. */
+
+void
+stream_tls_send(struct proxy *p, struct stream_tls *t, struct chain *out)
+{
+	if (!chain_is_empty(out))
+		tcp_send(p->config.tcp, t->stream->tcp, out);
+}
+
+void
+stream_tls_take_cipher(struct proxy *p, struct stream_tls *t)
+{
+	struct tcp_connection *c = t->stream->tcp;
+
+	tcp_take(p->config.tcp, c, &t->cipher, tcp_received(c)->len);
+}
+
+void
+stream_tls_hold(struct proxy *p, struct stream_tls *t)
+{
+	tcp_hold(p->config.tcp, t->stream->tcp, t->cipher.len + t->plain.len);
+}
+
+/* Whether bytes go both ways. */
+static bool
+is_open(const struct stream_tls *t)
+{
+	return !t->away && tls_is_finished(t->tls);
+}
 
 static void
 decrypt(struct proxy *p, struct stream *s)
@@ -199,7 +173,7 @@ decrypt(struct proxy *p, struct stream *s)
 
 	if (t->failed || t->ended || t->plain.len >= STREAM_PLAIN_MAX)
 		return;
-	take_cipher(p, s);
+	stream_tls_take_cipher(p, t);
 	switch (tls_read(t->tls, &t->cipher, &t->plain, STREAM_PLAIN_MAX - t->plain.len, &out)) {
 	case TLS_MORE:
 	case TLS_WANT_BUFFERS:
@@ -214,11 +188,14 @@ decrypt(struct proxy *p, struct stream *s)
 		break;
 	case TLS_DONE:
 	case TLS_WANT_INPUT:
-		t->more = false;
+		t->more = !chain_is_empty(tcp_received(s->tcp)); /* TCP couldn't give it */
 		break;
 	}
-	send_cipher(p, s, &out);
-	hold(p, s);
+	stream_tls_send(p, t, &out);
+	stream_tls_hold(p, t);
+	/* Nobody takes what isn't there. */
+	if (t->more && chain_is_empty(&t->plain))
+		stream_tls_look_again(p, t);
 }
 
 static void
@@ -229,25 +206,47 @@ encrypt(struct proxy *p, struct stream *s)
 
 	if (t->failed || chain_is_empty(&t->unsent))
 		return;
-	if (tls_write(t->tls, &t->unsent, &out, UINT32_MAX, p->now_ms) == TLS_FAILED) {
+	switch (tls_write(t->tls, &t->unsent, &out, UINT32_MAX, p->now_ms)) {
+	case TLS_DONE:
+		break;
+	case TLS_FAILED:
 		t->failed = true;
 		chain_free(p->config.pool, &t->unsent);
+		stream_tls_look_again(p, t);
+		break;
+	default:
+		stream_tls_look_again(p, t);
+		break;
 	}
-	send_cipher(p, s, &out);
+	stream_tls_send(p, t, &out);
 }
 
+/* close_notify and FIN, behind everything that is to be sent. */
 static void
 shut(struct proxy *p, struct stream *s)
 {
 	struct stream_tls *t = s->tls;
+	enum tls_result result = TLS_DONE;
 	struct chain out = {0};
 
-	if (!chain_is_empty(&t->unsent))
+	if (t->shut_sent || !chain_is_empty(&t->unsent))
 		return;
-	if (tls_is_finished(t->tls) && !t->failed)
-		tls_shutdown(t->tls, &out);
-	send_cipher(p, s, &out);
+	if (is_open(t) && !t->failed)
+		result = tls_shutdown(t->tls, &out);
+	stream_tls_send(p, t, &out);
+	if (result == TLS_WANT_BUFFERS) {
+		stream_tls_look_again(p, t);
+		return;
+	}
+	t->shut_sent = true;
 	tcp_shutdown(p->config.tcp, s->tcp);
+}
+
+/* FIN without close_notify, which may be an attacker's: what it cuts is not whole. */
+static bool
+is_cut(const struct stream_tls *t)
+{
+	return t->tcp_ended && !t->ended && !t->more && chain_is_empty(&t->plain);
 }
 
 uint32_t
@@ -255,19 +254,16 @@ stream_events(struct proxy *p, struct stream *s, uint32_t events)
 {
 	struct stream_tls *t = s->tls;
 
-	if (t == NULL || !tls_is_finished(t->tls))
+	if (t == NULL || !is_open(t))
 		return events;
-	if (!chain_is_empty(&t->unsent)) {
-		encrypt(p, s);
-		if (t->shut)
-			shut(p, s);
-	}
+	t->tcp_ended |= (events & TCP_EVENT_END) != 0;
+	events &= ~(uint32_t)TCP_EVENT_END;
+	encrypt(p, s);
+	if (t->shut)
+		shut(p, s);
 	decrypt(p, s);
-	if (t->failed)
+	if (t->failed || is_cut(t))
 		return events | STREAM_EVENT_FAILED;
-	/* FIN alone may be an attacker's: what it cuts is not whole. */
-	if ((events & TCP_EVENT_END) != 0 && !t->ended)
-		return (events & ~(uint32_t)TCP_EVENT_END) | STREAM_EVENT_FAILED;
 	return t->ended ? events | TCP_EVENT_END : events;
 }
 
@@ -302,10 +298,15 @@ stream_take(struct proxy *p, struct stream *s, struct chain *to, uint32_t len)
 		chain_consume(p->config.pool, &t->plain, len);
 	else if (!chain_move(p->config.pool, to, &t->plain, len))
 		return false;
-	if (chain_is_empty(&t->plain) && (t->more || !chain_is_empty(tcp_received(s->tcp))))
+	if (!chain_is_empty(&t->plain) || (!t->more && chain_is_empty(tcp_received(s->tcp)))) {
+		stream_tls_hold(p, t);
+	} else {
 		decrypt(p, s);
-	else
-		hold(p, s);
+		if (t->failed || t->ended)
+			stream_tls_look_again(p, t);
+	}
+	if (is_cut(t))
+		stream_tls_look_again(p, t);
 	return true;
 }
 

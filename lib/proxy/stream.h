@@ -7,8 +7,8 @@
  * What TLS holds beside TCP (ciphertext of records that have not come whole, plaintext that nobody
  * has taken) is bounded, counts as the connection's and closes its window.
  *
- * Handshakes cost thousands of times what a packet does, so a worker makes one step of one of them
- * per turn, first come, first served; see stream_handshakes().
+ * Handshakes cost thousands of times what a packet does: a worker makes one step of one of them per
+ * turn, or crypto lcores make them; see stream_tls.h.
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -45,12 +45,17 @@ struct stream {
 bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
 		      struct tls *tls);
 
-/** The same of a client's: accept it as `server`. @return NULL without memory or a free object. */
+/**
+ * The same of a client's: accept it as `server`.
+ * @return  NULL without memory or a free object, or when it would have to wait for too long.
+ */
 const struct tls *stream_accept_tls(struct proxy *proxy, struct stream *stream,
 				    struct proxy_side *side, struct tls_server *server);
 
 /** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
 bool stream_agreed_on_http2(const struct stream *stream);
+
+/* Handshakes: stream_handshake.c. */
 
 /**
  * There is something to do for the handshake of this stream.
@@ -58,11 +63,27 @@ bool stream_agreed_on_http2(const struct stream *stream);
  */
 void stream_want_handshake(struct proxy *proxy, struct stream *stream, bool fin);
 
+/** New ones would wait for so long that their clients had better be told at once. */
+bool stream_handshakes_are_late(const struct proxy *proxy);
+
 /**
- * Make the next step of the next handshake; calls its side's on_handshake().
+ * Its side wants no more of the handshake.
+ * @return  false: a crypto lcore is at it, on_handshake() will say that it failed.
+ */
+bool stream_give_up_handshake(struct stream *stream);
+
+/**
+ * Bring handshakes on: one step of the first, or as many as crypto lcores take and have made; calls
+ * their sides' on_handshake().
  * @return  whether there was one.
  */
 bool stream_handshakes(struct proxy *proxy);
+
+/**
+ * Call on_event() with no event of every side whose TLS could not go on for want of buffers, or
+ * came to an end while bytes were taken.  At most once a millisecond.
+ */
+void stream_look_again(struct proxy *proxy);
 
 /** What TCP's events mean for who reads and writes bytes; decrypts what has come. */
 uint32_t stream_events(struct proxy *proxy, struct stream *stream, uint32_t events);

@@ -408,7 +408,8 @@ upstream_broken(struct proxy *p, struct upstream *u, bool connected)
 {
 	struct exchange *x = u->exchange;
 
-	if (u->state == UPSTREAM_BUSY && !x->x.record.cut && stream_received(&u->stream)->len > 0) {
+	if (u->state == UPSTREAM_BUSY && !x->x.record.cut &&
+	    (stream_received(&u->stream)->len > 0 || x->session->state == SESSION_TUNNEL)) {
 		session_run(p, x->session);
 		if (u->state != UPSTREAM_BUSY || u->exchange != x)
 			return;
@@ -523,7 +524,7 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 	(void)connection;
 	if ((events & TCP_EVENT_CLOSED) != 0) {
 		if (u->state == UPSTREAM_BUSY || u->state == UPSTREAM_HTTP2)
-			stream_events(p, &u->stream, 0);
+			u->ended |= (stream_events(p, &u->stream, events) & TCP_EVENT_END) != 0;
 		if (u->state == UPSTREAM_HTTP2)
 			upstream_http2_run(p, u); /* what came before still counts */
 		if (u->state == UPSTREAM_CLOSED)

@@ -209,6 +209,31 @@ finish(struct tcp *tcp, const struct tcp_half_open *h, const struct tcp_arrival 
 	tcp_connection_input(tcp, c, a);
 }
 
+/* What an ACK of a cookie tells of its SYN. @return  false: it is none of ours. */
+static bool
+read_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a,
+	    const struct tcp_tuple *tuple, uint32_t hash, struct tcp_half_open *h)
+{
+	if (l->closed || l->last_cookie_ms == 0 ||
+	    (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS)
+		return false;
+	read_syn(tcp, h, l, a, tuple, hash);
+	h->irs = a->seq - 1;
+	h->iss = a->ack - 1;
+	h->sent_us = 0;
+	if (!tcp_cookie_check(tcp, tuple, h->irs, h->iss, &h->peer_mss)) {
+		l->cookies_refused++;
+		return false;
+	}
+	h->has = 0;
+	if ((a->has & TCP_HAS_TIMESTAMPS) != 0) {
+		h->has = TCP_HAS_TIMESTAMPS;
+		tcp_cookie_options(a->tsecr, &h->has, &h->scale);
+	}
+	l->cookies_accepted++;
+	return true;
+}
+
 /* RFC 9293 section 3.10.7.4, SYN-RECEIVED after a passive open. */
 void
 tcp_half_open_input(struct tcp *tcp, struct tcp_half_open *h, const struct tcp_arrival *a)
@@ -231,7 +256,14 @@ tcp_half_open_input(struct tcp *tcp, struct tcp_half_open *h, const struct tcp_a
 	if ((a->flags & TCP_FLAG_ACK) == 0)
 		return;
 	if (a->ack != h->iss + 1) {
-		tcp_refuse(tcp, a);
+		/* An earlier copy of its SYN may have been answered with a cookie. */
+		if (!read_cookie(tcp, h->listener, a, &h->endpoint.tuple, h->endpoint.hash,
+				 &copy)) {
+			tcp_refuse(tcp, a);
+			return;
+		}
+		tcp_half_open_free(tcp, h);
+		finish(tcp, &copy, a);
 		return;
 	}
 	if (a->seq - (h->irs + 1) > syn_window(&h->listener->settings) ||
@@ -245,30 +277,14 @@ tcp_half_open_input(struct tcp *tcp, struct tcp_half_open *h, const struct tcp_a
 	finish(tcp, &copy, a);
 }
 
-/* @return  false: it is none of ours. */
 static bool
 take_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a,
 	    const struct tcp_tuple *tuple, uint32_t hash)
 {
 	struct tcp_half_open h;
 
-	if (l->closed || l->last_cookie_ms == 0 ||
-	    (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS)
+	if (!read_cookie(tcp, l, a, tuple, hash, &h))
 		return false;
-	read_syn(tcp, &h, l, a, tuple, hash);
-	h.irs = a->seq - 1;
-	h.iss = a->ack - 1;
-	h.sent_us = 0;
-	if (!tcp_cookie_check(tcp, tuple, h.irs, h.iss, &h.peer_mss)) {
-		l->cookies_refused++;
-		return false;
-	}
-	h.has = 0;
-	if ((a->has & TCP_HAS_TIMESTAMPS) != 0) {
-		h.has = TCP_HAS_TIMESTAMPS;
-		tcp_cookie_options(a->tsecr, &h.has, &h.scale);
-	}
-	l->cookies_accepted++;
 	finish(tcp, &h, a);
 	return true;
 }

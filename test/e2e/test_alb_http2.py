@@ -4,12 +4,15 @@
 import hashlib
 import json
 import os
+import socket
+import time
 
 import pytest
 
 from certificates import make_certificate
 from http2_client import Http2
 from http_target import pattern
+from raw_port import socket_in
 from test_alb_log import lines
 from topology import CLIENT_V4, PYTHON, wait_until
 
@@ -36,6 +39,35 @@ SERVICES = """
     type = application
     address = 198.18.1.12
     idle_timeout.timeout_seconds = 2
+
+    [load_balancer ext]
+    type = application
+    address = 198.18.1.13
+    address = 2001:db8:1::13
+    weir.h2c.enabled = true
+    weir.http2_websocket.enabled = true
+
+    [listener ext:80]
+    protocol = HTTP
+    default_action = forward ext-web
+
+    [target_group ext-web]
+    protocol = HTTP
+    target = 198.18.2.11:80
+
+    [target_group ext-odd]
+    protocol = HTTP
+    health_check.port = 80
+    target = 198.18.2.11:8083
+
+    [listener ext:443]
+    protocol = HTTPS
+    certificate = shop
+    default_action = forward ext-odd
+
+    [listener shop:80]
+    protocol = HTTP
+    default_action = forward web
 
     [listener idle:443]
     protocol = HTTPS
@@ -283,3 +315,82 @@ def test_reload_drains(lab, weir):
         weir.reload()
         assert client.finish(slow)[0].body == b"slow\n"
         assert client.ask("/bytes/5").body == pattern(5)
+
+
+@pytest.mark.parametrize("address", ["198.18.1.13", "[2001:db8:1::13]"], ids=["v4", "v6"])
+def test_prior_knowledge(lab, weir, address):
+    """HTTP/2 in the clear where it is enabled, beside HTTP/1.1."""
+    ask = ["curl", "-sS", "-g", "-m", "10", "-o", "/dev/null", "-w", "%{http_code} %{http_version}"]
+    url = f"http://{address}/"
+    assert lab.client.run(*ask, "--http2-prior-knowledge", url).stdout == "200 2"
+    assert lab.client.run(*ask, url).stdout == "200 1.1"
+
+
+def test_many_in_the_clear(lab, weir):
+    got = lab.client.run("h2load", "-n", "500", "-c", "5", "-m", "10", "http://198.18.1.13/").stdout
+    assert "500 succeeded, 0 failed" in got, got
+
+
+def test_no_prior_knowledge_unless_enabled(lab, weir):
+    got = lab.client.try_run("curl", "-sS", "-m", "5", "--http2-prior-knowledge", f"http://{VIP}/")
+    assert got.returncode != 0
+
+
+@pytest.mark.parametrize("pieces", [(b"P", b"RI * HTTP/2.0\r\n\r\nSM\r\n", b"\r\n"), (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",)])
+def test_preface_in_pieces(lab, weir, pieces):
+    """Each is waited for; SETTINGS answers the whole."""
+    with socket_in(lab.client, socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.settimeout(5)
+        s.connect(("198.18.1.13", 80))
+        for piece in pieces:
+            s.sendall(piece)
+            time.sleep(0.05)
+        assert s.recv(9)[3] == 4
+
+
+@pytest.mark.parametrize("text, status", [
+    (b"PRI", b"400"), (b"PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", b"200"),
+    (b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", b"200"), (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", b"505")])
+def test_almost_a_preface(lab, weir, text, status):
+    """What begins like it and is HTTP/1.1, or nothing."""
+    with socket_in(lab.client, socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.settimeout(5)
+        s.connect(("198.18.1.13", 80))
+        s.sendall(text)
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(4096).split(b" ")[1] == status
+
+
+def websocket(client, path="/upgrade"):
+    return client.begin(end=False, pseudo=[(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"),
+                                           (":authority", "shop.example"), (":path", path)],
+                        headers=(("sec-websocket-version", "13"),))
+
+
+def test_websocket(lab, weir):
+    """RFC 8441: tunnels and requests side by side on one connection; each side may end first."""
+    with Http2(lab.client, "198.18.1.13") as client:
+        while client.h2.remote_settings.enable_connect_protocol != 1:
+            assert client.receive()
+        tunnels = [websocket(client) for _ in range(3)]
+        for i, tunnel in enumerate(tunnels):
+            while client.answers[tunnel].status == "":
+                assert client.receive()
+            assert client.answers[tunnel].status == "200"
+            client.send(tunnel, b"%d" % i * 70000)
+        assert client.ask("/bytes/1000").status == "200"
+        for i, tunnel in enumerate(tunnels):
+            while len(client.answers[tunnel].body) < 70000:
+                assert client.receive()
+            assert client.answers[tunnel].body == b"%d" % i * 70000
+            client.h2.end_stream(tunnel)
+            client.flush()
+            assert client.finish(tunnel)[0].ended
+
+
+def test_no_websocket_unless_enabled(lab, weir):
+    with Http2(lab.client, VIP, 444) as client:
+        stream = websocket(client)
+        answer = client.finish(stream)[0]
+        assert client.h2.remote_settings.enable_connect_protocol == 0
+        assert answer.reset is not None or answer.status.startswith("4")

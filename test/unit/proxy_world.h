@@ -38,8 +38,8 @@ struct world {
 	uint32_t other; /* target that again() names */
 	bool deaf;      /* targets' connections from now on */
 	uint16_t next_port;
-	uint32_t done_n, opened_n, ended_n; /* exchanges; connections to targets */
-	uint32_t accepted_n, closed_n;      /* clients */
+	uint32_t done_n, opened_n, ended_n;        /* exchanges; connections to targets */
+	uint32_t accepted_n, closed_n, rejected_n; /* clients */
 	struct proxy_record last;
 	bool raw;                        /* conduits */
 	bool target_leaves;              /* they have to end */
@@ -77,8 +77,8 @@ world_accepted(void *arg, const struct proxy_session_info *session,
 static void
 world_rejected(void *arg, const struct proxy_session_info *session)
 {
-	(void)arg;
 	(void)session;
+	((struct world *)arg)->rejected_n++;
 }
 
 static void
@@ -370,8 +370,11 @@ world_run(struct world *w, uint32_t ms)
 		wire_step(&w->wire, world_turn, w);
 }
 
+/** `steps`: of whose two ends crypto lcores take and give steps of handshakes; NULL: there are
+ * none. */
 static inline struct world *
-world_open(const struct wire_settings *settings, unsigned long long seed)
+world_open_with(const struct wire_settings *settings, unsigned long long seed,
+		const struct proxy_ops *steps)
 {
 	static struct world world;
 	struct world *w = &world;
@@ -400,10 +403,20 @@ world_open(const struct wire_settings *settings, unsigned long long seed)
 						       .header_timeout_ms = 60000,
 						       .body_min_bytes_per_s = 100};
 	w->next_port = 20000;
+	if (steps != NULL) {
+		config.ops.make_step = steps->make_step;
+		config.ops.made_step = steps->made_step;
+	}
 	config.tcp = w->wire.ends[1].tcp;
 	w->proxy = proxy_create(&config, (uint32_t)(w->wire.now_us / 1000));
 	CHECK(w->proxy != NULL);
 	return w;
+}
+
+static inline struct world *
+world_open(const struct wire_settings *settings, unsigned long long seed)
+{
+	return world_open_with(settings, seed, NULL);
 }
 
 /* Everything is given back: what the proxy has, when its clients have gone, is idle. */

@@ -167,6 +167,16 @@ static const struct script_row rows[] = {
 	 "< S 0 mss 1460\n"
 	 "half_open 1\n"
 	 "cookies_sent 1\n"},
+	{"SYN cookie: its ACK counts though a copy of the SYN came after the storm",
+	 "ours cookies 1\n"
+	 "< S 0 mss 1460\n"
+	 "> S. 0 ack 1\n"
+	 "ours cookies 0\n"
+	 "< S 0 mss 1460\n"
+	 "half_open 1\n"
+	 "< . 1 ack 1\n"
+	 "event accepted\n"
+	 "half_open 0\n"},
 	{"PMTU: what is in flight goes again in smaller pieces",
 	 "establish\n"
 	 "send 2920\n"

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "crypto.h"
+
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <openssl/crypto.h>
+
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+
+#include "tls_step.h"
+
+#define STEPS_WAITING 32 /* of one worker at one crypto lcore; a power of two */
+#define EMPTY_TURNS   64 /* before it sleeps */
+
+static struct rte_ring *
+make_ring(const char *name, const struct crypto *c, uint16_t worker)
+{
+	char full[RTE_RING_NAMESIZE];
+
+	snprintf(full, sizeof(full), "weir_%s_%u_%u", name, c->index, worker);
+	return rte_ring_create(full, STEPS_WAITING, (int)rte_lcore_to_socket_id(c->lcore),
+			       RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+struct crypto *
+crypto_create(struct dataplane *dp, uint16_t index, unsigned lcore)
+{
+	struct crypto *c = calloc(1, sizeof(*c));
+	bool complete;
+
+	if (c == NULL)
+		return NULL;
+	c->dp = dp;
+	c->index = index;
+	c->lcore = lcore;
+	c->stepper = tls_stepper_create();
+	complete = c->stepper != NULL;
+	for (uint16_t i = 0; i < dp->workers_n && complete; i++) {
+		c->to[i] = make_ring("crypto_to", c, i);
+		c->from[i] = make_ring("crypto_from", c, i);
+		complete = c->to[i] != NULL && c->from[i] != NULL;
+	}
+	if (complete)
+		return c;
+	crypto_free(c);
+	return NULL;
+}
+
+static void
+free_ring(struct rte_ring *ring)
+{
+	void *step;
+
+	while (ring != NULL && rte_ring_sc_dequeue(ring, &step) == 0)
+		tls_step_drop(step);
+	rte_ring_free(ring);
+}
+
+void
+crypto_free(struct crypto *c)
+{
+	if (c == NULL)
+		return;
+	for (uint16_t i = 0; i < c->dp->workers_n; i++) {
+		free_ring(c->to[i]);
+		free_ring(c->from[i]);
+	}
+	tls_stepper_free(c->stepper);
+	free(c);
+}
+
+/* One step of each worker. @return whether there was any. */
+static bool
+turn(struct crypto *c)
+{
+	bool any = false;
+
+	for (uint16_t i = 0; i < c->dp->workers_n; i++) {
+		void *step;
+
+		if (rte_ring_full(c->from[i]) || rte_ring_sc_dequeue(c->to[i], &step) != 0)
+			continue;
+		tls_step_run(c->stepper, step);
+		rte_ring_sp_enqueue(c->from[i], step);
+		c->steps++;
+		any = true;
+	}
+	return any;
+}
+
+int
+crypto_main(void *arg)
+{
+	static const struct timespec nap = {.tv_nsec = 50000};
+	struct crypto *c = arg;
+	unsigned empty_turns = 0;
+
+	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
+	while (!atomic_load_explicit(&c->dp->stop, memory_order_relaxed)) {
+		uint64_t tick = rte_rdtsc();
+
+		if (turn(c)) {
+			c->busy_ticks += rte_rdtsc() - tick;
+			empty_turns = 0;
+		} else if (c->dp->adaptive && ++empty_turns > EMPTY_TURNS) {
+			nanosleep(&nap, NULL);
+		} else {
+			rte_pause();
+		}
+	}
+	OPENSSL_thread_stop();
+	return 0;
+}
+
+bool
+crypto_make_step(struct dataplane *dp, uint16_t worker, struct tls_step *step)
+{
+	struct crypto *least = dp->crypto[0];
+
+	for (uint16_t i = 1; i < dp->crypto_n; i++) {
+		if (rte_ring_count(dp->crypto[i]->to[worker]) < rte_ring_count(least->to[worker]))
+			least = dp->crypto[i];
+	}
+	return rte_ring_sp_enqueue(least->to[worker], step) == 0;
+}
+
+struct tls_step *
+crypto_made_step(struct dataplane *dp, uint16_t worker)
+{
+	void *step;
+
+	for (uint16_t i = 0; i < dp->crypto_n; i++) {
+		if (rte_ring_sc_dequeue(dp->crypto[i]->from[worker], &step) == 0)
+			return step;
+	}
+	return NULL;
+}
