@@ -78,6 +78,7 @@ enter(struct proxy *p, struct conduit *c, enum conduit_state state)
 	c->active_ms = p->now_ms;
 	arm(p, c);
 }
+
 static void client_handshake(struct proxy_side *of, bool done);
 
 static void
