@@ -241,6 +241,7 @@ put_tls_metrics(struct management *m, uint64_t load_balancer_id, json_t *row)
 	json_put(row, "ActiveFlowCount_TLS", sum.new_flows - sum.closed_flows);
 	json_put(row, "NewFlowCount_TLS", sum.new_flows);
 	json_put(row, "ProcessedBytes_TLS", sum.bytes);
+	json_put(row, "weir.LostLogRecordCount", sum.log_lost);
 }
 
 static void

@@ -126,7 +126,7 @@ static const struct family families[] = {
 	LISTENER("tcp_target_reset_count_total", COUNTER, "TCP_Target_Reset_Count", target_resets, NOTHING),
 	LISTENER("tcp_elb_reset_count_total", COUNTER, "TCP_ELB_Reset_Count", elb_resets, NOTHING),
 	LISTENER("rejected_flow_count_tcp_total", COUNTER, "RejectedFlowCount_TCP", rejected_tcp, NOTHING),
-	LISTENER("client_tls_negotiation_error_count_total", COUNTER, "ClientTLSNegotiationErrorCount", client_tls_errors, NOTHING),
+	LISTENER("network_client_tls_negotiation_error_count_total", COUNTER, "ClientTLSNegotiationErrorCount", client_tls_errors, NOTHING),
 	LISTENER("security_group_blocked_flow_count_inbound_tcp_total", COUNTER, "SecurityGroupBlockedFlowCount_Inbound_TCP", blocked_in_tcp, NOTHING),
 	LISTENER("security_group_blocked_flow_count_inbound_udp_total", COUNTER, "SecurityGroupBlockedFlowCount_Inbound_UDP", blocked_in_udp, NOTHING),
 	LISTENER("security_group_blocked_flow_count_inbound_icmp_total", COUNTER, "SecurityGroupBlockedFlowCount_Inbound_ICMP", blocked_in_icmp, NOTHING),
