@@ -248,7 +248,7 @@ metric_http_pools(struct management *m, struct http_pools *pools)
 		pools->queue_refusals += c->no_memory + c->memory_resets;
 		pools->exchanges += g.exchanges;
 		pools->idle_upstreams += g.idle_upstreams;
-		pools->sessions += g.sessions;
+		pools->sessions += g.sessions + g.conduits;
 		pools->handshakes += g.handshakes;
 		pools->tcp_bytes += worker_tcp_bytes(t);
 		pools->proxy_bytes += g.bytes;

@@ -226,6 +226,24 @@ put_listener_metrics(struct management *m, const struct model_listener *l, json_
 	put_metrics(m, lb, &sum, row);
 }
 
+/* Of a network load balancer's TLS listeners alone. */
+static void
+put_tls_metrics(struct management *m, uint64_t load_balancer_id, json_t *row)
+{
+	struct frontend_counters sum = {0};
+
+	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
+		const struct model_listener *l = &m->model->listeners[i];
+
+		if (l->load_balancer_id == load_balancer_id && l->protocol == ELB_TLS)
+			metric_add_listener(m, l, &sum);
+	}
+	json_put(row, "ActiveFlowCount_TLS", sum.new_flows - sum.closed_flows);
+	json_put(row, "NewFlowCount_TLS", sum.new_flows);
+	json_put(row, "ProcessedBytes_TLS", sum.bytes);
+	json_put(row, "weir.LostLogRecordCount", sum.log_lost);
+}
+
 static void
 put_target_counters(json_t *r, const struct target_counters *c)
 {
@@ -288,8 +306,10 @@ op_metrics(struct management *m, json_t *args, const char **code, char *message,
 	r = json_object();
 	json_put_text(r, "load_balancer", lb->name);
 	put_metrics(m, lb, &sum, r);
-	if (lb->type == LB_NETWORK)
+	if (lb->type == LB_NETWORK) {
+		put_tls_metrics(m, lb->id, r);
 		metric_put_capacity(m, lb->id, r);
+	}
 	return r;
 }
 

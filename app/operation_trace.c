@@ -393,7 +393,7 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 		finish_drop(t, DROP_SECURITY_GROUP);
 		return;
 	}
-	if (s->frontends[frontend].terminates) {
+	if (s->frontends[frontend].terminates == SNAPSHOT_ENDS_HTTP) {
 		say(t, "connections end here: weir answers, and asks a target for each request");
 		finish(t, "terminate", DROP_NONE);
 		return;
@@ -406,12 +406,15 @@ finish_network(struct management *m, struct trace *t, const struct flow_info *f)
 		finish_drop(t, DROP_NO_TARGET);
 		return;
 	}
-	if (t->tuple.proto == IPPROTO_TCP)
+	if (s->frontends[frontend].terminates == SNAPSHOT_ENDS_CONDUIT)
+		say(t, "connections end here: weir answers, and relays what they carry");
+	else if (t->tuple.proto == IPPROTO_TCP)
 		say(t, "there is no flow: a SYN begins one, other segments are answered with RST");
 	else
 		say(t, "there is no flow: the datagram begins one");
 	say_target(m, t, maglev_lookup(set, choice.set_hash, 0), "Maglev chooses");
-	finish(t, "forward", DROP_NONE);
+	finish(t, s->frontends[frontend].terminates == SNAPSHOT_PASSES ? "forward" : "terminate",
+	       DROP_NONE);
 }
 
 /* Asking the worker. */

@@ -126,7 +126,7 @@ static const struct family families[] = {
 	LISTENER("tcp_target_reset_count_total", COUNTER, "TCP_Target_Reset_Count", target_resets, NOTHING),
 	LISTENER("tcp_elb_reset_count_total", COUNTER, "TCP_ELB_Reset_Count", elb_resets, NOTHING),
 	LISTENER("rejected_flow_count_tcp_total", COUNTER, "RejectedFlowCount_TCP", rejected_tcp, NOTHING),
-	LISTENER("client_tls_negotiation_error_count_total", COUNTER, "ClientTLSNegotiationErrorCount", client_tls_errors, NOTHING),
+	LISTENER("network_client_tls_negotiation_error_count_total", COUNTER, "ClientTLSNegotiationErrorCount", client_tls_errors, NOTHING),
 	LISTENER("security_group_blocked_flow_count_inbound_tcp_total", COUNTER, "SecurityGroupBlockedFlowCount_Inbound_TCP", blocked_in_tcp, NOTHING),
 	LISTENER("security_group_blocked_flow_count_inbound_udp_total", COUNTER, "SecurityGroupBlockedFlowCount_Inbound_UDP", blocked_in_udp, NOTHING),
 	LISTENER("security_group_blocked_flow_count_inbound_icmp_total", COUNTER, "SecurityGroupBlockedFlowCount_Inbound_ICMP", blocked_in_icmp, NOTHING),
@@ -324,6 +324,12 @@ put_rows(struct page *page, const struct family *f)
 /* Many: one object at a time. @return false when there are no more. */
 
 static bool
+is_http(enum elb_protocol protocol)
+{
+	return protocol == ELB_HTTP || protocol == ELB_HTTPS;
+}
+
+static bool
 put_listener(struct page *page, const struct family *f)
 {
 	const struct model *model = page->m->model;
@@ -335,8 +341,7 @@ put_listener(struct page *page, const struct family *f)
 	if (page->at >= model->listeners_n)
 		return false;
 	l = &model->listeners[page->at++];
-	if ((l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS) !=
-	    (f->scope == SCOPE_HTTP_LISTENER))
+	if (is_http(l->protocol) != (f->scope == SCOPE_HTTP_LISTENER))
 		return true; /* has other metrics */
 	if (f->scope == SCOPE_HTTP_LISTENER) {
 		metric_add_http_listener(page->m, l, &http);

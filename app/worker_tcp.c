@@ -66,10 +66,12 @@ listen_for(void *arg, const struct packet *p)
 	if (f == NULL || !f->terminates)
 		return NULL;
 	l = &t->listeners[ref_index(p->frontend)];
-	l->settings = (struct tcp_settings){.mtu = s->interfaces[p->interface].mtu,
-					    .congestion = TCP_CUBIC,
-					    .receive_buffer = RECEIVE_BUFFER,
-					    .send_buffer = SEND_BUFFER};
+	l->settings =
+		(struct tcp_settings){.mtu = s->interfaces[p->interface].mtu,
+				      .congestion = TCP_CUBIC,
+				      .receive_buffer = RECEIVE_BUFFER,
+				      .send_buffer = SEND_BUFFER,
+				      .tell_keepalive = f->terminates == SNAPSHOT_ENDS_CONDUIT};
 	l->max_half_open = t->worker->dp->max_half_open;
 	l->syn_cookies = t->worker->dp->syn_cookies;
 	l->closed = f->draining;

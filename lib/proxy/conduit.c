@@ -4,6 +4,9 @@
 #include "check.h"
 #include "clock.h"
 
+#define KEEPALIVE_MS 20000
+#define KEEPALIVES   5 /* unanswered: the connection is dead */
+
 static const struct proxy_conduit_service *
 service_of(const struct proxy *p)
 {
@@ -59,6 +62,23 @@ deadline_of(const struct conduit *c)
 	return c->active_ms + c->settings.idle_timeout_ms;
 }
 
+static void on_timer(struct timer *timer, void *arg);
+
+/* As of sessions: it isn't moved while bytes flow, but looks when it comes due. */
+static void
+arm(struct proxy *p, struct conduit *c)
+{
+	timer_wheel_add(&p->wheel, &c->timer, deadline_of(c), on_timer);
+}
+
+static void
+enter(struct proxy *p, struct conduit *c, enum conduit_state state)
+{
+	c->state = (uint8_t)state;
+	c->active_ms = p->now_ms;
+	arm(p, c);
+}
+
 static void client_handshake(struct proxy_side *of, bool done);
 
 static void
@@ -73,20 +93,14 @@ conduit_timeout(struct proxy *p, struct conduit *c)
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
 		break;
 	case CONDUIT_OPEN:
-		conduit_end(p, c, CONDUIT_END_IDLE);
+		if (c->kept_alive)
+			enter(p, c, CONDUIT_OPEN);
+		else
+			conduit_end(p, c, CONDUIT_END_IDLE);
 		break;
 	case CONDUIT_CLOSED:
 		break;
 	}
-}
-
-static void on_timer(struct timer *timer, void *arg);
-
-/* As of sessions: it isn't moved while bytes flow, but looks when it comes due. */
-static void
-arm(struct proxy *p, struct conduit *c)
-{
-	timer_wheel_add(&p->wheel, &c->timer, deadline_of(c), on_timer);
 }
 
 static void
@@ -99,14 +113,6 @@ on_timer(struct timer *timer, void *arg)
 		conduit_timeout(p, c);
 	else
 		arm(p, c);
-}
-
-static void
-enter(struct proxy *p, struct conduit *c, enum conduit_state state)
-{
-	c->state = (uint8_t)state;
-	c->active_ms = p->now_ms;
-	arm(p, c);
 }
 
 /* Bytes. */
@@ -145,6 +151,20 @@ run(struct proxy *p, struct conduit *c)
 		conduit_end(p, c, CONDUIT_END_DONE);
 }
 
+/*
+ * N:network-load-balancers: a side that keeps itself alive has both kept.  It hears weir's then and
+ * sends none of its own any more: from now on who doesn't answer is dead, and nobody idle.
+ */
+static void
+keep_alive(struct proxy *p, struct conduit *c)
+{
+	if (c->kept_alive)
+		return;
+	c->kept_alive = true;
+	tcp_keep_alive(p->config.tcp, c->client.stream.tcp, KEEPALIVE_MS, KEEPALIVES);
+	tcp_keep_alive(p->config.tcp, c->target.stream.tcp, KEEPALIVE_MS, KEEPALIVES);
+}
+
 /* What events of a side that is established mean. @return false: it was reset. */
 static bool
 take_events(struct proxy *p, struct conduit_side *side, uint32_t events)
@@ -152,6 +172,8 @@ take_events(struct proxy *p, struct conduit_side *side, uint32_t events)
 	enum tcp_close_reason reason = stream_close_reason(&side->stream);
 
 	stream_events(p, &side->stream, events);
+	if ((events & TCP_EVENT_KEPT_ALIVE) != 0 && side->conduit->state == CONDUIT_OPEN)
+		keep_alive(p, side->conduit);
 	if ((events & TCP_EVENT_END) != 0)
 		side->fin = true;
 	return (events & TCP_EVENT_CLOSED) == 0 || reason == TCP_CLOSE_DONE;
@@ -201,6 +223,7 @@ connect_target(struct proxy *p, struct conduit *c, uint32_t target)
 
 	if (!p->config.ops.reserve(p->config.ops_arg, target, &tuple, &settings))
 		return false;
+	settings.tell_keepalive = true;
 	c->target.stream.tcp = tcp_connect(p->config.tcp, &tuple, &settings, &c->target);
 	if (c->target.stream.tcp == NULL) {
 		p->config.ops.release(p->config.ops_arg, &tuple);

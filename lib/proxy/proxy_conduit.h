@@ -9,6 +9,9 @@
  * other.  FIN without close_notify is an end like any: where a message ends is for those to know
  * who speak the protocol inside.  RST of one side becomes RST to the other.
  *
+ * A side that sends a keep-alive has weir send some to both sides: while these are answered,
+ * silence doesn't end the conduit.
+ *
  * The *service* on top (a network or classic load balancer) chooses the target, and is told what
  * became of it.  Called by the worker whose proxy it is.
  */

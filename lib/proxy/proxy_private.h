@@ -153,6 +153,7 @@ struct conduit_side {
 struct conduit {
 	struct proxy *proxy;
 	uint8_t state;      /* enum conduit_state */
+	bool kept_alive;    /* weir sends keep-alives to both sides */
 	uint32_t active_ms; /* the state was entered, or the last byte went through */
 	struct conduit_side client, target;
 	struct chain prefix; /* goes to the target in front of all */

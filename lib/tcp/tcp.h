@@ -53,6 +53,7 @@ struct tcp_settings {
 	uint32_t keepalive_idle_ms; /* 0: no keepalive */
 	uint32_t keepalive_interval_ms;
 	uint8_t keepalive_count;
+	bool tell_keepalive; /* TCP_EVENT_KEPT_ALIVE is wanted */
 	uint8_t syn_retries;
 };
 
@@ -176,9 +177,10 @@ enum tcp_event {
 	/* The send queue fell below half of send_buffer; while buffers are short, it fell at all.
 	 */
 	TCP_EVENT_WRITABLE = 1 << 3,
-	TCP_EVENT_END = 1 << 4,     /* the peer's FIN, after all its bytes */
-	TCP_EVENT_DRAINED = 1 << 5, /* everything sent, FIN too if any, has been acknowledged */
-	TCP_EVENT_CLOSED = 1 << 6,  /* over: see tcp_close_reason(); the last event */
+	TCP_EVENT_END = 1 << 4,        /* the peer's FIN, after all its bytes */
+	TCP_EVENT_DRAINED = 1 << 5,    /* everything sent, FIN too if any, has been acknowledged */
+	TCP_EVENT_CLOSED = 1 << 6,     /* over: see tcp_close_reason(); the last event */
+	TCP_EVENT_KEPT_ALIVE = 1 << 7, /* the peer has sent a keep-alive, if tell_keepalive */
 };
 
 enum tcp_close_reason {
@@ -231,6 +233,10 @@ void tcp_send(struct tcp *tcp, struct tcp_connection *connection, struct chain *
 
 /** Queued and not acknowledged. */
 uint32_t tcp_queued(const struct tcp_connection *connection);
+
+/** Ask the peer from now on whether it lives: as settings.keepalive_* would have had it. */
+void tcp_keep_alive(struct tcp *tcp, struct tcp_connection *connection, uint32_t idle_ms,
+		    uint8_t count);
 
 /** FIN behind what is queued; receiving goes on. */
 void tcp_shutdown(struct tcp *tcp, struct tcp_connection *connection);

@@ -216,6 +216,17 @@ schedule_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t len)
 		tcp_timer_set(tcp, c, TCP_DUE_ACK, tcp->now_ms + TCP_DELAYED_ACK_MS);
 }
 
+/* RFC 1122 section 4.2.3.6: a keep-alive, with a byte that was acknowledged or without. */
+static void
+tell_keepalive(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
+{
+	uint8_t special = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST;
+
+	if (c->settings.tell_keepalive && a->seq == c->rcv_nxt - 1 && a->len <= 1 &&
+	    (a->flags & (special | TCP_FLAG_ACK)) == TCP_FLAG_ACK)
+		tcp_notify(tcp, c, TCP_EVENT_KEPT_ALIVE);
+}
+
 /* Bytes for a caller that has closed. @return  false: the connection is over. */
 static bool
 discard(struct tcp *tcp, struct tcp_connection *c, uint32_t seq, uint32_t len)
@@ -249,6 +260,7 @@ take_payload(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival
 			c->dsack_to = seq + known;
 		}
 		tcp->counters.duplicate++;
+		tell_keepalive(tcp, c, a);
 		c->is |= TCP_IS_ACK_NOW;
 		seq += known;
 		data += known;
@@ -300,8 +312,10 @@ synchronized_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_a
 {
 	bool fin = (a->flags & TCP_FLAG_FIN) != 0;
 
-	if (!is_acceptable(tcp, c, a))
+	if (!is_acceptable(tcp, c, a)) {
+		tell_keepalive(tcp, c, a);
 		return;
+	}
 	c->last_heard_ms = tcp->now_ms;
 	if (unlikely((a->flags & TCP_FLAG_RST) != 0)) {
 		reset_input(tcp, c, a);

@@ -185,6 +185,15 @@ tcp_timer_keepalive(struct tcp *tcp, struct tcp_connection *c)
 		tcp_timer_set(tcp, c, TCP_DUE_IDLE, tcp->now_ms + c->settings.keepalive_idle_ms);
 }
 
+void
+tcp_keep_alive(struct tcp *tcp, struct tcp_connection *c, uint32_t idle_ms, uint8_t count)
+{
+	c->settings.keepalive_idle_ms = idle_ms;
+	c->settings.keepalive_interval_ms = idle_ms;
+	c->settings.keepalive_count = count;
+	tcp_timer_keepalive(tcp, c);
+}
+
 /* RFC 1122 section 4.2.3.6. */
 static void
 keepalive(struct tcp *tcp, struct tcp_connection *c)

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import ssl
-import threading
 
 import pytest
 
@@ -88,6 +87,8 @@ SERVICES = """
 
     [target_group echo]
     protocol = TCP
+    deregistration_delay.timeout_seconds = 1
+    deregistration_delay.connection_termination.enabled = true
     target = 198.18.2.11:9001
 
     [target_group echo6]
@@ -177,3 +178,296 @@ def curl(lab, *arguments, url):
 def test_curl(lab, weir, address, version):
     got = curl(lab, f"--tlsv{version}", "--tls-max", version, "--http1.1", "-i", url=f"https://{address}/")
     assert got.startswith("HTTP/1.1 200") and "nginx" in got, got
+
+
+@pytest.fixture
+def context():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def plain(lab, port=ECHO, address=VIP):
+    s = socket_in(lab.client, socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    s.settimeout(15)
+    s.connect((address, port))
+    return s
+
+
+def connect(lab, context, port=ECHO, address=VIP, **arguments):
+    return context.wrap_socket(plain(lab, port, address), suppress_ragged_eofs=False, **arguments)
+
+
+def metrics(weir, name="shop"):
+    return weir.ask("metrics", load_balancer=name)
+
+
+def is_closed(s):
+    """The connection ends, whichever way, without another byte."""
+    try:
+        return s.recv(1) == b""
+    except (ConnectionResetError, ssl.SSLError):
+        return True
+
+
+def test_balanced(lab, weir):
+    names = {curl(lab, url=f"https://{VIP}/").split()[0] for _ in range(40)}
+    assert names == {"t1", "t2", "t3"}
+    assert curl(lab, url=f"http://{VIP}/").split()[0] in names  # a TCP listener of the same address
+
+
+@pytest.mark.parametrize("address, client", [(VIP, CLIENT_V4), (VIP6, CLIENT_V6)], ids=["v4", "v6"])
+def test_proxy_header(lab, weir, address, client):
+    url = f"https://[{address}]:{PROXY}/" if ":" in address else f"https://{address}:{PROXY}/"
+    for _ in range(5):
+        got = curl(lab, "--http1.1", "-w", " %{local_port}", url=url).split()
+        assert got == [client, got[4], address, str(PROXY), got[4]]
+
+
+@pytest.mark.parametrize("sni, want", [("shop.example", "shop.example"), ("other.example", "other.example"),
+                                       ("unknown.example", "shop.example")])
+def test_certificate_by_name(lab, weir, sni, want):
+    got = lab.client.try_run("timeout", "10", "openssl", "s_client", "-connect", f"{VIP}:443", "-servername", sni, input="")
+    assert re.search(r"subject=CN = " + re.escape(want), got.stdout), got.stdout
+
+
+@pytest.mark.parametrize("address, port, offered, agreed", [
+    (VIP, ECHO, ["h2", "http/1.1"], "http/1.1"),            # HTTP1Only
+    (VIP6, ECHO, ["http/1.1", "h2"], "h2"),                 # HTTP2Only
+    (VIP, 443, ["h2", "http/1.1"], "http/1.1"),             # HTTP2Optional
+    (VIP, PROXY, ["http/1.1", "h2"], "h2"),                 # HTTP2Preferred
+    (VIP6, PROXY, ["h2", "http/1.1"], None),                # None
+    (VIP, ECHO, ["h2"], None), (VIP, ECHO, ["x y"], None)])  # none in common
+def test_alpn(lab, weir, context, address, port, offered, agreed):
+    context.set_alpn_protocols(offered)
+    with connect(lab, context, port, address) as s:
+        assert s.selected_alpn_protocol() == agreed
+
+
+def test_policy(lab, weir, context):
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises((ssl.SSLError, OSError)):
+        connect(lab, context, ECHO, VIP6)
+    with connect(lab, context) as s:
+        assert s.version() == "TLSv1.2"
+
+
+def test_resumption(lab, weir, context):
+    """By whichever worker."""
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with connect(lab, context) as s:
+        session = s.session
+    for _ in range(6):
+        with connect(lab, context, session=session) as s:
+            assert s.session_reused
+
+
+@pytest.mark.parametrize("address", [VIP, f"[{VIP6}]"], ids=["v4", "v6"])
+def test_bulk(lab, weir, address):
+    """
+    20 MB there and back at once.  The client ends first: close_notify ends one direction alone, and what was sent
+    before it comes back behind it.
+    """
+    sent = lab.directory / "bulk"
+    sent.write_bytes(os.urandom(20_000_000))
+    got = lab.client.run("sh", "-c", f"timeout 30 socat -t 20 - 'OPENSSL:{address}:{ECHO},verify=0' <{sent} | sha256sum").stdout
+    assert got.split()[0] == hashlib.sha256(sent.read_bytes()).hexdigest()
+
+
+def test_end_without_close_notify(lab, weir, context):
+    """FIN alone is an end: what came before it arrives."""
+    before = metrics(weir)["TCP_ELB_Reset_Count"]
+    s = connect(lab, context)
+    s.sendall(b"last words")
+    assert s.recv(100) == b"last words"
+    with socket.socket(fileno=s.detach()) as tcp:
+        tcp.shutdown(socket.SHUT_WR)
+        tcp.settimeout(10)
+        while tcp.recv(4096):
+            pass  # close_notify, then FIN
+    assert metrics(weir)["TCP_ELB_Reset_Count"] == before
+
+
+def test_slow_reader(lab, weir, context):
+    """Who doesn't read the echo can't send without end, and gets all of it later."""
+    with connect(lab, context) as s:
+        s.settimeout(2)
+        sent = 0
+        block = os.urandom(65536)
+        with pytest.raises((socket.timeout, TimeoutError, ssl.SSLWantWriteError)):
+            while sent < 50_000_000:
+                s.sendall(block)
+                sent += len(block)
+        assert sent < 30_000_000
+        pool = weir.pool("spans") if any(p["name"] == "spans" for p in weir.ask("pools")["pools"]) else None
+        assert pool is None or pool["in_use"] < pool["size"] // 2
+        assert curl(lab, url=f"https://{VIP}/").startswith("t")
+        s.settimeout(15)
+        left = sent
+        while left > 0:
+            left -= len(s.recv(65536))
+
+
+@pytest.mark.parametrize("payload", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x00" * 64, b"\x16\x03\x01\xff\xff" + b"x" * 100,
+                                     b"\x16\x03\x01\x00\x04\x01\x00\x00\x00"],
+                         ids=["http", "zeros", "long", "hello"])
+def test_garbage(lab, weir, payload):
+    """What is no TLS ends with its connection, is counted, and reaches no target."""
+    before = metrics(weir)
+    flows = weir.ask("metrics", target_group="echo")["NewFlowCount"]
+    with plain(lab) as s:
+        s.sendall(payload)
+        try:
+            while s.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+    wait_until("it is counted", lambda: metrics(weir)["ClientTLSNegotiationErrorCount"] ==
+               before["ClientTLSNegotiationErrorCount"] + 1, 5)
+    assert weir.ask("metrics", target_group="echo")["NewFlowCount"] == flows
+
+
+def test_garbage_behind_the_handshake(lab, weir, context):
+    s = connect(lab, context)
+    with socket.socket(fileno=s.detach()) as tcp:
+        tcp.settimeout(10)
+        tcp.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        try:
+            while tcp.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+    assert curl(lab, url=f"https://{VIP}/").startswith("t")
+
+
+def test_client_resets(lab, weir, context):
+    before = metrics(weir)["TCP_Client_Reset_Count"]
+    s = connect(lab, context)
+    s.sendall(b"x")
+    assert s.recv(1) == b"x"
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    s.close()
+    wait_until("it is counted", lambda: metrics(weir)["TCP_Client_Reset_Count"] == before + 1, 5)
+    wait_until("the target's is gone", lambda: weir.ask("metrics", target_group="echo")["ActiveFlowCount"] == 0, 5)
+
+
+def test_nobody_listens(lab, weir, context):
+    """The target refuses: the client is reset."""
+    before = metrics(weir)["TCP_ELB_Reset_Count"]
+    with connect(lab, context, SILENT) as s:
+        assert is_closed(s)
+    assert metrics(weir)["TCP_ELB_Reset_Count"] == before + 1
+
+
+def test_target_resets(lab, weir, context):
+    """RST of the target is RST to the client."""
+    before = metrics(weir)["TCP_Target_Reset_Count"]
+    target = lab.targets[0]
+    listener = socket_in(target.ns, socket.AF_INET, socket.SOCK_STREAM)
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("198.18.2.11", SILENT))
+        listener.listen()
+        with connect(lab, context, SILENT) as s:
+            got, _ = listener.accept()
+            s.sendall(b"x")
+            assert got.recv(1) == b"x"
+            got.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            got.close()
+            with socket.socket(fileno=s.detach()) as tcp:
+                tcp.settimeout(10)
+                with pytest.raises(ConnectionResetError):
+                    while tcp.recv(1000):
+                        pass  # a ticket
+    assert metrics(weir)["TCP_Target_Reset_Count"] == before + 1
+
+
+def test_many_at_once(lab, weir, context):
+    waiting = [plain(lab) for _ in range(60)]
+    for s in waiting:
+        with context.wrap_socket(s) as tls:
+            tls.sendall(b"me")
+            assert tls.recv(2) == b"me"
+    wait_until("all are gone", lambda: metrics(weir)["ActiveFlowCount_TLS"] == 0, 10)
+
+
+def test_log(lab, weir, logs, context):
+    context.set_alpn_protocols(["h2", "x y", "http/1.1"])
+    with connect(lab, context, server_hostname="logged.example") as s:
+        port = s.getsockname()[1]
+        s.sendall(b"x" * 1000)
+        left = 1000
+        while left > 0:
+            left -= len(s.recv(1000))
+    def line():
+        return next((f for f in lines(logs) if f[5] == f"{CLIENT_V4}:{port}"), None)
+    wait_until("the line", lambda: line() is not None, 10)
+    f = line()
+    assert len(f) == 22 and f[:2] == ["tls", "2.0"] and f[3].startswith("net/shop/"), f
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", f[2]) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", f[21])
+    assert re.fullmatch(r"[0-9a-f]{16}", f[4]) and f[6] == f"{VIP}:{ECHO}", f
+    assert int(f[7]) >= int(f[8]) >= 0 and f[9:12] == ["1000", "1000", "-"], f
+    assert f[12:14] == ["shop-ec", "-"] and f[14:17] == ["TLS_AES_128_GCM_SHA256", "tlsv13", "x25519"], f
+    assert f[17:20] == ["logged.example", "http/1.1", "-"] and f[20].strip('"') == 'h2,x%20y,http/1.1', f
+    assert not any(f[6] == f"{VIP}:80" for f in lines(logs))  # TCP listeners don't log
+
+
+def test_reload(lab, weir, context):
+    """Connections live on when the configuration is read again, and when their listener goes."""
+    text = weir.config_path.read_text()
+    with connect(lab, context) as s, connect(lab, context, 443) as web:
+        weir.reload()
+        s.sendall(b"one")
+        assert s.recv(3) == b"one"
+        begin, end = text.index("[listener shop:9001]"), text.index("[listener shop6:9001]")
+        try:
+            weir.config_path.write_text(text[:begin] + text[end:])
+            weir.reload()
+            s.sendall(b"two")
+            assert s.recv(3) == b"two"
+            web.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert web.recv(100).startswith(b"HTTP/1.1 200")
+            with pytest.raises(OSError):
+                plain(lab).close()
+        finally:
+            weir.config_path.write_text(text)
+            weir.reload()
+    with connect(lab, context) as s:
+        s.sendall(b"new")
+        assert s.recv(3) == b"new"
+
+
+def test_deregistration(lab, weir, context):
+    """A connection outlives its target's registration, unless the group says that it is to end."""
+    text = weir.config_path.read_text()
+    with connect(lab, context) as s, connect(lab, context, address=VIP6) as kept:
+        for each in s, kept:
+            each.sendall(b"one")
+            assert each.recv(3) == b"one"
+        try:
+            weir.config_path.write_text("\n".join(line for line in text.split("\n") if not line.endswith(":9001")))
+            weir.reload()
+            s.sendall(b"two")
+            assert s.recv(3) == b"two"
+            assert is_closed(s)
+            kept.sendall(b"two")
+            assert kept.recv(3) == b"two"
+        finally:
+            weir.config_path.write_text(text)
+            weir.reload()
+    wait_until("healthy", lambda: list(weir.target_states().values()).count("healthy") == 9, 20)
+
+
+def test_metrics(lab, weir, context):
+    before = metrics(weir)
+    with connect(lab, context) as s:
+        s.sendall(b"x" * 500)
+        assert s.recv(1) == b"x"
+        now = metrics(weir)
+        assert now["NewFlowCount_TLS"] == before["NewFlowCount_TLS"] + 1
+        assert now["ActiveFlowCount_TLS"] == before["ActiveFlowCount_TLS"] + 1
+    curl(lab, url=f"http://{VIP}/")
+    wait_until("bytes both ways", lambda: metrics(weir)["ProcessedBytes_TLS"] == before["ProcessedBytes_TLS"] + 1000, 5)
+    assert metrics(weir)["NewFlowCount"] == metrics(weir)["NewFlowCount_TLS"] + before["NewFlowCount"] - before["NewFlowCount_TLS"] + 1
+    assert float(metrics(weir)["ConsumedLCUs_TLS"]) >= 0

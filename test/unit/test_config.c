@@ -264,8 +264,8 @@ test_errors(void)
 		{"one word more", "[security_group x]\ninbound = tcp 80 ::/0 x\n",
 		 "has too many words"},
 		{"HTTPS checks",
-		 "[target_group h]\nprotocol = TCP\nhealth_check.protocol = HTTPS\n",
-		 "HTTPS health checks are not in this version; allowed: HTTP, TCP"},
+		 "[target_group h]\nprotocol = GENEVE\nhealth_check.protocol = HTTPS\n",
+		 "HTTPS health checks of gateways are not in this version; allowed: TCP"},
 		{"timeout above interval",
 		 "[target_group h]\nprotocol = TCP\n"
 		 "health_check.interval_seconds = 5\nhealth_check.timeout_seconds = 6\n",

@@ -137,6 +137,29 @@ test_idle(void)
 	world_close(w);
 }
 
+/* A keep-alive of one side keeps both, by weir's own. */
+static void
+test_kept_alive(bool by_client)
+{
+	struct world *w = open_raw("");
+	struct tcp *far = w->wire.ends[0].tcp;
+	struct world_peer *c, *t;
+	uint64_t segments;
+
+	w->settings.idle_timeout_ms = 50000;
+	w->wire.listener.settings.tell_keepalive = true;
+	c = client(w);
+	t = far_end(w);
+	tcp_keep_alive(far, by_client ? c->connection : t->connection, 30000, 3);
+	world_run(w, 35000);
+	segments = tcp_counters(far)->segments_in;
+	world_run(w, 200000);
+	EXPECT(tcp_counters(far)->segments_in >= segments + 2 * 9);
+	say(w, c, "still");
+	EXPECT(heard(t, "still") && w->closed_n == 0);
+	world_close(w);
+}
+
 static void
 test_target_leaves(void)
 {
@@ -189,6 +212,8 @@ main(void)
 	test_nobody();
 	test_refused();
 	test_idle();
+	test_kept_alive(true);
+	test_kept_alive(false);
 	test_target_leaves();
 	test_back_pressure();
 	return unit_done();
