@@ -251,6 +251,7 @@ put_target_counters(json_t *r, const struct target_counters *c)
 	json_put(r, "NewFlowCount", c->new_flows);
 	json_put(r, "ProcessedPackets", c->packets);
 	json_put(r, "ProcessedBytes", c->bytes);
+	json_put(r, "TargetTLSNegotiationErrorCount", c->tls_errors);
 }
 
 static json_t *

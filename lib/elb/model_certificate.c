@@ -106,7 +106,8 @@ model_check_target_tls(struct checker *c, struct model_target_group *tg)
 
 	tls_client_put(tg->tls);
 	tg->tls = NULL;
-	if (tg->protocol != ELB_HTTPS && tg->health_check.protocol != ELB_HTTPS)
+	if (tg->protocol != ELB_HTTPS && tg->protocol != ELB_TLS &&
+	    tg->health_check.protocol != ELB_HTTPS)
 		return;
 	settings.policy = tls_policy_find(TARGET_POLICY, false, why, sizeof(why));
 	tg->tls = tls_client_create(&settings, why, sizeof(why));

@@ -567,12 +567,12 @@ static void
 check_target_group(struct checker *c, struct model_target_group *tg)
 {
 	if (model_given((const void *)tg, "protocol") == NULL) {
-		model_fault(c, tg, "protocol", NULL, "HTTP, HTTPS, TCP, UDP, TCP_UDP, GENEVE",
+		model_fault(c, tg, "protocol", NULL, "HTTP, HTTPS, TCP, TLS, UDP, TCP_UDP, GENEVE",
 			    "the protocol is missing");
 	} else if (tg->protocol != ELB_TCP && tg->protocol != ELB_UDP &&
 		   tg->protocol != ELB_TCP_UDP && tg->protocol != ELB_GENEVE &&
-		   !model_group_is_http(tg)) {
-		model_fault(c, tg, "protocol", NULL, "HTTP, HTTPS, TCP, UDP, TCP_UDP, GENEVE",
+		   tg->protocol != ELB_TLS && !model_group_is_http(tg)) {
+		model_fault(c, tg, "protocol", NULL, "HTTP, HTTPS, TCP, TLS, UDP, TCP_UDP, GENEVE",
 			    "%s target groups have no data path in this version",
 			    elb_protocol_name(tg->protocol));
 	}

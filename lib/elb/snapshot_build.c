@@ -415,7 +415,7 @@ build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
 	g->id = id;
 	g->in_use = 1;
 	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
-	if (tg->protocol == ELB_HTTPS) {
+	if (tg->protocol == ELB_HTTPS || tg->protocol == ELB_TLS) {
 		g->tls = tg->tls;
 		tls_client_get(g->tls);
 	}

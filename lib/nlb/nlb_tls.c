@@ -140,6 +140,12 @@ on_choose(void *arg, const struct proxy_session_info *session, struct proxy_cond
 
 /* What passive health looks at: silence doesn't count. */
 static void
+on_no_tls(void *arg, uint32_t target)
+{
+	target_counters_of(arg, target)->tls_errors++;
+}
+
+static void
 on_reached(void *arg, uint32_t target, enum tcp_close_reason reason)
 {
 	struct target_counters *c = target_counters_of(arg, target);
@@ -216,6 +222,7 @@ static const struct proxy_conduit_service service = {.serves = on_serves,
 						     .negotiated = on_negotiated,
 						     .choose = on_choose,
 						     .reached = on_reached,
+						     .no_tls = on_no_tls,
 						     .relayed = on_relayed,
 						     .has_to_end = on_has_to_end,
 						     .closed = on_closed};

@@ -38,6 +38,7 @@ conduit_end(struct proxy *p, struct conduit *c, enum proxy_conduit_end end)
 	end_side(p, &c->client,
 		 reset && end != CONDUIT_END_HANDSHAKE && end != CONDUIT_END_CLIENT_TLS);
 	if (c->target.stream.tcp != NULL) {
+		target_tls_keep(p, &c->target.stream, c->record.target);
 		end_side(p, &c->target, reset);
 		p->config.ops.disconnected(p->config.ops_arg, c->record.target);
 	}
@@ -54,6 +55,7 @@ deadline_of(const struct conduit *c)
 	case CONDUIT_HANDSHAKE:
 		return c->active_ms + PROXY_HANDSHAKE_MS;
 	case CONDUIT_CONNECTING:
+	case CONDUIT_TARGET_TLS:
 		return c->active_ms + PROXY_CONNECT_TIMEOUT_MS;
 	case CONDUIT_OPEN:
 	case CONDUIT_CLOSED:
@@ -80,6 +82,7 @@ enter(struct proxy *p, struct conduit *c, enum conduit_state state)
 }
 
 static void client_handshake(struct proxy_side *of, bool done);
+static void target_handshake(struct proxy_side *of, bool done);
 
 static void
 conduit_timeout(struct proxy *p, struct conduit *c)
@@ -91,6 +94,9 @@ conduit_timeout(struct proxy *p, struct conduit *c)
 	case CONDUIT_CONNECTING:
 		service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_TIMEOUT);
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
+		break;
+	case CONDUIT_TARGET_TLS:
+		target_handshake(&c->target.side, false);
 		break;
 	case CONDUIT_OPEN:
 		if (c->kept_alive)
@@ -147,6 +153,8 @@ run(struct proxy *p, struct conduit *c)
 		conduit_end(p, c, CONDUIT_END_RESOURCES);
 	else if (stream_has_failed(&c->client.stream))
 		conduit_end(p, c, CONDUIT_END_CLIENT_TLS);
+	else if (stream_has_failed(&c->target.stream))
+		conduit_end(p, c, CONDUIT_END_TARGET_RESET);
 	else if (c->client.shut && c->target.shut)
 		conduit_end(p, c, CONDUIT_END_DONE);
 }
@@ -193,6 +201,36 @@ open_conduit(struct proxy *p, struct conduit *c)
 }
 
 static void
+target_handshake(struct proxy_side *of, bool done)
+{
+	struct conduit *c = ((struct conduit_side *)of)->conduit;
+	struct proxy *p = c->proxy;
+
+	if (!done) {
+		service_of(p)->no_tls(p->config.conduits_arg, c->record.target);
+		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
+		return;
+	}
+	/* What follows the handshake may have come with it. */
+	stream_events(p, &c->target.stream, 0);
+	open_conduit(p, c);
+}
+
+/* A PROXY header comes before TLS. */
+static void
+target_connected(struct proxy *p, struct conduit *c)
+{
+	if (c->target.stream.tls == NULL) {
+		open_conduit(p, c);
+		return;
+	}
+	if (!chain_is_empty(&c->prefix))
+		tcp_send(p->config.tcp, c->target.stream.tcp, &c->prefix);
+	enter(p, c, CONDUIT_TARGET_TLS);
+	stream_want_handshake(p, &c->target.stream, false);
+}
+
+static void
 target_event(struct proxy_side *of, struct tcp_connection *connection, uint32_t events)
 {
 	struct conduit *c = ((struct conduit_side *)of)->conduit;
@@ -200,11 +238,19 @@ target_event(struct proxy_side *of, struct tcp_connection *connection, uint32_t 
 
 	(void)connection;
 	if (c->state == CONDUIT_CONNECTING && (events & TCP_EVENT_CONNECTED) != 0)
-		open_conduit(p, c);
+		target_connected(p, c);
 	if (c->state == CONDUIT_CONNECTING && (events & TCP_EVENT_CLOSED) != 0) {
 		service_of(p)->reached(p->config.conduits_arg, c->record.target,
 				       stream_close_reason(&c->target.stream));
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
+		return;
+	}
+	if (c->state == CONDUIT_TARGET_TLS) {
+		c->target.fin |= (events & TCP_EVENT_END) != 0;
+		if ((events & TCP_EVENT_CLOSED) != 0)
+			target_handshake(of, false);
+		else
+			stream_want_handshake(p, &c->target.stream, c->target.fin);
 		return;
 	}
 	if (c->state != CONDUIT_OPEN)
@@ -230,7 +276,7 @@ connect_target(struct proxy *p, struct conduit *c, uint32_t target)
 		return false;
 	}
 	p->config.ops.connected(p->config.ops_arg, target);
-	return true;
+	return target_tls_begin(p, &c->target.stream, &c->target.side, target);
 }
 
 /* The client is ready. */
@@ -314,7 +360,8 @@ take(struct proxy *p, struct tcp_connection *connection, const struct proxy_sess
 		.side = {.on_event = client_event, .on_handshake = client_handshake},
 		.conduit = c,
 		.stream.tcp = connection};
-	c->target = (struct conduit_side){.side.on_event = target_event, .conduit = c};
+	c->target = (struct conduit_side){
+		.side = {.on_event = target_event, .on_handshake = target_handshake}, .conduit = c};
 	c->record.session = *info;
 	return c;
 }
@@ -349,7 +396,8 @@ conduit_accepted(struct proxy *p, struct tcp_connection *connection)
 void
 conduit_sweep(struct proxy *p, struct conduit *c)
 {
-	if ((c->state == CONDUIT_CONNECTING || c->state == CONDUIT_OPEN) &&
+	if ((c->state == CONDUIT_CONNECTING || c->state == CONDUIT_TARGET_TLS ||
+	     c->state == CONDUIT_OPEN) &&
 	    service_of(p)->has_to_end(p->config.conduits_arg, &c->record))
 		conduit_end(p, c, CONDUIT_END_TARGET_LEFT);
 }

@@ -34,7 +34,7 @@ enum proxy_conduit_end {
 	CONDUIT_END_HANDSHAKE,    /* the client's TLS: failed, too slow, or given up */
 	CONDUIT_END_NO_TARGET,    /* none was chosen */
 	CONDUIT_END_RESOURCES,    /* no buffer, connection or source port */
-	CONDUIT_END_UNREACHABLE,  /* the target refused, or did not answer in time */
+	CONDUIT_END_UNREACHABLE,  /* the target refused, did not answer in time, or has no TLS */
 	CONDUIT_END_CLIENT_RESET, /* RST of the client, or no answer any more */
 	CONDUIT_END_CLIENT_TLS,   /* the client's records make no sense */
 	CONDUIT_END_TARGET_RESET,
@@ -73,6 +73,8 @@ struct proxy_conduit_service {
 		       struct proxy_conduit_choice *choice);
 	/** A connection to the target was made (TCP_CLOSE_NONE), or why it could not be. */
 	void (*reached)(void *arg, uint32_t target, enum tcp_close_reason reason);
+	/** A connection to the target was made, but no TLS connection in it. */
+	void (*no_tls)(void *arg, uint32_t target);
 	/** So many bytes have moved, both ways together. */
 	void (*relayed)(void *arg, const struct proxy_conduit_record *record, uint64_t bytes);
 	/** Whether connections to its target that began when it did are to be ended. */

@@ -124,8 +124,6 @@ struct upstream {
 	bool reused;     /* it has served before */
 	bool ended;      /* FIN of the target */
 	uint32_t target; /* reference */
-	const struct tls_client
-		*tls; /* with which its session may be resumed; never read through */
 	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
@@ -137,6 +135,7 @@ struct upstream {
 enum conduit_state {
 	CONDUIT_HANDSHAKE,  /* TLS of the client, or nothing has been done yet */
 	CONDUIT_CONNECTING, /* to the target */
+	CONDUIT_TARGET_TLS,
 	CONDUIT_OPEN,
 	CONDUIT_CLOSED, /* given back */
 };
@@ -165,10 +164,9 @@ struct conduit {
 
 /** A TLS session with a target. */
 struct target_session {
-	struct tls_session *session; /* NULL: none */
-	const struct tls_client
-		*client; /* that made it: sessions of other settings aren't resumed */
-	uint32_t target; /* reference */
+	struct tls_session *session;     /* NULL: none */
+	const struct tls_client *client; /* whose it is; never read through */
+	uint32_t target;                 /* reference */
 };
 
 struct proxy {
@@ -227,6 +225,14 @@ void session_http2_drain(struct proxy *proxy, struct session *session);
 /* stream.c */
 bool stream_pool_create(struct proxy *proxy);
 void stream_pool_free(struct proxy *proxy);
+
+/* target_tls.c: the newest TLS session of a target is what its next connection begins with. */
+/** Towards a target that wants it, TLS in the stream of a connection. @return false without memory.
+ */
+bool target_tls_begin(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
+		      uint32_t target);
+/** Of a connection that goes on idle, or ends. */
+void target_tls_keep(struct proxy *proxy, const struct stream *stream, uint32_t target);
 
 /* conduit.c */
 /** @return  false: refused; the connection is the caller's to abort. */

@@ -68,6 +68,22 @@ stream_accept_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 }
 
 bool
+stream_connect_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
+		   struct tls_client *client, const struct tls_session *resume)
+{
+	struct tls *tls = tls_connect(client, p->config.pool, NULL, resume);
+
+	if (tls == NULL)
+		return false;
+	if (!stream_begin_tls(p, s, side, tls)) {
+		tls_free(tls);
+		return false;
+	}
+	s->tls->client = client;
+	return true;
+}
+
+bool
 stream_agreed_on_http2(const struct stream *s)
 {
 	const char *protocol = s->tls == NULL ? NULL : tls_alpn(s->tls->tls);
@@ -250,9 +266,12 @@ is_cut(const struct stream_tls *t)
 }
 
 struct tls_session *
-stream_take_session(const struct stream *s)
+stream_take_session(const struct stream *s, const struct tls_client **client)
 {
-	return s->tls != NULL && is_open(s->tls) ? tls_session_take(s->tls->tls) : NULL;
+	if (s->tls == NULL || !is_open(s->tls))
+		return NULL;
+	*client = s->tls->client;
+	return tls_session_take(s->tls->tls);
 }
 
 uint32_t

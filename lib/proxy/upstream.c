@@ -69,23 +69,10 @@ stream_end(struct proxy *p, struct upstream *u)
 	stream_close(p, &u->stream, 0);
 }
 
-/* The newest TLS session of a target is what its next connection begins with. */
-static void
-keep_session(struct proxy *p, struct upstream *u)
-{
-	struct target_session *t = &p->sessions_of[ref_index(u->target)];
-	struct tls_session *session = stream_take_session(&u->stream);
-
-	if (session == NULL)
-		return;
-	tls_session_free(t->session);
-	*t = (struct target_session){.session = session, .client = u->tls, .target = u->target};
-}
-
 static void
 connection_end(struct proxy *p, struct upstream *u, bool reset)
 {
-	keep_session(p, u);
+	target_tls_keep(p, &u->stream, u->target);
 	tcp_set_user(u->stream.tcp, NULL);
 	if (reset)
 		stream_abort(p, &u->stream);
@@ -135,7 +122,7 @@ upstream_release(struct proxy *p, struct upstream *u, bool reuse)
 		upstream_end(p, u, true);
 		return;
 	}
-	keep_session(p, u);
+	target_tls_keep(p, &u->stream, u->target);
 	head_free(&u->head);
 	u->state = UPSTREAM_IDLE;
 	u->got_bytes = false;
@@ -236,28 +223,6 @@ on_connect_timer(struct timer *timer, void *arg)
 	target_failed(p, u, PROXY_ERROR_TARGET_CONNECT_TIMEOUT);
 }
 
-/* @return  false without memory. */
-static bool
-begin_tls(struct proxy *p, struct upstream *u)
-{
-	struct tls_client *client =
-		p->config.ops.tls == NULL ? NULL : p->config.ops.tls(p->config.ops_arg, u->target);
-	const struct target_session *known = &p->sessions_of[ref_index(u->target)];
-	bool same = known->target == u->target && known->client == client;
-	struct tls *tls;
-
-	if (client == NULL)
-		return true;
-	u->tls = client;
-	tls = tls_connect(client, p->config.pool, NULL, same ? known->session : NULL);
-	if (tls == NULL)
-		return false;
-	if (stream_begin_tls(p, &u->stream, &u->side, tls))
-		return true;
-	tls_free(tls);
-	return false;
-}
-
 static void
 connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 {
@@ -285,7 +250,7 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 	p->config.ops.connected(p->config.ops_arg, target);
 	u->target = target;
 	u->state = UPSTREAM_CONNECTING;
-	if (!begin_tls(p, u)) {
+	if (!target_tls_begin(p, &u->stream, &u->side, target)) {
 		upstream_end(p, u, true);
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;

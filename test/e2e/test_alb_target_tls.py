@@ -15,6 +15,7 @@ from http2_client import Http2
 from http_target import pattern
 from raw_port import socket_in
 from test_alb_log import lines
+from tls_server import serve_tls
 from topology import PYTHON, wait_until
 
 VIP = "198.18.1.10"
@@ -121,38 +122,6 @@ def certificate(tmp_path_factory):
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
     return tmp_path_factory.mktemp("logs")
-
-
-def serve_tls(lab, target, certificate):
-    """nginx: / says whether the session was resumed."""
-    directory = lab.directory / target.name / "tls"
-    directory.mkdir(parents=True, exist_ok=True)
-    config = directory / "nginx.conf"
-
-    def server(port, protocols, more=""):
-        return f"""
-    server {{
-        listen {port} ssl; listen [::]:{port} ssl ipv6only=on;
-        ssl_certificate {certificate.certificate}; ssl_certificate_key {certificate.key};
-        ssl_protocols {protocols}; {more}
-        location / {{ return 200 "$ssl_protocol $ssl_session_reused $connection_requests\\n"; }}
-        location /files/ {{ root {directory}; }}
-    }}"""
-    (directory / "files").mkdir(exist_ok=True)
-    (directory / "files" / "big").write_bytes(pattern(5_000_000))
-    config.write_text(f"""
-daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/error.log;
-events {{}}
-http {{
-    access_log off; client_body_temp_path {directory}; proxy_temp_path {directory};
-    fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
-    ssl_session_cache shared:s:1m; keepalive_requests 3;
-    {server(443, "TLSv1.2 TLSv1.3")}
-    {server(442, "TLSv1.2")}
-}}
-""")
-    target.serve("nginx-tls", "nginx", "-c", str(config), ready=lambda: target.is_listening(443))
-    return directory / "files"
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ import ssl
 import pytest
 
 from certificates import make_certificate
+from http_target import pattern
 from raw_port import socket_in
 from test_alb_log import lines
+from tls_server import serve_tls
 from topology import CLIENT_V4, CLIENT_V6, wait_until
 
 VIP, VIP6 = "198.18.1.10", "2001:db8:1::10"
@@ -73,6 +75,44 @@ SERVICES = """
     protocol = TLS
     certificate = shop-ec
     default_action = forward silent
+
+    [listener shop:9443]
+    protocol = TLS
+    certificate = shop-ec
+    default_action = forward tls
+
+    [listener shop6:9443]
+    protocol = TLS
+    certificate = shop-ec
+    default_action = forward tls6
+
+    [listener shop:9444]
+    protocol = TLS
+    certificate = shop-ec
+    default_action = forward tls-proxied
+
+    [listener shop:9445]
+    protocol = TLS
+    certificate = shop-ec
+    default_action = forward tls-none
+
+    [target_group tls]
+    protocol = TLS
+    target = 198.18.2.11:443
+
+    [target_group tls6]
+    protocol = TLS
+    health_check.protocol = HTTPS
+    target = [2001:db8:2::11]:443
+
+    [target_group tls-proxied]
+    protocol = TLS
+    proxy_protocol_v2.enabled = true
+    target = 198.18.2.11:444
+
+    [target_group tls-none]
+    protocol = TLS
+    target = 198.18.2.11:80
 
     [target_group web]
     protocol = TCP
@@ -163,9 +203,10 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weir(lab, servers, start_module_weir, certificates, logs):
+    serve_tls(lab, lab.targets[0], certificates[1])
     weir = start_module_weir(SERVICES.replace("LOGS", str(logs)) + "".join("\n" + c.section() for c in certificates),
                              dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0", healthy=False)
-    wait_until("targets are healthy", lambda: list(weir.target_states().values()).count("healthy") == 9, 20)
+    wait_until("targets are healthy", lambda: list(weir.target_states().values()).count("healthy") == 13, 20)
     return weir
 
 
@@ -456,7 +497,7 @@ def test_deregistration(lab, weir, context):
         finally:
             weir.config_path.write_text(text)
             weir.reload()
-    wait_until("healthy", lambda: list(weir.target_states().values()).count("healthy") == 9, 20)
+    wait_until("healthy", lambda: list(weir.target_states().values()).count("healthy") == 13, 20)
 
 
 def test_metrics(lab, weir, context):
@@ -471,3 +512,25 @@ def test_metrics(lab, weir, context):
     wait_until("bytes both ways", lambda: metrics(weir)["ProcessedBytes_TLS"] == before["ProcessedBytes_TLS"] + 1000, 5)
     assert metrics(weir)["NewFlowCount"] == metrics(weir)["NewFlowCount_TLS"] + before["NewFlowCount"] - before["NewFlowCount_TLS"] + 1
     assert float(metrics(weir)["ConsumedLCUs_TLS"]) >= 0
+
+
+@pytest.mark.parametrize("address", [VIP, f"[{VIP6}]"], ids=["v4", "v6"])
+def test_tls_to_targets(lab, weir, address):
+    """Decrypted and encrypted anew; the target's second connection resumes the session of the first."""
+    said = [lab.client.run("curl", "-skS", "-g", "-m", "10", f"https://{address}:9443/").stdout.split() for _ in range(8)]
+    assert all(protocol == "TLSv1.3" for protocol, *_ in said)
+    assert "r" in [reused for _, reused, *_ in said[1:]], said
+    got = lab.client.run("sh", "-c", f"curl -skS -g -m 20 'https://{address}:9443/files/big' | sha256sum").stdout
+    assert got.split()[0] == hashlib.sha256(pattern(5_000_000)).hexdigest()
+
+
+def test_proxy_header_before_tls(lab, weir):
+    assert lab.client.run("curl", "-skS", "-m", "10", f"https://{VIP}:9444/").stdout.split()[-1] == CLIENT_V4
+
+
+def test_a_target_without_tls(lab, weir):
+    def errors():
+        return weir.ask("target_health", target_group="tls-none")["targets"][0]["TargetTLSNegotiationErrorCount"]
+    before = errors()
+    assert lab.client.try_run("curl", "-skS", "-m", "10", f"https://{VIP}:9445/").returncode != 0
+    wait_until("it is counted", lambda: errors() == before + 1)
