@@ -28,6 +28,9 @@ struct http_probe {
 	struct tls *tls;     /* NULL: none */
 	struct chain cipher; /* taken from TCP, not decrypted */
 	struct chain plain;  /* decrypted */
+	uint32_t events;     /* that came while its handshake waited */
+	struct http_probe *shaking_next,
+		**shaking_link; /* in the queue of handshakes; NULL: isn't */
 };
 
 struct http_prober {
@@ -39,7 +42,8 @@ struct http_prober {
 	uint32_t now_ms;
 	struct http2_pool *http2;
 	struct http_probe *free, *active;
-	char answer[HTTP_PROBER_ANSWER_MAX + 1]; /* of the probe at hand */
+	struct http_probe *shaking, **shaking_last; /* whose handshakes can go on */
+	char answer[HTTP_PROBER_ANSWER_MAX + 1];    /* of the probe at hand */
 	struct http_probe probes[HTTP_PROBER_PROBES];
 };
 
@@ -64,11 +68,40 @@ http_prober_create(struct tcp *tcp, struct chain_pool *pool,
 		return NULL;
 	}
 	timer_wheel_init(&prober->wheel, now_ms, prober);
+	prober->shaking_last = &prober->shaking;
 	for (uint32_t i = HTTP_PROBER_PROBES; i > 0; i--) {
 		prober->probes[i - 1].next = prober->free;
 		prober->free = &prober->probes[i - 1];
 	}
 	return prober;
+}
+
+/* Handshakes: one of them goes on each turn, whatever the number of targets. */
+
+static void
+queue_handshake(struct http_probe *probe)
+{
+	struct http_prober *prober = probe->prober;
+
+	if (probe->shaking_link != NULL)
+		return;
+	probe->shaking_next = NULL;
+	probe->shaking_link = prober->shaking_last;
+	*prober->shaking_last = probe;
+	prober->shaking_last = &probe->shaking_next;
+}
+
+static void
+unqueue_handshake(struct http_probe *probe)
+{
+	if (probe->shaking_link == NULL)
+		return;
+	*probe->shaking_link = probe->shaking_next;
+	if (probe->shaking_next != NULL)
+		probe->shaking_next->shaking_link = probe->shaking_link;
+	else
+		probe->prober->shaking_last = probe->shaking_link;
+	probe->shaking_link = NULL;
 }
 
 static void
@@ -77,6 +110,7 @@ end(struct http_probe *probe, enum probe_result result, uint16_t status)
 	struct http_prober *prober = probe->prober;
 
 	timer_wheel_cancel(&prober->wheel, &probe->timer);
+	unqueue_handshake(probe);
 	chain_free(prober->pool, &probe->unread);
 	chain_free(prober->pool, &probe->cipher);
 	chain_free(prober->pool, &probe->plain);
@@ -400,18 +434,8 @@ receive_tls(struct http_probe *probe, uint32_t *events)
 }
 
 static void
-on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
+go_on(struct http_probe *probe, uint32_t events)
 {
-	struct http_probe *probe = (struct http_probe *)side;
-
-	(void)connection;
-	if ((events & TCP_EVENT_CONNECTED) != 0 && !probe->connected) {
-		probe->connected = true;
-		if (probe->tls == NULL)
-			send_request(probe);
-		if (probe->prober->free == probe)
-			return;
-	}
 	if (probe->tls != NULL && probe->connected && receive_tls(probe, &events))
 		return;
 	if (probe->http2 != NULL &&
@@ -430,6 +454,27 @@ on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t ev
 		end(probe, PROBE_REFUSED, 0);
 	else
 		end(probe, probe->connected ? PROBE_NO_ANSWER : PROBE_TIMEOUT, 0);
+}
+
+static void
+on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t events)
+{
+	struct http_probe *probe = (struct http_probe *)side;
+
+	(void)connection;
+	if ((events & TCP_EVENT_CONNECTED) != 0 && !probe->connected) {
+		probe->connected = true;
+		if (probe->tls == NULL)
+			send_request(probe);
+		if (probe->prober->free == probe)
+			return;
+	}
+	if (probe->tls == NULL || !probe->connected || tls_is_finished(probe->tls)) {
+		go_on(probe, events);
+		return;
+	}
+	probe->events |= events;
+	queue_handshake(probe);
 }
 
 static void
@@ -466,6 +511,8 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 	probe->prober = prober;
 	probe->request = *request;
 	probe->connected = false;
+	probe->events = 0;
+	probe->shaking_link = NULL;
 	probe->http2 = NULL;
 	probe->stream = NULL;
 	probe->next = prober->active;
@@ -480,6 +527,13 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 void
 http_prober_advance(struct http_prober *prober, uint32_t now_ms)
 {
+	struct http_probe *probe;
+
 	prober->now_ms = now_ms;
 	timer_wheel_advance(&prober->wheel, now_ms);
+	probe = prober->shaking;
+	if (probe == NULL)
+		return;
+	unqueue_handshake(probe);
+	go_on(probe, probe->events);
 }

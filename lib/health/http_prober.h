@@ -6,7 +6,7 @@
  * The management core decides when and whom to check; the worker owns the probe until it ends in
  * exactly one result.  One prober per worker, called by that worker alone.
  *
- * Over TLS if the request says so: handshakes are made here, step by step, as answers come.
+ * Over TLS if the request says so; one handshake goes on each turn.
  *
  * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.  To
  * targets of HTTP/2 it goes on the one stream of such a connection; to gRPC's as a call of one
@@ -67,7 +67,7 @@ void http_prober_free(struct http_prober *prober);
 bool http_prober_start(struct http_prober *prober, const struct http_probe_request *request,
 		       uint32_t now_ms);
 
-/** Time out.  Every turn or so. */
+/** Time out, and let a handshake go on.  Every turn. */
 void http_prober_advance(struct http_prober *prober, uint32_t now_ms);
 
 #endif

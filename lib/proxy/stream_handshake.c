@@ -84,7 +84,7 @@ step_done(struct proxy *p, struct stream_tls *t, enum tls_result result, struct 
 	else if (result == TLS_DONE || result == TLS_FAILED)
 		t->side->on_handshake(t->side, result == TLS_DONE);
 	else if (!chain_is_empty(tcp_received(t->stream->tcp)))
-		stream_want_handshake(p, t->stream, false); /* it has come meanwhile */
+		stream_tls_look_again(p, t); /* it has come meanwhile, or couldn't be taken */
 	else if (t->tcp_ended)
 		t->side->on_handshake(t->side, false);
 }
