@@ -27,6 +27,7 @@ static const char *const names[ALB_ERRORS] = {
 	[PROXY_ERROR_TARGET_REFUSED] = "TargetConnectionRefused",
 	[PROXY_ERROR_TARGET_CONNECT_TIMEOUT] = "TargetConnectionTimeout",
 	[PROXY_ERROR_TARGET_TLS] = "TargetTlsNegotiationFailed",
+	[PROXY_ERROR_TARGET_TLS_TIMEOUT] = "TargetTlsNegotiationTimeout",
 	[PROXY_ERROR_TARGET_CLOSED] = "TargetClosed",
 	[PROXY_ERROR_TARGET_TIMEOUT] = "TargetTimeout",
 	[PROXY_ERROR_TARGET_RESPONSE] = "TargetResponseMalformed",

@@ -415,12 +415,18 @@ build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
 	g->id = id;
 	g->in_use = 1;
 	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
-	if (tg->protocol == ELB_HTTPS || tg->protocol == ELB_TLS) {
+	if (tg->protocol == ELB_HTTPS || tg->protocol == ELB_TLS)
 		g->tls = tg->tls;
-		tls_client_get(g->tls);
-	}
-	if (previous != NULL && index < previous->groups_n && previous->groups[index].id == id)
+	if (previous != NULL && index < previous->groups_n && previous->groups[index].id == id) {
+		struct tls_client *old = previous->groups[index].tls;
+
 		atomic_init(&g->set, atomic_load(&previous->groups[index].set));
+		/* Whose sessions can still be resumed. */
+		if (g->tls != NULL && old != NULL && tls_client_is_same(g->tls, old))
+			g->tls = old;
+	}
+	if (g->tls != NULL)
+		tls_client_get(g->tls);
 	return index;
 }
 

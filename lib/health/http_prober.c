@@ -11,7 +11,7 @@
 #include "http2.h"
 #include "timer_wheel.h"
 
-#define TLS_STEPS 16u /* of a handshake, or reads, at once; a peer that needs more fails */
+#define TLS_READS 16u /* at once */
 
 struct http_probe {
 	struct proxy_side side; /* first */
@@ -378,14 +378,15 @@ static bool
 shake(struct http_probe *probe)
 {
 	struct http_prober *prober = probe->prober;
-	enum tls_result result = TLS_MORE;
 	struct chain out = {0};
+	enum tls_result result;
 	const char *protocol;
 
-	for (uint32_t i = 0; i < TLS_STEPS && result == TLS_MORE; i++)
-		result = tls_handshake(probe->tls, &probe->cipher, &out);
+	result = tls_handshake(probe->tls, &probe->cipher, &out);
 	send_chain(probe, &out);
-	if (result == TLS_WANT_INPUT)
+	if (result == TLS_MORE || result == TLS_WANT_BUFFERS)
+		queue_handshake(probe);
+	if (result != TLS_DONE && result != TLS_FAILED)
 		return false;
 	protocol = tls_alpn(probe->tls);
 	if (result != TLS_DONE || ((probe->request.http2 || probe->request.grpc) &&
@@ -415,12 +416,13 @@ receive_tls(struct http_probe *probe, uint32_t *events)
 	if (!tls_is_finished(probe->tls) && shake(probe))
 		return true;
 	if (!tls_is_finished(probe->tls)) {
-		if ((*events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) == 0)
+		if (probe->shaking_link != NULL ||
+		    (*events & (TCP_EVENT_END | TCP_EVENT_CLOSED)) == 0)
 			return true; /* for now */
 		end(probe, PROBE_NO_TLS, 0);
 		return true;
 	}
-	for (uint32_t i = 0; i < TLS_STEPS && result == TLS_MORE; i++)
+	for (uint32_t i = 0; i < TLS_READS && result == TLS_MORE; i++)
 		result = tls_read(probe->tls, &probe->cipher, &probe->plain,
 				  2 * HTTP_PROBER_ANSWER_MAX - probe->plain.len, &out);
 	send_chain(probe, &out);

@@ -37,13 +37,14 @@ uint16_t
 proxy_error_status(uint8_t error)
 {
 	static const uint16_t statuses[PROXY_ERRORS] = {
-		[PROXY_ERROR_RESOURCES] = 503,      [PROXY_ERROR_REQUEST_INCOMPLETE] = 400,
-		[PROXY_ERROR_REQUEST_BODY] = 400,   [PROXY_ERROR_REQUEST_TIMEOUT] = 408,
-		[PROXY_ERROR_CLIENT_CLOSED] = 460,  [PROXY_ERROR_CLIENT_TIMEOUT] = 408,
-		[PROXY_ERROR_TARGET_REFUSED] = 502, [PROXY_ERROR_TARGET_CONNECT_TIMEOUT] = 504,
-		[PROXY_ERROR_TARGET_TLS] = 502,     [PROXY_ERROR_TARGET_CLOSED] = 502,
-		[PROXY_ERROR_TARGET_TIMEOUT] = 504, [PROXY_ERROR_TARGET_RESPONSE] = 502,
-		[PROXY_ERROR_TARGET_LONG] = 502,    [PROXY_ERROR_TARGET_LEFT] = 502,
+		[PROXY_ERROR_RESOURCES] = 503,       [PROXY_ERROR_REQUEST_INCOMPLETE] = 400,
+		[PROXY_ERROR_REQUEST_BODY] = 400,    [PROXY_ERROR_REQUEST_TIMEOUT] = 408,
+		[PROXY_ERROR_CLIENT_CLOSED] = 460,   [PROXY_ERROR_CLIENT_TIMEOUT] = 408,
+		[PROXY_ERROR_TARGET_REFUSED] = 502,  [PROXY_ERROR_TARGET_CONNECT_TIMEOUT] = 504,
+		[PROXY_ERROR_TARGET_TLS] = 502,      [PROXY_ERROR_TARGET_TLS_TIMEOUT] = 504,
+		[PROXY_ERROR_TARGET_CLOSED] = 502,   [PROXY_ERROR_TARGET_TIMEOUT] = 504,
+		[PROXY_ERROR_TARGET_RESPONSE] = 502, [PROXY_ERROR_TARGET_LONG] = 502,
+		[PROXY_ERROR_TARGET_LEFT] = 502,
 	};
 
 	return error < HTTP_FAULTS ? http_fault_status((enum http_fault)error) : statuses[error];
@@ -117,7 +118,7 @@ proxy_free(struct proxy *p)
 	free(p->exchanges);
 	free(p->conduits);
 	for (uint32_t i = 0; p->sessions_of != NULL && i < SNAPSHOT_TARGETS; i++)
-		tls_session_free(p->sessions_of[i].session);
+		target_session_free(&p->sessions_of[i]);
 	free(p->sessions_of);
 	free(p->idle);
 	free(p);

@@ -22,7 +22,8 @@ enum proxy_error {
 	PROXY_ERROR_CLIENT_TIMEOUT,          /* the client stopped reading the answer */
 	PROXY_ERROR_TARGET_REFUSED,          /* no connection: RST, or unreachable */
 	PROXY_ERROR_TARGET_CONNECT_TIMEOUT,
-	PROXY_ERROR_TARGET_TLS,      /* no TLS connection */
+	PROXY_ERROR_TARGET_TLS, /* no TLS connection */
+	PROXY_ERROR_TARGET_TLS_TIMEOUT,
 	PROXY_ERROR_TARGET_CLOSED,   /* FIN or RST before its answer was complete */
 	PROXY_ERROR_TARGET_TIMEOUT,  /* its answer, or the rest of it, did not come in time */
 	PROXY_ERROR_TARGET_RESPONSE, /* no HTTP, no answer to this request, or a bad body */

@@ -30,7 +30,7 @@
 #include "timer_wheel.h"
 
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
-#define PROXY_HANDSHAKE_MS       10000 /* TLS, of a client */
+#define PROXY_HANDSHAKE_MS       10000 /* TLS, of either side */
 #define PROXY_HANDSHAKE_WAIT_MS  1000  /* for a step; no new ones when the first waits longer */
 #define PROXY_POOL_IDLE_MS       60000
 #define PROXY_LINGER_MS          2000  /* of a client, behind the last response */
@@ -119,11 +119,12 @@ enum upstream_state {
 struct upstream {
 	struct proxy_side side; /* first */
 	struct proxy *proxy;
-	uint8_t state;   /* enum upstream_state */
-	bool got_bytes;  /* of the answer under way */
-	bool reused;     /* it has served before */
-	bool ended;      /* FIN of the target */
-	uint32_t target; /* reference */
+	uint8_t state;    /* enum upstream_state */
+	bool got_bytes;   /* of the answer under way */
+	bool reused;      /* it has served before */
+	bool ended;       /* FIN of the target */
+	uint32_t target;  /* reference */
+	uint32_t used_ms; /* UPSTREAM_HTTP2: when a stream was begun, or still there */
 	struct stream stream;
 	struct exchange *exchange;
 	struct head head;
@@ -164,9 +165,9 @@ struct conduit {
 
 /** A TLS session with a target. */
 struct target_session {
-	struct tls_session *session;     /* NULL: none */
-	const struct tls_client *client; /* whose it is; never read through */
-	uint32_t target;                 /* reference */
+	struct tls_session *session; /* NULL: none */
+	struct tls_client *client;   /* whose it is: a reference, others don't resume it */
+	uint32_t target;             /* reference */
 };
 
 struct proxy {
@@ -227,12 +228,16 @@ bool stream_pool_create(struct proxy *proxy);
 void stream_pool_free(struct proxy *proxy);
 
 /* target_tls.c: the newest TLS session of a target is what its next connection begins with. */
+/** NULL: connections to the target are in the clear. */
+struct tls_client *target_tls_client(const struct proxy *proxy, uint32_t target);
 /** Towards a target that wants it, TLS in the stream of a connection. @return false without memory.
  */
 bool target_tls_begin(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
 		      uint32_t target);
 /** Of a connection that goes on idle, or ends. */
 void target_tls_keep(struct proxy *proxy, const struct stream *stream, uint32_t target);
+
+void target_session_free(struct target_session *session);
 
 /* conduit.c */
 /** @return  false: refused; the connection is the caller's to abort. */

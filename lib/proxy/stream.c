@@ -266,7 +266,7 @@ is_cut(const struct stream_tls *t)
 }
 
 struct tls_session *
-stream_take_session(const struct stream *s, const struct tls_client **client)
+stream_take_session(const struct stream *s, struct tls_client **client)
 {
 	if (s->tls == NULL || !is_open(s->tls))
 		return NULL;

@@ -57,8 +57,7 @@ bool stream_connect_tls(struct proxy *proxy, struct stream *stream, struct proxy
 			struct tls_client *client, const struct tls_session *resume);
 
 /** A session with a server, to be resumed as that client; see tls_session_take(). */
-struct tls_session *stream_take_session(const struct stream *stream,
-					const struct tls_client **client);
+struct tls_session *stream_take_session(const struct stream *stream, struct tls_client **client);
 
 /** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
 bool stream_agreed_on_http2(const struct stream *stream);

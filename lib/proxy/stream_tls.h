@@ -15,24 +15,24 @@
 
 struct stream_tls {
 	struct tls *tls;
-	const struct tls_client *client; /* towards a server: as whom */
-	struct stream *stream;           /* NULL: over, but still in a list or away */
-	struct proxy_side *side;         /* whose stream it is */
-	struct chain cipher;             /* taken from TCP, not decrypted */
-	struct chain plain;              /* decrypted, not taken */
-	struct chain unsent;             /* not encrypted, for want of buffers */
-	struct tls_step *step; /* not taken by a crypto lcore yet, or back and not ended yet */
-	bool awaits_hello;     /* of a client, which is to begin */
-	bool away;             /* a crypto lcore has its step */
-	bool back;             /* `step` was made */
-	bool given_up;         /* by its side, while it was away */
-	bool waiting;          /* in the queue of handshakes */
-	bool again;            /* in the list of those to be looked at again */
-	bool more;             /* TLS has not decrypted all that it could */
-	bool ended;            /* close_notify came */
-	bool tcp_ended;        /* FIN came */
-	bool shut;             /* nothing more is to be sent */
-	bool shut_sent;        /* nor is there anything left that was */
+	struct tls_client *client; /* towards a server: as whom; TLS has the reference */
+	struct stream *stream;     /* NULL: over, but still in a list or away */
+	struct proxy_side *side;   /* whose stream it is */
+	struct chain cipher;       /* taken from TCP, not decrypted */
+	struct chain plain;        /* decrypted, not taken */
+	struct chain unsent;       /* not encrypted, for want of buffers */
+	struct tls_step *step;     /* not taken by a crypto lcore yet, or back and not ended yet */
+	bool awaits_hello;         /* of a client, which is to begin */
+	bool away;                 /* a crypto lcore has its step */
+	bool back;                 /* `step` was made */
+	bool given_up;             /* by its side, while it was away */
+	bool waiting;              /* in the queue of handshakes */
+	bool again;                /* in the list of those to be looked at again */
+	bool more;                 /* TLS has not decrypted all that it could */
+	bool ended;                /* close_notify came */
+	bool tcp_ended;            /* FIN came */
+	bool shut;                 /* nothing more is to be sent */
+	bool shut_sent;            /* nor is there anything left that was */
 	bool failed;
 	uint32_t waits_since_ms; /* in the queue of handshakes */
 	struct stream_tls *next; /* free, or in the queue of handshakes */

@@ -2,12 +2,17 @@
 #include "proxy_private.h"
 #include "ref.h"
 
+struct tls_client *
+target_tls_client(const struct proxy *p, uint32_t target)
+{
+	return p->config.ops.tls == NULL ? NULL : p->config.ops.tls(p->config.ops_arg, target);
+}
+
 bool
 target_tls_begin(struct proxy *p, struct stream *s, struct proxy_side *side, uint32_t target)
 {
 	const struct target_session *known = &p->sessions_of[ref_index(target)];
-	struct tls_client *client =
-		p->config.ops.tls == NULL ? NULL : p->config.ops.tls(p->config.ops_arg, target);
+	struct tls_client *client = target_tls_client(p, target);
 	bool same = known->target == target && known->client == client;
 
 	return client == NULL ||
@@ -15,14 +20,22 @@ target_tls_begin(struct proxy *p, struct stream *s, struct proxy_side *side, uin
 }
 
 void
+target_session_free(struct target_session *known)
+{
+	tls_session_free(known->session);
+	tls_client_put(known->client);
+}
+
+void
 target_tls_keep(struct proxy *p, const struct stream *s, uint32_t target)
 {
 	struct target_session *known = &p->sessions_of[ref_index(target)];
-	const struct tls_client *client;
+	struct tls_client *client;
 	struct tls_session *session = stream_take_session(s, &client);
 
 	if (session == NULL)
 		return;
-	tls_session_free(known->session);
+	tls_client_get(client);
+	target_session_free(known);
 	*known = (struct target_session){.session = session, .client = client, .target = target};
 }

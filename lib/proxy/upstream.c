@@ -27,6 +27,14 @@ pool_remove(struct proxy *p, struct upstream *u)
 	p->idle_n--;
 }
 
+/* Of this target, and with TLS if its group wants it now: a reload may have changed that. */
+static bool
+fits(const struct proxy *p, const struct upstream *u, uint32_t target)
+{
+	return u->target == target &&
+	       (u->stream.tls != NULL) == (target_tls_client(p, target) != NULL);
+}
+
 /* A connection that has room for another stream; it stays in the pool. */
 static struct upstream *
 pool_find_http2(struct proxy *p, uint32_t target)
@@ -34,7 +42,7 @@ pool_find_http2(struct proxy *p, uint32_t target)
 	struct upstream *u = p->idle[ref_index(target)];
 
 	while (u != NULL &&
-	       (u->target != target || u->carrier == NULL || !http2_can_open(u->carrier->http2)))
+	       (!fits(p, u, target) || u->carrier == NULL || !http2_can_open(u->carrier->http2)))
 		u = u->next;
 	return u;
 }
@@ -49,7 +57,7 @@ pool_take(struct proxy *p, uint32_t target)
 	 * bytes that nobody asked for, have come: closed by their event, later in this turn.
 	 */
 	while (u != NULL &&
-	       (u->target != target || u->carrier != NULL || !stream_is_quiet(&u->stream)))
+	       (!fits(p, u, target) || u->carrier != NULL || !stream_is_quiet(&u->stream)))
 		u = u->next;
 	if (u == NULL)
 		return NULL;
@@ -106,7 +114,10 @@ on_idle_timer(struct timer *timer, void *arg)
 	struct proxy *p = arg;
 
 	if (u->carrier != NULL && http2_streams_n(u->carrier->http2) > 0)
-		timer_wheel_add(&p->wheel, timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
+		u->used_ms = p->now_ms;
+	/* Connections that carry streams stay in the pool while they are used. */
+	if (u->carrier != NULL && p->now_ms - u->used_ms < PROXY_POOL_IDLE_MS)
+		timer_wheel_add(&p->wheel, timer, u->used_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
 	else
 		upstream_end(p, u, false);
 }
@@ -188,7 +199,7 @@ target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 	uint32_t target = u->target, again;
 	bool may_stay = u->reused && p->config.ops.may_reuse(p->config.ops_arg, target);
 
-	if (error == PROXY_ERROR_TARGET_TLS)
+	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT)
 		p->config.service->no_tls(p->config.service_arg, target);
 	u->exchange = NULL;
 	x->upstream = NULL;
@@ -216,7 +227,7 @@ on_connect_timer(struct timer *timer, void *arg)
 	struct proxy *p = arg;
 
 	if (u->state == UPSTREAM_HANDSHAKE) {
-		target_failed(p, u, PROXY_ERROR_TARGET_TLS);
+		target_failed(p, u, PROXY_ERROR_TARGET_TLS_TIMEOUT);
 		return;
 	}
 	p->config.service->unreachable(p->config.service_arg, u->target, TCP_CLOSE_TIMEOUT);
@@ -280,6 +291,7 @@ send_on_stream(struct proxy *p, struct upstream *of, struct exchange *x, bool re
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
+	of->used_ms = p->now_ms;
 	u->reused = reused;
 	send_on(p, u, x);
 }
@@ -522,10 +534,13 @@ upstream_event(struct proxy_side *side, struct tcp_connection *connection, uint3
 		return;
 	}
 	if (connected && u->state == UPSTREAM_CONNECTING) {
-		if (u->stream.tls != NULL)
-			u->state = UPSTREAM_HANDSHAKE;
-		else
+		if (u->stream.tls == NULL) {
 			upstream_ready(p, u);
+		} else {
+			u->state = UPSTREAM_HANDSHAKE;
+			timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_HANDSHAKE_MS,
+					on_connect_timer);
+		}
 	}
 	if (u->state == UPSTREAM_CLOSED || u->state == UPSTREAM_CONNECTING)
 		return;

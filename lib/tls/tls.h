@@ -128,6 +128,8 @@ struct tls_client *tls_client_create(const struct tls_client_settings *settings,
 				     size_t why_len);
 void tls_client_get(struct tls_client *client);
 void tls_client_put(struct tls_client *client);
+/** Whether they were made with the same settings. */
+bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b);
 
 /** A connection's server side, before its first byte. @return  NULL without memory. */
 struct tls *tls_accept(struct tls_server *server, struct chain_pool *pool);

@@ -12,6 +12,9 @@
 struct tls_client {
 	atomic_uint references;
 	SSL_CTX *ctx;
+	const struct tls_policy *policy;
+	uint8_t alpn[TLS_ALPN_MAX * 32]; /* wire format */
+	size_t alpn_len;
 };
 
 /* The newest session replaces one that nobody took. @return  1: the reference is kept */
@@ -26,21 +29,22 @@ on_session(SSL *ssl, SSL_SESSION *session)
 }
 
 static bool
-set_alpn(SSL_CTX *ctx, const struct tls_client_settings *s)
+set_alpn(struct tls_client *client, const struct tls_client_settings *s)
 {
-	uint8_t list[TLS_ALPN_MAX * 32];
+	uint8_t *list = client->alpn;
 	size_t len = 0;
 
 	for (uint32_t i = 0; i < s->alpn_n; i++) {
 		size_t n = strlen(s->alpn[i]);
 
-		if (n == 0 || len + 1 + n > sizeof(list))
+		if (n == 0 || len + 1 + n > sizeof(client->alpn))
 			return false;
 		list[len] = (uint8_t)n;
 		memcpy(list + len + 1, s->alpn[i], n);
 		len += 1 + n;
 	}
-	return len == 0 || SSL_CTX_set_alpn_protos(ctx, list, (unsigned int)len) == 0;
+	client->alpn_len = len;
+	return len == 0 || SSL_CTX_set_alpn_protos(client->ctx, list, (unsigned int)len) == 0;
 }
 
 struct tls_client *
@@ -58,8 +62,9 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 		return NULL;
 	}
 	atomic_init(&client->references, 1);
+	client->policy = settings->policy;
 	client->ctx = tls_context_create(TLS_client_method(), settings->policy, why, why_len);
-	if (client->ctx == NULL || !set_alpn(client->ctx, settings)) {
+	if (client->ctx == NULL || !set_alpn(client, settings)) {
 		if (client->ctx != NULL)
 			snprintf(why, why_len, "too many or too long ALPN names");
 		tls_client_put(client);
@@ -87,6 +92,13 @@ tls_client_put(struct tls_client *client)
 		return;
 	SSL_CTX_free(client->ctx);
 	free(client);
+}
+
+bool
+tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
+{
+	return a->policy == b->policy && a->alpn_len == b->alpn_len &&
+	       memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
 }
 
 SSL *

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import re
 import socket
 import ssl
 
@@ -49,6 +50,14 @@ SERVICES = """
     protocol = HTTP
     default_action = forward mute
 
+    [listener shop:85]
+    protocol = HTTP
+    default_action = forward silent
+
+    [listener shop:86]
+    protocol = HTTP
+    default_action = forward either
+
     [listener shop:443]
     protocol = HTTPS
     certificate = shop
@@ -87,6 +96,17 @@ SERVICES = """
     health_check.port = 443
     target = 198.18.2.11:8090
 
+    [target_group silent]
+    protocol = HTTPS
+    health_check.port = 443
+    target = 198.18.2.11:8091
+
+    [target_group either]
+    protocol = HTTP
+    health_check.port = 80
+    health_check.protocol = HTTP
+    target = 198.18.2.11:8092
+
     [target_group odd]
     protocol = HTTPS
     health_check.port = 443
@@ -112,6 +132,29 @@ while True:
     c.recv(4096)
     c.close()
 """
+# Takes connections and says nothing.
+SILENT = """
+import socket, time
+s = socket.create_server(("", 8091))
+time.sleep(1000)
+"""
+# Answers in the clear or over TLS, as its client begins.
+EITHER = """
+import socket, ssl, sys, threading
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+
+def serve(c):
+    tls = c.recv(1, socket.MSG_PEEK) == b"\\x16"
+    if tls:
+        c = context.wrap_socket(c, server_side=True)
+    while c.recv(65536):
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\n" + (b"tls  " if tls else b"plain"))
+
+s = socket.create_server(("", 8092))
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +175,9 @@ def weir(lab, start_module_weir, certificate, logs):
     first.serve("odd", PYTHON, os.path.join(os.path.dirname(__file__), "http_target.py"), "8443", first.name,
                 str(certificate.certificate), str(certificate.key), ready=lambda: first.is_listening(8443))
     (files / "index.html").write_text("by nghttpd\n")
+    first.serve("silent", PYTHON, "-c", SILENT, ready=lambda: first.is_listening(8091))
+    first.serve("either", PYTHON, "-c", EITHER, str(certificate.certificate), str(certificate.key),
+                ready=lambda: first.is_listening(8092))
     first.serve("mute", PYTHON, "-c", MUTE, ready=lambda: first.is_listening(8090))
     second.serve("nghttpd", "nghttpd", "-d", str(files), "8444", str(certificate.key),
                  str(certificate.certificate), ready=lambda: second.is_listening(8444))
@@ -199,6 +245,35 @@ def test_no_tls_there(lab, weir, logs, group, port):
     wait_until("it is counted", lambda: target_metric(weir, group, "TargetTLSNegotiationErrorCount") > before)
     wait_until("the line", lambda: any(f"/no-{group}" in f[12] for f in lines(logs)), 10)
     assert next(f for f in lines(logs) if f"/no-{group}" in f[12])[24] == "TargetTlsNegotiationFailed"
+
+
+def test_a_handshake_that_takes_too_long(lab, weir, logs):
+    assert lab.client.run("curl", "-sS", "-m", "20", "-w", "|%{http_code}", f"http://{VIP}:85/silent").stdout.endswith("|504")
+    wait_until("the line", lambda: any("/silent" in f[12] for f in lines(logs)), 10)
+    assert next(f for f in lines(logs) if "/silent" in f[12])[24] == "TargetTlsNegotiationTimeout"
+    assert target_metric(weir, "silent", "TargetTLSNegotiationErrorCount") > 0
+
+
+def test_a_group_that_turns_to_tls(lab, weir):
+    """Connections in the clear that are kept carry no request once TLS is wanted."""
+    text = weir.config_path.read_text()
+    with Connection(lab.client, (VIP, 86)) as c:
+        assert c.get("/").body == b"plain"
+        weir.config_path.write_text(re.sub(r"(group either]\s+protocol = HTTP)\b", r"\1S", text))
+        weir.reload()
+        assert [c.get("/").body for _ in range(3)] == [b"tls  "] * 3
+        weir.config_path.write_text(text)
+        weir.reload()
+        assert [c.get("/").body for _ in range(3)] == [b"plain"] * 3
+
+
+def test_sessions_outlive_a_reload(lab, weir):
+    said = []
+    for _ in range(4):
+        with Connection(lab.client, (VIP, 82)) as c:
+            said += [c.get("/").body.decode().split() for _ in range(3)]
+        weir.reload()
+    assert [reused for _, reused, n in said if n == "1"][1:] == ["r"] * (len([1 for *_, n in said if n == "1"]) - 1), said
 
 
 def test_http2_to_targets(lab, weir):
