@@ -30,6 +30,7 @@ struct alb {
 	struct alb_cookie_keys *keys;
 	char cookies[4][ALB_COOKIE_SET_MAX]; /* of the response being written */
 	struct http_line cookie_lines[4];
+	struct http_line request_lines[3]; /* of the request being written */
 };
 
 /* What proxy_exchange.service[] holds. */
@@ -302,9 +303,32 @@ version_fits(const struct proxy_exchange *x, uint8_t version, const struct http_
 	return false;
 }
 
-/* What HTTP/2's targets get beside what HTTP/1.1's do: gRPC's insist on it. */
-static const struct http_line te_trailers = {{(const uint8_t *)"TE", 2},
-					     {(const uint8_t *)"trailers", 8}};
+static struct http_text
+literal(const char *text)
+{
+	return (struct http_text){(const uint8_t *)text, (uint32_t)strlen(text)};
+}
+
+/* Fields of a request's own that its target gets. */
+static void
+add_lines(struct alb *alb, const struct proxy_exchange *x, const struct alb_listener *l,
+	  struct proxy_decision *decision)
+{
+	const struct tls *tls = x->session->tls;
+	uint32_t n = 0;
+
+	/* gRPC's servers insist on it. */
+	if (decision->http2)
+		alb->request_lines[n++] = (struct http_line){literal("TE"), literal("trailers")};
+	if (l->tls_fields && tls != NULL) {
+		alb->request_lines[n++] =
+			(struct http_line){l->tls_names[0], literal(tls_protocol(tls))};
+		alb->request_lines[n++] =
+			(struct http_line){l->tls_names[1], literal(tls_cipher(tls))};
+	}
+	decision->edits.lines = alb->request_lines;
+	decision->edits.lines_n = n;
+}
 
 static void
 forward(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
@@ -334,10 +358,7 @@ forward(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
 	decision->verdict = PROXY_FORWARD;
 	decision->target = target;
 	decision->http2 = g != NULL && g->version != VERSION_HTTP1;
-	if (decision->http2) {
-		decision->edits.lines = &te_trailers;
-		decision->edits.lines_n = 1;
-	}
+	add_lines(alb, x, l, decision);
 	hold(alb, x, target);
 }
 

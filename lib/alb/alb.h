@@ -30,6 +30,11 @@ struct alb_listener {
 	struct proxy_listener_settings settings;
 	struct http_policy policy;
 	struct http_line inserts[ALB_INSERTS_MAX];
+	bool tls_fields; /* X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, which are named so here:
+			  */
+	struct http_text tls_names[2];
+	char own_names_text[2][41];
+	struct http_text own_names[2]; /* those that the configuration chose */
 	struct alb_rules *rules;
 	uint64_t load_balancer_id;
 	bool log_access, log_connections;

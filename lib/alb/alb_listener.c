@@ -110,6 +110,33 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 				     .inserts = l->inserts};
 }
 
+/* A:header-modification. */
+static void
+read_tls_names(struct alb_listener *l, const struct model_load_balancer *lb,
+	       const struct model_listener *ml)
+{
+	static const struct {
+		const char *key, *name;
+	} fields[ARRAY_N(l->tls_names)] = {
+		{"routing.http.request.x_amzn_tls_version.header_name", "X-Amzn-Tls-Version"},
+		{"routing.http.request.x_amzn_tls_cipher_suite.header_name",
+		 "X-Amzn-Tls-Cipher-Suite"},
+	};
+
+	for (uint32_t i = 0; i < ARRAY_N(fields); i++) {
+		const char *name = model_given((const void *)ml, fields[i].key);
+
+		l->tls_names[i] = text_of(fields[i].name);
+		if (name != NULL && name[0] != '\0') {
+			snprintf(l->own_names_text[i], sizeof(l->own_names_text[i]), "%s", name);
+			l->tls_names[i] = text_of(l->own_names_text[i]);
+			l->own_names[l->policy.own_names_n++] = l->tls_names[i];
+		}
+	}
+	l->policy.own_names = l->own_names;
+	l->tls_fields = lb->tls_fields && ml->protocol == ELB_HTTPS;
+}
+
 static int
 compare_groups(const void *a, const void *b)
 {
@@ -212,6 +239,7 @@ alb_listener_create(void *tickets, const struct snapshot_input *input,
 	}
 	l->service.free = free_listener;
 	read_attributes(l, lb, ml);
+	read_tls_names(l, lb, ml);
 	read_groups(l, input->model, ml, registries);
 	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
 	if (l->rules == NULL || !read_inserts(l, ml) ||

@@ -207,6 +207,7 @@ struct model_load_balancer {
 	bool drop_invalid_header_fields;
 	bool preserve_host_header;
 	bool http2, h2c, http2_websocket;
+	bool tls_fields; /* routing.http.x_amzn_tls_version_and_cipher_suite.enabled */
 	bool xff_client_port;
 	enum xff_mode xff_mode;
 	enum desync_mode desync_mode;

@@ -3,6 +3,7 @@
 #include "model_checker.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "model_words.h"
 
@@ -259,6 +260,27 @@ check_header_values(struct checker *c, const struct model_listener *l)
 	}
 }
 
+/* Another name for a field of weir's own: none that frames messages, or that others go by. */
+static void
+check_own_name(struct checker *c, const struct model_listener *l, const char *key)
+{
+	static const char *const taken[] = {
+		"connection", "content-length",    "cookie",           "expect",
+		"host",       "keep-alive",        "proxy-connection", "te",
+		"trailer",    "transfer-encoding", "upgrade"};
+	const char *name = model_given((const void *)l, key);
+
+	if (name == NULL || *name == '\0')
+		return;
+	if (!is_token(name))
+		model_fault(c, l, key, NULL, "a header field's name", "`%s` is no name", name);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (strcasecmp(name, taken[i]) == 0)
+			model_fault(c, l, key, NULL, "a name of its own", "%s means something else",
+				    name);
+	}
+}
+
 void
 model_check_application_listener(struct checker *c, struct model_listener *l,
 				 const struct model_load_balancer *lb)
@@ -273,6 +295,8 @@ model_check_application_listener(struct checker *c, struct model_listener *l,
 			    elb_protocol_name(l->protocol));
 	check_header_values(c, l);
 	model_check_listener_tls(c, l, l->protocol == ELB_HTTPS);
+	check_own_name(c, l, "routing.http.request.x_amzn_tls_version.header_name");
+	check_own_name(c, l, "routing.http.request.x_amzn_tls_cipher_suite.header_name");
 	check_action(c, l, "default_action", l, lb, &l->default_action);
 }
 

@@ -2,6 +2,8 @@
 """HTTPS listeners: real clients choose certificates, protocols and ciphers, and send what is none of it."""
 
 import hashlib
+import json
+import os
 import re
 import socket
 import ssl
@@ -12,7 +14,7 @@ import pytest
 from certificates import make_certificate
 from raw_port import socket_in
 from test_alb_log import lines
-from topology import wait_until
+from topology import PYTHON, wait_until
 
 VIP = "198.18.1.10"
 VIP6 = "2001:db8:1::10"
@@ -37,6 +39,32 @@ SERVICES = """
     certificate = other
     certificate = wild
     default_action = forward web
+
+    [load_balancer told]
+    type = application
+    address = 198.18.1.12
+    routing.http.x_amzn_tls_version_and_cipher_suite.enabled = true
+
+    [listener told:443]
+    protocol = HTTPS
+    certificate = shop-ec
+    default_action = forward odd
+
+    [listener told:444]
+    protocol = HTTPS
+    certificate = shop-ec
+    routing.http.request.x_amzn_tls_version.header_name = X-Version
+    routing.http.request.x_amzn_tls_cipher_suite.header_name = X-Suite
+    default_action = forward odd
+
+    [listener told:80]
+    protocol = HTTP
+    default_action = forward odd
+
+    [target_group odd]
+    protocol = HTTP
+    health_check.port = 80
+    target = 198.18.2.11:8083
 
     [listener shop6:443]
     protocol = HTTPS
@@ -82,6 +110,9 @@ def logs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weir(lab, start_module_weir, certificates, logs):
+    target = lab.targets[0]
+    target.serve("odd", PYTHON, os.path.join(os.path.dirname(__file__), "http_target.py"), "8083", target.name,
+                 ready=lambda: target.is_listening(8083))
     return start_module_weir(SERVICES.replace("LOGS", str(logs)) +
                              "".join("\n" + c.section() for c in certificates.values()))
 
@@ -269,3 +300,24 @@ def test_logs(lab, weir, logs):
     wait_until("the connection's", lambda: lines(logs, "conn_log.*"), 10)
     connection = lines(logs, "conn_log.*")[-1]
     assert connection[4:6] == ["TLSv1.3", "TLS_AES_128_GCM_SHA256"] and float(connection[6]) > 0, connection
+
+
+def told(lab, url, *arguments):
+    done = lab.client.run("curl", "-skS", "-m", "10", *arguments, url + "/echo")
+    pairs = [(k.lower(), v) for k, v in json.loads(done.stdout)["headers"]]
+    assert len(dict(pairs)) == len(pairs), pairs
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("http", ["--http1.1", "--http2"])
+def test_targets_are_told_of_tls(lab, weir, http):
+    """By the listener's names; what a client says under these names is no one's."""
+    lies = ("-H", "X-Amzn-Tls-Version: lie", "-H", "X-Version: lie", "-H", "x-amzn-mtls-clientcert: lie")
+    got = told(lab, "https://198.18.1.12", http, *lies)
+    assert (got["x-amzn-tls-version"], got["x-amzn-tls-cipher-suite"]) == ("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+    assert "x-amzn-mtls-clientcert" not in got
+    got = told(lab, "https://198.18.1.12:444", http, "--tls-max", "1.2", *lies)
+    assert (got["x-version"], got["x-suite"]) == ("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert "x-amzn-tls-version" not in got
+    got = told(lab, "http://198.18.1.12", *lies)
+    assert "x-amzn-tls-version" not in got and "x-amzn-tls-cipher-suite" not in got

@@ -262,6 +262,14 @@ test_other_errors(void)
 		 "[listener lb:81]\nprotocol = HTTP\ndefault_action = forward g\n"
 		 "routing.http.response.x_frame_options.header_value = \"a\\\"b\"\n",
 		 "the value has other characters"},
+		{"a name that frames messages",
+		 "[listener lb:81]\nprotocol = HTTP\ndefault_action = forward g\n"
+		 "routing.http.request.x_amzn_tls_version.header_name = Content-Length\n",
+		 "Content-Length means something else"},
+		{"no name",
+		 "[listener lb:81]\nprotocol = HTTP\ndefault_action = forward g\n"
+		 "routing.http.request.x_amzn_tls_cipher_suite.header_name = a b\n",
+		 "`a b` is no name"},
 		{"rules of another type",
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n[target_group h]\n"
 		 "protocol = TCP\n[listener b:80]\nprotocol = TCP\ndefault_action = forward h\n"
