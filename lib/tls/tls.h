@@ -13,8 +13,7 @@
  * No call does unbounded work: a handshake step takes at most TLS_STEP_RECORDS records, reading and
  * writing stop at limits that the caller gives.
  *
- * Not there yet, and refused when a server or client is created: mutual TLS, verification of
- * targets, trust stores.  session_ids_n is not looked at.
+ * session_ids_n is not looked at.
  *
  * After TLS_FAILED nothing but tls_free() and the questions below make sense; `out` then ends with
  * the alert, if there is one to send.  Nothing is ever decrypted to `plain` before the handshake
@@ -128,7 +127,7 @@ struct tls_client *tls_client_create(const struct tls_client_settings *settings,
 				     size_t why_len);
 void tls_client_get(struct tls_client *client);
 void tls_client_put(struct tls_client *client);
-/** Whether they were made with the same settings. */
+/** Whether they were made with the same settings, and verify nothing. */
 bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b);
 
 /** A connection's server side, before its first byte. @return  NULL without memory. */

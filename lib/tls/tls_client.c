@@ -8,11 +8,13 @@
 
 #include "tls_context.h"
 #include "tls_private.h"
+#include "tls_verify.h"
 
 struct tls_client {
 	atomic_uint references;
 	SSL_CTX *ctx;
 	const struct tls_policy *policy;
+	bool verifies; /* its trust store may be another, though its name is the same */
 	uint8_t alpn[TLS_ALPN_MAX * 32]; /* wire format */
 	size_t alpn_len;
 };
@@ -52,10 +54,6 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 {
 	struct tls_client *client;
 
-	if (settings->trust != NULL) {
-		snprintf(why, why_len, "verification of targets isn't served yet");
-		return NULL;
-	}
 	client = calloc(1, sizeof(*client));
 	if (client == NULL) {
 		snprintf(why, why_len, "out of memory");
@@ -70,7 +68,13 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 		tls_client_put(client);
 		return NULL;
 	}
-	SSL_CTX_set_verify(client->ctx, SSL_VERIFY_NONE, NULL);
+	if (!tls_verify_targets(client->ctx, settings)) {
+		snprintf(why, why_len, "`%s` is neither a name nor an address",
+			 settings->verify_name == NULL ? "" : settings->verify_name);
+		tls_client_put(client);
+		return NULL;
+	}
+	client->verifies = settings->trust != NULL;
 	SSL_CTX_set_session_cache_mode(client->ctx,
 				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(client->ctx, on_session);
@@ -97,8 +101,8 @@ tls_client_put(struct tls_client *client)
 bool
 tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
 {
-	return a->policy == b->policy && a->alpn_len == b->alpn_len &&
-	       memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
+	return !a->verifies && !b->verifies && a->policy == b->policy &&
+	       a->alpn_len == b->alpn_len && memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
 }
 
 SSL *

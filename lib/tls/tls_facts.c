@@ -110,22 +110,3 @@ tls_chosen(const struct tls *tls)
 {
 	return tls->chosen != NULL ? tls_server_credentials(tls->chosen) : NULL;
 }
-
-/* Client certificates aren't asked for yet. */
-bool
-tls_peer(const struct tls *tls, struct tls_peer *peer)
-{
-	(void)tls;
-	(void)peer;
-	return false;
-}
-
-uint32_t
-tls_peer_pem(const struct tls *tls, bool chain, char *out, uint32_t size)
-{
-	(void)tls;
-	(void)chain;
-	(void)out;
-	(void)size;
-	return 0;
-}

@@ -20,6 +20,7 @@
 #include "tls_credentials_private.h"
 #include "tls_private.h"
 #include "tls_tickets_private.h"
+#include "tls_verify.h"
 
 #define CIPHERS_SEEN_MAX 512u
 
@@ -309,7 +310,7 @@ add_certificate(struct tls_server *server, const struct tls_server_settings *s,
 	if (ctx == NULL)
 		return false;
 	secret_sha256(s->identity, strlen(s->identity), digest);
-	if (!set_credentials(ctx, c) ||
+	if (!set_credentials(ctx, c) || !tls_verify_clients(ctx, s) ||
 	    SSL_CTX_set_session_id_context(ctx, digest, sizeof(digest)) != 1) {
 		snprintf(why, why_len, "libssl refuses certificate %s under policy %s", c->name,
 			 s->policy->name);
@@ -344,8 +345,8 @@ set_alpn(struct tls_server *server, const struct tls_server_settings *s)
 static bool
 build(struct tls_server *server, const struct tls_server_settings *s, char *why, size_t why_len)
 {
-	if (s->mutual_mode != TLS_MUTUAL_OFF) {
-		snprintf(why, why_len, "mutual TLS isn't served yet");
+	if (s->mutual_mode == TLS_MUTUAL_VERIFY && s->trust == NULL) {
+		snprintf(why, why_len, "clients can't be verified without a trust store");
 		return false;
 	}
 	if (s->credentials_n == 0 || s->credentials_n > TLS_CREDENTIALS_MAX ||
@@ -372,7 +373,8 @@ tls_server_create(const struct tls_server_settings *settings, char *why, size_t 
 	atomic_init(&server->references, 1);
 	server->versions = settings->policy->versions;
 	server->alpn_strict = settings->alpn_strict && settings->alpn_n > 0;
-	server->tickets = settings->tickets;
+	/* A session would be resumed without its client's certificate. */
+	server->tickets = settings->mutual_mode == TLS_MUTUAL_OFF ? settings->tickets : NULL;
 	if (server->tickets != NULL)
 		tls_tickets_get(server->tickets);
 	if (build(server, settings, why, why_len))

@@ -28,7 +28,7 @@ void tls_trust_put(struct tls_trust *trust);
 
 const char *tls_trust_name(const struct tls_trust *trust);
 
-/** SHA-256 over the files' bytes, in the order given. */
+/** SHA-256 over the files' digests, in the order given. */
 const uint8_t *tls_trust_sha256(const struct tls_trust *trust);
 
 #endif
