@@ -269,6 +269,7 @@ group_metrics(struct management *m, const struct model_target_group *tg)
 		sum.closed_flows += c.closed_flows;
 		sum.packets += c.packets;
 		sum.bytes += c.bytes;
+		sum.tls_errors += c.tls_errors;
 	}
 	json_put_text(r, "target_group", tg->name);
 	json_put(r, "HealthyHostCount", healthy);

@@ -113,17 +113,20 @@ on_rejected(void *arg, const struct proxy_session_info *session)
 static void
 on_negotiated(void *arg, const struct proxy_session_info *session)
 {
-	counters_of(arg, session->frontend)->tls_errors += !tls_is_finished(session->tls);
+	counters_of(arg, session->frontend)->tls_errors += session->negotiated_us == 0;
 }
 
 static void
 on_closed(void *arg, const struct proxy_session_info *session)
 {
 	struct alb *alb = arg;
+	const struct alb_listener *l = listener_of(alb, session->frontend);
 
 	counters_of(alb, session->frontend)->closed_connections++;
 	alb->settings.flows->frontends[ref_index(session->frontend)].closed_flows++;
-	log_connection(alb, session, false);
+	/* on_rejected() has logged those for which there was no TLS. */
+	if (l == NULL || l->settings.tls == NULL || session->tls != NULL)
+		log_connection(alb, session, false);
 }
 
 static const struct http_policy *

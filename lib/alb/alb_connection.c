@@ -17,7 +17,8 @@ keep_tls(struct alb_connection *r, const struct proxy_session_info *session)
 {
 	const struct tls *tls = session->tls;
 
-	r->tls_failed = !tls_is_finished(tls);
+	/* One whose client left meanwhile has failed, though TLS has finished. */
+	r->tls_failed = session->negotiated_us == 0;
 	if (r->tls_failed)
 		return;
 	r->handshake_us = (uint32_t)(session->negotiated_us - session->begun_us);

@@ -74,7 +74,7 @@ on_rejected(void *arg, const struct proxy_session_info *session)
 static void
 on_negotiated(void *arg, const struct proxy_session_info *session)
 {
-	counters_of(arg, session->frontend)->client_tls_errors += !tls_is_finished(session->tls);
+	counters_of(arg, session->frontend)->client_tls_errors += session->negotiated_us == 0;
 }
 
 /* Targets. */
@@ -167,7 +167,8 @@ on_has_to_end(void *arg, const struct proxy_conduit_record *r)
 	const struct nlb_tls *t = arg;
 	const struct snapshot_target *target = snapshot_target(t->snapshot, r->target);
 
-	return target == NULL ||
+	/* A listener that a reload has given another protocol takes no segments of conduits. */
+	return target == NULL || listener_of(t, r->session.frontend) == NULL ||
 	       nlb_target_ends(target, clock_us_to_ms(r->session.begun_us), t->now_ms);
 }
 
@@ -210,7 +211,8 @@ on_closed(void *arg, const struct proxy_conduit_record *r)
 	const struct snapshot_frontend *f = snapshot_frontend(t->snapshot, r->session.frontend);
 
 	count_end(c, r);
-	if (l != NULL && l->log_access && t->settings.log != NULL &&
+	/* Those that were refused before a handshake are counted only. */
+	if (l != NULL && l->log_access && t->settings.log != NULL && r->session.tls != NULL &&
 	    !nlb_tls_record_write(t->settings.log, t->settings.wall_us, l->load_balancer_id,
 				  f->listener_id, r))
 		c->log_lost++;

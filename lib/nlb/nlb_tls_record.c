@@ -26,7 +26,7 @@ keep_tls(struct nlb_tls_record *r, const struct proxy_session_info *session)
 	tls_alpn_offered(tls, r->alpn_offered, sizeof(r->alpn_offered));
 	if (chosen != NULL)
 		keep(r->certificate, sizeof(r->certificate), tls_credentials_info(chosen)->name);
-	if (!tls_is_finished(tls))
+	if (session->negotiated_us == 0)
 		return;
 	r->handshake_us = (uint32_t)(session->negotiated_us - session->begun_us);
 	keep(r->cipher, sizeof(r->cipher), tls_cipher(tls));

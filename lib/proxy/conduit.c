@@ -383,6 +383,8 @@ conduit_accepted(struct proxy *p, struct tcp_connection *connection)
 			stream_accept_tls(p, &c->client.stream, &c->client.side, c->settings.tls);
 		if (c->record.session.tls == NULL) {
 			c->record.end = CONDUIT_END_RESOURCES;
+			c->record.ended_us = p->now_us;
+			service_of(p)->rejected(p->config.conduits_arg, &info);
 			service_of(p)->closed(p->config.conduits_arg, &c->record);
 			proxy_give_conduit(p, c);
 			return false;

@@ -384,7 +384,9 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 		n++;
 	carrier_flush(p);
 	bury(p);
-	return n > 0 || p->postponed != NULL || p->handshakes != NULL || p->touched != NULL;
+	/* Those that wait for crypto lcores need nothing of this one. */
+	return n > 0 || p->postponed != NULL || p->touched != NULL ||
+	       (p->handshakes != NULL && p->config.ops.make_step == NULL);
 }
 
 void

@@ -123,6 +123,7 @@ struct upstream {
 	bool got_bytes;   /* of the answer under way */
 	bool reused;      /* it has served before */
 	bool ended;       /* FIN of the target */
+	bool secure;      /* over TLS, as the group wanted it then */
 	uint32_t target;  /* reference */
 	uint32_t used_ms; /* UPSTREAM_HTTP2: when a stream was begun, or still there */
 	struct stream stream;

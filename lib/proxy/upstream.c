@@ -31,8 +31,7 @@ pool_remove(struct proxy *p, struct upstream *u)
 static bool
 fits(const struct proxy *p, const struct upstream *u, uint32_t target)
 {
-	return u->target == target &&
-	       (u->stream.tls != NULL) == (target_tls_client(p, target) != NULL);
+	return u->target == target && u->secure == (target_tls_client(p, target) != NULL);
 }
 
 /* A connection that has room for another stream; it stays in the pool. */
@@ -197,7 +196,8 @@ target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 	struct exchange *x = u->exchange;
 	struct session *s = x->session;
 	uint32_t target = u->target, again;
-	bool may_stay = u->reused && p->config.ops.may_reuse(p->config.ops_arg, target);
+	bool may_stay = u->reused && fits(p, u, target) &&
+			p->config.ops.may_reuse(p->config.ops_arg, target);
 
 	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT)
 		p->config.service->no_tls(p->config.service_arg, target);
@@ -266,6 +266,7 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
+	u->secure = u->stream.tls != NULL;
 	u->exchange = x;
 	x->upstream = u;
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_CONNECT_TIMEOUT_MS,

@@ -216,14 +216,17 @@ schedule_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t len)
 		tcp_timer_set(tcp, c, TCP_DUE_ACK, tcp->now_ms + TCP_DELAYED_ACK_MS);
 }
 
-/* RFC 1122 section 4.2.3.6: a keep-alive, with a byte that was acknowledged or without. */
+/*
+ * RFC 1122 section 4.2.3.6: a keep-alive, with a byte that was acknowledged or without.  Into a
+ * closed window the same is a probe.
+ */
 static void
 tell_keepalive(struct tcp *tcp, struct tcp_connection *c, const struct tcp_arrival *a)
 {
 	uint8_t special = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST;
 
-	if (c->settings.tell_keepalive && a->seq == c->rcv_nxt - 1 && a->len <= 1 &&
-	    (a->flags & (special | TCP_FLAG_ACK)) == TCP_FLAG_ACK)
+	if (c->settings.tell_keepalive && c->rcv_edge != c->rcv_nxt && a->seq == c->rcv_nxt - 1 &&
+	    a->len <= 1 && (a->flags & (special | TCP_FLAG_ACK)) == TCP_FLAG_ACK)
 		tcp_notify(tcp, c, TCP_EVENT_KEPT_ALIVE);
 }
 

@@ -188,6 +188,8 @@ tcp_timer_keepalive(struct tcp *tcp, struct tcp_connection *c)
 void
 tcp_keep_alive(struct tcp *tcp, struct tcp_connection *c, uint32_t idle_ms, uint8_t count)
 {
+	if (c->endpoint.state == TCP_STATE_CLOSED)
+		return;
 	c->settings.keepalive_idle_ms = idle_ms;
 	c->settings.keepalive_interval_ms = idle_ms;
 	c->settings.keepalive_count = count;

@@ -2,6 +2,9 @@
 /* Conduits: bytes both ways as they are, each side's end passed on, and what ends them early. */
 #include "proxy_world.h"
 
+/* Of the engine's inside: a segment as keep-alives are. */
+void tcp_send_probe(struct tcp *tcp, struct tcp_connection *c);
+
 static const struct wire_settings clean = {.delay_us = 100};
 
 static struct world *
@@ -201,9 +204,30 @@ test_back_pressure(void)
 	world_close(w);
 }
 
+/* In one burst: what is armed for a connection that is over would outlive it. */
+static void
+test_keepalive_then_reset(bool of_client)
+{
+	struct world *w = open_raw("");
+	struct world_peer *c, *t;
+
+	w->wire.listener.settings.tell_keepalive = true;
+	c = client(w);
+	t = far_end(w);
+	tcp_send_probe(w->wire.ends[0].tcp, c->connection);
+	reset(w, of_client ? c : t);
+	for (int i = 0; i < 3; i++)
+		client(w);
+	world_run(w, 200000);
+	EXPECT(w->closed_n >= 1);
+	world_close(w);
+}
+
 int
 main(void)
 {
+	test_keepalive_then_reset(true);
+	test_keepalive_then_reset(false);
 	test_bytes_both_ways();
 	test_target_ends_first();
 	test_bytes_with_end();
