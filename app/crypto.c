@@ -16,20 +16,11 @@
 #define STEPS_WAITING 32 /* of one worker at one crypto lcore; a power of two */
 #define EMPTY_TURNS   64 /* before it sleeps */
 
-static struct rte_ring *
-make_ring(const char *name, const struct crypto *c, uint16_t worker)
-{
-	char full[RTE_RING_NAMESIZE];
-
-	snprintf(full, sizeof(full), "weir_%s_%u_%u", name, c->index, worker);
-	return rte_ring_create(full, STEPS_WAITING, (int)rte_lcore_to_socket_id(c->lcore),
-			       RING_F_SP_ENQ | RING_F_SC_DEQ);
-}
-
 struct crypto *
 crypto_create(struct dataplane *dp, uint16_t index, unsigned lcore)
 {
 	struct crypto *c = calloc(1, sizeof(*c));
+	int socket = (int)rte_lcore_to_socket_id(lcore);
 	bool complete;
 
 	if (c == NULL)
@@ -40,8 +31,8 @@ crypto_create(struct dataplane *dp, uint16_t index, unsigned lcore)
 	c->stepper = tls_stepper_create();
 	complete = c->stepper != NULL;
 	for (uint16_t i = 0; i < dp->workers_n && complete; i++) {
-		c->to[i] = make_ring("crypto_to", c, i);
-		c->from[i] = make_ring("crypto_from", c, i);
+		c->to[i] = dataplane_ring("crypto_to", index, i, STEPS_WAITING, socket);
+		c->from[i] = dataplane_ring("crypto_from", index, i, STEPS_WAITING, socket);
 		complete = c->to[i] != NULL && c->from[i] != NULL;
 	}
 	if (complete)

@@ -42,8 +42,8 @@ holdings_of(struct dataplane *dp)
 	return (struct holdings *)dp;
 }
 
-static struct rte_ring *
-make_ring(const char *name, unsigned a, unsigned b, unsigned size, int socket)
+struct rte_ring *
+dataplane_ring(const char *name, unsigned a, unsigned b, unsigned size, int socket)
 {
 	char full[RTE_RING_NAMESIZE];
 
@@ -97,7 +97,7 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 			if (a == b)
 				continue;
 			dp->between[a][b] =
-				make_ring("pass", a, b, WORKER_RING_SIZE, SOCKET_ID_ANY);
+				dataplane_ring("pass", a, b, WORKER_RING_SIZE, SOCKET_ID_ANY);
 			if (dp->between[a][b] == NULL) {
 				snprintf(why, why_len, "no memory for the rings between workers");
 				return false;
@@ -221,10 +221,10 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	c->frontends = calloc(c->frontends_n, sizeof(*c->frontends));
 	c->targets = calloc(c->targets_n, sizeof(*c->targets));
 	c->interfaces = calloc(c->interfaces_n, sizeof(*c->interfaces));
-	w->to_management = make_ring("to", index, 0, WORKER_RING_SIZE, socket);
-	w->from_management = make_ring("from", index, 0, WORKER_RING_SIZE, socket);
-	w->commands = make_ring("cmd", index, 0, COMMANDS, socket);
-	w->events = make_ring("event", index, 0, COMMANDS, socket);
+	w->to_management = dataplane_ring("to", index, 0, WORKER_RING_SIZE, socket);
+	w->from_management = dataplane_ring("from", index, 0, WORKER_RING_SIZE, socket);
+	w->commands = dataplane_ring("cmd", index, 0, COMMANDS, socket);
+	w->events = dataplane_ring("event", index, 0, COMMANDS, socket);
 	if (c->frontends == NULL || c->targets == NULL || c->interfaces == NULL ||
 	    w->to_management == NULL || w->from_management == NULL || w->commands == NULL ||
 	    w->events == NULL)

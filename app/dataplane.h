@@ -127,6 +127,11 @@ void dataplane_stop(struct dataplane *dp);
  */
 bool dataplane_free(struct dataplane *dp);
 
+/** An SP/SC ring between two of them, `a` and `b` by what the name says. @return NULL without
+ * memory. */
+struct rte_ring *dataplane_ring(const char *name, unsigned a, unsigned b, unsigned size,
+				int socket);
+
 /** The worker that polls a receive queue and fills a transmit queue of a port. */
 static inline uint16_t
 dataplane_queue_owner(const struct dataplane *dp, uint16_t port, uint16_t queue)

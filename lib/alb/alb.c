@@ -306,12 +306,6 @@ version_fits(const struct proxy_exchange *x, uint8_t version, const struct http_
 	return false;
 }
 
-static struct http_text
-literal(const char *text)
-{
-	return (struct http_text){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* Fields of a request's own that its target gets. */
 static void
 add_lines(struct alb *alb, const struct proxy_exchange *x, const struct alb_listener *l,
@@ -322,12 +316,13 @@ add_lines(struct alb *alb, const struct proxy_exchange *x, const struct alb_list
 
 	/* gRPC's servers insist on it. */
 	if (decision->http2)
-		alb->request_lines[n++] = (struct http_line){literal("TE"), literal("trailers")};
+		alb->request_lines[n++] =
+			(struct http_line){http_text_string("TE"), http_text_string("trailers")};
 	if (l->tls_fields && tls != NULL) {
 		alb->request_lines[n++] =
-			(struct http_line){l->tls_names[0], literal(tls_protocol(tls))};
+			(struct http_line){l->tls_names[0], http_text_string(tls_protocol(tls))};
 		alb->request_lines[n++] =
-			(struct http_line){l->tls_names[1], literal(tls_cipher(tls))};
+			(struct http_line){l->tls_names[1], http_text_string(tls_cipher(tls))};
 	}
 	decision->edits.lines = alb->request_lines;
 	decision->edits.lines_n = n;

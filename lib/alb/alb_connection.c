@@ -7,12 +7,6 @@
 #include "log_line.h"
 
 static void
-keep(char *to, size_t size, const char *text)
-{
-	snprintf(to, size, "%s", text == NULL ? "" : text);
-}
-
-static void
 keep_tls(struct alb_connection *r, const struct proxy_session_info *session)
 {
 	const struct tls *tls = session->tls;
@@ -22,9 +16,9 @@ keep_tls(struct alb_connection *r, const struct proxy_session_info *session)
 	if (r->tls_failed)
 		return;
 	r->handshake_us = (uint32_t)(session->negotiated_us - session->begun_us);
-	keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
-	keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
-	keep(r->tls_key_exchange, sizeof(r->tls_key_exchange), tls_key_exchange(tls));
+	log_record_keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
+	log_record_keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
+	log_record_keep(r->tls_key_exchange, sizeof(r->tls_key_exchange), tls_key_exchange(tls));
 }
 
 bool

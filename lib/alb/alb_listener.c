@@ -28,12 +28,6 @@ group_index(const void *arg, uint64_t id)
 	return ref_index(registry_find(&registries->groups, id));
 }
 
-static struct http_text
-text_of(const char *s)
-{
-	return (struct http_text){(const uint8_t *)s, (uint32_t)strlen(s)};
-}
-
 /* A:header-modification: fields that a listener adds to every response. */
 static bool
 read_inserts(struct alb_listener *l, const struct model_listener *ml)
@@ -64,8 +58,8 @@ read_inserts(struct alb_listener *l, const struct model_listener *ml)
 		value = strdup(value);
 		if (value == NULL)
 			return false;
-		l->inserts[l->policy.inserts_n++] =
-			(struct http_line){text_of(inserts[i].name), text_of(value)};
+		l->inserts[l->policy.inserts_n++] = (struct http_line){
+			http_text_string(inserts[i].name), http_text_string(value)};
 	}
 	return true;
 }
@@ -106,7 +100,7 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 				     .response_server = ml->server_header,
 				     .port = ml->port,
 				     .https = ml->protocol == ELB_HTTPS,
-				     .default_host = text_of(l->default_host),
+				     .default_host = http_text_string(l->default_host),
 				     .inserts = l->inserts};
 }
 
@@ -126,10 +120,10 @@ read_tls_names(struct alb_listener *l, const struct model_load_balancer *lb,
 	for (uint32_t i = 0; i < ARRAY_N(fields); i++) {
 		const char *name = model_given((const void *)ml, fields[i].key);
 
-		l->tls_names[i] = text_of(fields[i].name);
+		l->tls_names[i] = http_text_string(fields[i].name);
 		if (name != NULL && name[0] != '\0') {
 			snprintf(l->own_names_text[i], sizeof(l->own_names_text[i]), "%s", name);
-			l->tls_names[i] = text_of(l->own_names_text[i]);
+			l->tls_names[i] = http_text_string(l->own_names_text[i]);
 			l->own_names[l->policy.own_names_n++] = l->tls_names[i];
 		}
 	}
@@ -204,20 +198,12 @@ make_tls(struct alb_listener *l, const struct model *m, const struct model_liste
 {
 	static const char *const alpn[] = {"h2", "http/1.1", "http/1.0"};
 	bool http2 = model_load_balancer_by_id(m, ml->load_balancer_id)->http2;
-	struct tls_credentials *credentials[MODEL_CERTIFICATES_MAX];
-	struct tls_server_settings settings = {.policy = model_tls_policy_of(ml),
-					       .credentials = credentials,
-					       .credentials_n = ml->certificates_n,
-					       .alpn = http2 ? alpn : alpn + 1,
-					       .alpn_n = ARRAY_N(alpn) - !http2,
-					       .tickets = tickets,
-					       .identity = ml->name};
 
 	if (ml->protocol != ELB_HTTPS)
 		return true;
-	for (uint32_t i = 0; i < ml->certificates_n; i++)
-		credentials[i] = model_certificate_of(m, ml, i)->credentials;
-	l->settings.tls = tls_server_create(&settings, why, why_len);
+	l->settings.tls =
+		model_tls_server_of(m, ml, http2 ? alpn : alpn + 1,
+				    (uint32_t)ARRAY_N(alpn) - !http2, tickets, why, why_len);
 	return l->settings.tls != NULL;
 }
 

@@ -11,23 +11,17 @@
 #include "log_line.h"
 #include "tls.h"
 
-static void
-keep(char *to, size_t size, const char *text)
-{
-	snprintf(to, size, "%s", text == NULL ? "" : text);
-}
-
 /* What the handshake agreed on. */
 static void
 keep_tls(struct alb_record *r, const struct tls *tls)
 {
 	const struct tls_credentials *chosen = tls_chosen(tls);
 
-	keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
-	keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
+	log_record_keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
+	log_record_keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
 	if (chosen != NULL)
-		keep(r->tls_certificate, sizeof(r->tls_certificate),
-		     tls_credentials_info(chosen)->name);
+		log_record_keep(r->tls_certificate, sizeof(r->tls_certificate),
+				tls_credentials_info(chosen)->name);
 }
 
 bool

@@ -6,7 +6,6 @@
 
 #include "model_checker.h"
 #include "model_value.h"
-#include "tls.h"
 
 #define WHY_MAX 512
 
@@ -133,4 +132,22 @@ model_tls_policy_of(const struct model_listener *l)
 
 	return tls_policy_find(l->ssl_policy[0] == '\0' ? TLS_POLICY_DEFAULT : l->ssl_policy, false,
 			       why, sizeof(why));
+}
+
+struct tls_server *
+model_tls_server_of(const struct model *m, const struct model_listener *l, const char *const *alpn,
+		    uint32_t alpn_n, struct tls_tickets *tickets, char *why, size_t why_len)
+{
+	struct tls_credentials *credentials[MODEL_CERTIFICATES_MAX];
+	struct tls_server_settings settings = {.policy = model_tls_policy_of(l),
+					       .credentials = credentials,
+					       .credentials_n = l->certificates_n,
+					       .alpn = alpn,
+					       .alpn_n = alpn_n,
+					       .tickets = tickets,
+					       .identity = l->name};
+
+	for (uint32_t i = 0; i < l->certificates_n; i++)
+		credentials[i] = model_certificate_of(m, l, i)->credentials;
+	return tls_server_create(&settings, why, why_len);
 }

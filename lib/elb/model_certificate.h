@@ -10,7 +10,7 @@
 
 #include "model.h"
 #include "tls_credentials.h"
-#include "tls_policy.h"
+#include "tls.h"
 
 /** A certificate of the listener by position, the first is the default. @return NULL: fewer. */
 const struct model_certificate *model_certificate_of(const struct model *model,
@@ -19,5 +19,15 @@ const struct model_certificate *model_certificate_of(const struct model *model,
 
 /** The policy of a listener that was checked. */
 const struct tls_policy *model_tls_policy_of(const struct model_listener *listener);
+
+/**
+ * What a listener that was checked presents to its clients.
+ * @param tickets  NULL: no session is resumed
+ * @return  NULL with a sentence in `why`
+ */
+struct tls_server *model_tls_server_of(const struct model *model,
+				       const struct model_listener *listener,
+				       const char *const *alpn, uint32_t alpn_n,
+				       struct tls_tickets *tickets, char *why, size_t why_len);
 
 #endif

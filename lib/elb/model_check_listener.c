@@ -58,7 +58,8 @@ resolve_forward(struct checker *c, const void *about, const char *key,
 	tg->load_balancer_id = l->load_balancer_id;
 	if (!protocols_fit(l->protocol, tg->protocol))
 		model_fault(c, about, key, NULL,
-			    "HTTP to HTTP, TCP to TCP or TCP_UDP, TLS to TCP, UDP to UDP or "
+			    "HTTP and HTTPS to either, TCP to TCP or TCP_UDP, TLS to TCP or TLS, "
+			    "UDP to UDP or "
 			    "TCP_UDP, TCP_UDP to TCP_UDP, a gateway load balancer to GENEVE",
 			    "a %s listener cannot forward to target group %s of protocol %s",
 			    elb_protocol_name(l->protocol), tg->name,

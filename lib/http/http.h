@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "http_fault.h"
 #include "http_reason.h"
@@ -78,6 +79,12 @@ struct http_text {
 	const uint8_t *at;
 	uint32_t len;
 };
+
+static inline struct http_text
+http_text_string(const char *s)
+{
+	return (struct http_text){(const uint8_t *)s, (uint32_t)strlen(s)};
+}
 
 /** Bytes of a head. */
 struct http_range {

@@ -10,29 +10,24 @@
 #include "log_line.h"
 
 static void
-keep(char *to, size_t size, const char *text)
-{
-	snprintf(to, size, "%s", text == NULL ? "" : text);
-}
-
-static void
 keep_tls(struct nlb_tls_record *r, const struct proxy_session_info *session)
 {
 	const struct tls *tls = session->tls;
 	const struct tls_credentials *chosen = tls_chosen(tls);
 
 	r->alert = tls_alert_received(tls);
-	keep(r->name, sizeof(r->name), tls_sni(tls));
+	log_record_keep(r->name, sizeof(r->name), tls_sni(tls));
 	tls_alpn_offered(tls, r->alpn_offered, sizeof(r->alpn_offered));
 	if (chosen != NULL)
-		keep(r->certificate, sizeof(r->certificate), tls_credentials_info(chosen)->name);
+		log_record_keep(r->certificate, sizeof(r->certificate),
+				tls_credentials_info(chosen)->name);
 	if (session->negotiated_us == 0)
 		return;
 	r->handshake_us = (uint32_t)(session->negotiated_us - session->begun_us);
-	keep(r->cipher, sizeof(r->cipher), tls_cipher(tls));
-	keep(r->protocol, sizeof(r->protocol), tls_protocol_nlb(tls));
-	keep(r->key_exchange, sizeof(r->key_exchange), tls_key_exchange(tls));
-	keep(r->alpn, sizeof(r->alpn), tls_alpn(tls));
+	log_record_keep(r->cipher, sizeof(r->cipher), tls_cipher(tls));
+	log_record_keep(r->protocol, sizeof(r->protocol), tls_protocol_nlb(tls));
+	log_record_keep(r->key_exchange, sizeof(r->key_exchange), tls_key_exchange(tls));
+	log_record_keep(r->alpn, sizeof(r->alpn), tls_alpn(tls));
 }
 
 bool

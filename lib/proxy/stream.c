@@ -35,8 +35,9 @@ stream_pool_free(struct proxy *p)
 	free(p->stream_tls);
 }
 
-bool
-stream_begin_tls(struct proxy *p, struct stream *s, struct proxy_side *side, struct tls *tls)
+/* @return  false: no object is free. */
+static bool
+begin_tls(struct proxy *p, struct stream *s, struct proxy_side *side, struct tls *tls)
 {
 	struct stream_tls *t = p->free_stream_tls;
 
@@ -59,7 +60,7 @@ stream_accept_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 
 	if (tls == NULL)
 		return NULL;
-	if (!stream_begin_tls(p, s, side, tls)) {
+	if (!begin_tls(p, s, side, tls)) {
 		tls_free(tls);
 		return NULL;
 	}
@@ -75,7 +76,7 @@ stream_connect_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 
 	if (tls == NULL)
 		return false;
-	if (!stream_begin_tls(p, s, side, tls)) {
+	if (!begin_tls(p, s, side, tls)) {
 		tls_free(tls);
 		return false;
 	}

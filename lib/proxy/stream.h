@@ -41,18 +41,15 @@ struct stream {
 	uint64_t taken;             /* bytes, by stream_take() */
 };
 
-/** Speak TLS from now on, as `tls`, which becomes the stream's. @return false: no object free. */
-bool stream_begin_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
-		      struct tls *tls);
-
 /**
- * The same of a client's: accept it as `server`.
+ * Speak TLS from now on, with a client, as `server`.
  * @return  NULL without memory or a free object, or when it would have to wait for too long.
  */
 const struct tls *stream_accept_tls(struct proxy *proxy, struct stream *stream,
 				    struct proxy_side *side, struct tls_server *server);
 
-/** The same towards a server, with a session to resume or NULL. @return false as above. */
+/** The same with a server, as `client`; `resume` NULL: no session. @return false without memory or
+ * object. */
 bool stream_connect_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
 			struct tls_client *client, const struct tls_session *resume);
 

@@ -27,11 +27,11 @@ pool_remove(struct proxy *p, struct upstream *u)
 	p->idle_n--;
 }
 
-/* Of this target, and with TLS if its group wants it now: a reload may have changed that. */
+/* Whether the target's group wants TLS now: a reload may have changed that. */
 static bool
-fits(const struct proxy *p, const struct upstream *u, uint32_t target)
+wants_tls(const struct proxy *p, uint32_t target)
 {
-	return u->target == target && u->secure == (target_tls_client(p, target) != NULL);
+	return target_tls_client(p, target) != NULL;
 }
 
 /* A connection that has room for another stream; it stays in the pool. */
@@ -39,9 +39,10 @@ static struct upstream *
 pool_find_http2(struct proxy *p, uint32_t target)
 {
 	struct upstream *u = p->idle[ref_index(target)];
+	bool secure = wants_tls(p, target);
 
-	while (u != NULL &&
-	       (!fits(p, u, target) || u->carrier == NULL || !http2_can_open(u->carrier->http2)))
+	while (u != NULL && (u->target != target || u->secure != secure || u->carrier == NULL ||
+			     !http2_can_open(u->carrier->http2)))
 		u = u->next;
 	return u;
 }
@@ -50,13 +51,14 @@ static struct upstream *
 pool_take(struct proxy *p, uint32_t target)
 {
 	struct upstream *u = p->idle[ref_index(target)];
+	bool secure = wants_tls(p, target);
 
 	/*
 	 * Of an older target of this index: closed when their time is over.  Those whose end, or
 	 * bytes that nobody asked for, have come: closed by their event, later in this turn.
 	 */
-	while (u != NULL &&
-	       (!fits(p, u, target) || u->carrier != NULL || !stream_is_quiet(&u->stream)))
+	while (u != NULL && (u->target != target || u->secure != secure || u->carrier != NULL ||
+			     !stream_is_quiet(&u->stream)))
 		u = u->next;
 	if (u == NULL)
 		return NULL;
@@ -196,7 +198,7 @@ target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 	struct exchange *x = u->exchange;
 	struct session *s = x->session;
 	uint32_t target = u->target, again;
-	bool may_stay = u->reused && fits(p, u, target) &&
+	bool may_stay = u->reused && u->secure == wants_tls(p, target) &&
 			p->config.ops.may_reuse(p->config.ops_arg, target);
 
 	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT)

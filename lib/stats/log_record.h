@@ -6,6 +6,7 @@
 #define LOG_RECORD_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 /** A load balancer's logs. */
 enum log_kind {
@@ -21,5 +22,12 @@ struct log_record {
 	uint64_t load_balancer_id;
 	uint32_t kind; /* enum log_kind */
 };
+
+/** A text into a record's array, cut to fit; NULL: an empty one. */
+static inline void
+log_record_keep(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text == NULL ? "" : text);
+}
 
 #endif
