@@ -30,7 +30,7 @@ struct alb {
 	struct alb_cookie_keys *keys;
 	char cookies[4][ALB_COOKIE_SET_MAX]; /* of the response being written */
 	struct http_line cookie_lines[4];
-	struct http_line request_lines[3]; /* of the request being written */
+	struct http_line request_lines[1 + ALB_PEER_FIELDS]; /* of the request being written */
 };
 
 /* What proxy_exchange.service[] holds. */
@@ -306,26 +306,54 @@ version_fits(const struct proxy_exchange *x, uint8_t version, const struct http_
 	return false;
 }
 
+static void
+add_line(struct proxy_decision *decision, struct http_text name, struct http_text value)
+{
+	struct http_line *lines = (struct http_line *)(uintptr_t)decision->edits.lines;
+
+	lines[decision->edits.lines_n++] = (struct http_line){name, value};
+}
+
+/* A:mutual-authentication: what the client's certificate says, if it has shown one. */
+static void
+add_certificate(const struct alb_listener *l, const struct tls_peer *peer,
+		struct proxy_decision *decision)
+{
+	const struct http_text *names = l->peer_names;
+	struct http_text pem = {(const uint8_t *)peer->pem, peer->pem_len};
+
+	if (l->mutual_mode == TLS_MUTUAL_PASSTHROUGH) {
+		add_line(decision, names[ALB_MTLS_CHAIN], pem);
+	} else if (l->mutual_mode == TLS_MUTUAL_VERIFY) {
+		add_line(decision, names[ALB_MTLS_SERIAL_NUMBER], http_text_string(peer->serial));
+		add_line(decision, names[ALB_MTLS_ISSUER], http_text_string(peer->issuer));
+		add_line(decision, names[ALB_MTLS_SUBJECT], http_text_string(peer->subject));
+		add_line(decision, names[ALB_MTLS_VALIDITY], http_text_string(peer->validity));
+		add_line(decision, names[ALB_MTLS_LEAF], pem);
+	}
+}
+
 /* Fields of a request's own that its target gets. */
 static void
 add_lines(struct alb *alb, const struct proxy_exchange *x, const struct alb_listener *l,
 	  struct proxy_decision *decision)
 {
 	const struct tls *tls = x->session->tls;
-	uint32_t n = 0;
+	const struct tls_peer *peer = tls == NULL ? NULL : tls_peer(tls);
 
+	decision->edits.lines = alb->request_lines;
+	decision->edits.lines_n = 0;
 	/* gRPC's servers insist on it. */
 	if (decision->http2)
-		alb->request_lines[n++] =
-			(struct http_line){http_text_string("TE"), http_text_string("trailers")};
+		add_line(decision, http_text_string("TE"), http_text_string("trailers"));
 	if (l->tls_fields && tls != NULL) {
-		alb->request_lines[n++] =
-			(struct http_line){l->tls_names[0], http_text_string(tls_protocol(tls))};
-		alb->request_lines[n++] =
-			(struct http_line){l->tls_names[1], http_text_string(tls_cipher(tls))};
+		add_line(decision, l->peer_names[ALB_TLS_VERSION],
+			 http_text_string(tls_protocol(tls)));
+		add_line(decision, l->peer_names[ALB_TLS_CIPHER_SUITE],
+			 http_text_string(tls_cipher(tls)));
 	}
-	decision->edits.lines = alb->request_lines;
-	decision->edits.lines_n = n;
+	if (peer != NULL)
+		add_certificate(l, peer, decision);
 }
 
 static void

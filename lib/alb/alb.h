@@ -24,17 +24,30 @@ struct alb;
 
 #define ALB_INSERTS_MAX 10
 
+/* What targets are told of a client's TLS (A:header-modification, A:mutual-authentication). */
+enum alb_peer_field {
+	ALB_TLS_VERSION,
+	ALB_TLS_CIPHER_SUITE,
+	ALB_MTLS_CHAIN,
+	ALB_MTLS_SERIAL_NUMBER,
+	ALB_MTLS_ISSUER,
+	ALB_MTLS_SUBJECT,
+	ALB_MTLS_VALIDITY,
+	ALB_MTLS_LEAF,
+};
+#define ALB_PEER_FIELDS (ALB_MTLS_LEAF + 1)
+
 /** A listener as workers see it; immutable. */
 struct alb_listener {
 	struct snapshot_service service; /* first */
 	struct proxy_listener_settings settings;
 	struct http_policy policy;
 	struct http_line inserts[ALB_INSERTS_MAX];
-	bool tls_fields; /* X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, which are named so here:
-			  */
-	struct http_text tls_names[2];
-	char own_names_text[2][41];
-	struct http_text own_names[2]; /* those that the configuration chose */
+	bool tls_fields;     /* X-Amzn-Tls-... are wanted */
+	uint8_t mutual_mode; /* enum tls_mutual_mode: which X-Amzn-Mtls-... are */
+	struct http_text peer_names[ALB_PEER_FIELDS];
+	char own_names_text[ALB_PEER_FIELDS][41];
+	struct http_text own_names[ALB_PEER_FIELDS]; /* those that the configuration chose */
 	struct alb_rules *rules;
 	uint64_t load_balancer_id;
 	bool log_access, log_connections;

@@ -4,7 +4,7 @@
  * (A:load-balancer-connection-logs, 13 fields).
  *
  * A worker writes the record when the connection ends, or when it finds no room and is reset; the
- * logger's thread formats it.  Fields of client certificates are `-`.
+ * logger's thread formats it.
  */
 #ifndef ALB_CONNECTION_H
 #define ALB_CONNECTION_H
@@ -19,9 +19,12 @@ struct alb_connection {
 	uint64_t connection;    /* id, as in records of its requests */
 	struct ip_addr client;
 	uint16_t client_port, listener_port;
-	uint32_t handshake_us;       /* 0: none, or not finished */
-	uint8_t refused, tls_failed; /* tls_failed: its handshake did not finish */
+	uint32_t handshake_us; /* 0: none, or not finished */
+	uint8_t refused, failed;
+	uint8_t tls_failure; /* enum tls_failure, when it failed */
 	char tls_protocol[9], tls_cipher[41], tls_key_exchange[17];
+	uint32_t certificate_len; /* 0: the client showed none */
+	char certificate[];       /* its subject, validity and serial number, each with its NUL */
 };
 
 /** Worker. @return false when the ring is full. */

@@ -106,29 +106,41 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 
 /* A:header-modification. */
 static void
-read_tls_names(struct alb_listener *l, const struct model_load_balancer *lb,
-	       const struct model_listener *ml)
+read_peer_names(struct alb_listener *l, const struct model_load_balancer *lb,
+		const struct model_listener *ml)
 {
 	static const struct {
 		const char *key, *name;
-	} fields[ARRAY_N(l->tls_names)] = {
-		{"routing.http.request.x_amzn_tls_version.header_name", "X-Amzn-Tls-Version"},
-		{"routing.http.request.x_amzn_tls_cipher_suite.header_name",
-		 "X-Amzn-Tls-Cipher-Suite"},
+	} fields[ALB_PEER_FIELDS] = {
+		[ALB_TLS_VERSION] = {"tls_version", "X-Amzn-Tls-Version"},
+		[ALB_TLS_CIPHER_SUITE] = {"tls_cipher_suite", "X-Amzn-Tls-Cipher-Suite"},
+		[ALB_MTLS_CHAIN] = {"mtls_clientcert", "X-Amzn-Mtls-Clientcert"},
+		[ALB_MTLS_SERIAL_NUMBER] = {"mtls_clientcert_serial_number",
+					    "X-Amzn-Mtls-Clientcert-Serial-Number"},
+		[ALB_MTLS_ISSUER] = {"mtls_clientcert_issuer", "X-Amzn-Mtls-Clientcert-Issuer"},
+		[ALB_MTLS_SUBJECT] = {"mtls_clientcert_subject", "X-Amzn-Mtls-Clientcert-Subject"},
+		[ALB_MTLS_VALIDITY] = {"mtls_clientcert_validity",
+				       "X-Amzn-Mtls-Clientcert-Validity"},
+		[ALB_MTLS_LEAF] = {"mtls_clientcert_leaf", "X-Amzn-Mtls-Clientcert-Leaf"},
 	};
+	char key[128];
 
-	for (uint32_t i = 0; i < ARRAY_N(fields); i++) {
-		const char *name = model_given((const void *)ml, fields[i].key);
+	for (uint32_t i = 0; i < ALB_PEER_FIELDS; i++) {
+		const char *name;
 
-		l->tls_names[i] = http_text_string(fields[i].name);
-		if (name != NULL && name[0] != '\0') {
-			snprintf(l->own_names_text[i], sizeof(l->own_names_text[i]), "%s", name);
-			l->tls_names[i] = http_text_string(l->own_names_text[i]);
-			l->own_names[l->policy.own_names_n++] = l->tls_names[i];
-		}
+		snprintf(key, sizeof(key), "routing.http.request.x_amzn_%s.header_name",
+			 fields[i].key);
+		name = model_given((const void *)ml, key);
+		l->peer_names[i] = http_text_string(fields[i].name);
+		if (name == NULL || name[0] == '\0')
+			continue;
+		snprintf(l->own_names_text[i], sizeof(l->own_names_text[i]), "%s", name);
+		l->peer_names[i] = http_text_string(l->own_names_text[i]);
+		l->own_names[l->policy.own_names_n++] = l->peer_names[i];
 	}
 	l->policy.own_names = l->own_names;
 	l->tls_fields = lb->tls_fields && ml->protocol == ELB_HTTPS;
+	l->mutual_mode = (uint8_t)ml->mutual_mode;
 }
 
 static int
@@ -225,7 +237,7 @@ alb_listener_create(void *tickets, const struct snapshot_input *input,
 	}
 	l->service.free = free_listener;
 	read_attributes(l, lb, ml);
-	read_tls_names(l, lb, ml);
+	read_peer_names(l, lb, ml);
 	read_groups(l, input->model, ml, registries);
 	l->rules = alb_rules_build(input->model, ml, &indexes, reason);
 	if (l->rules == NULL || !read_inserts(l, ml) ||

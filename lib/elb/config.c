@@ -13,11 +13,12 @@
 #include "model_value.h"
 #include "secret.h"
 #include "tls_credentials.h"
+#include "tls_trust.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 
 /* Sections of load balancer types and features that this version can't serve. */
-static const char *const later_kinds[] = {"trust_store", "ssl_policy"};
+static const char *const later_kinds[] = {"ssl_policy"};
 
 struct loader {
 	struct model *model;
@@ -102,7 +103,7 @@ refuse_kind(struct loader *l, uint32_t line, const char *text, const char *word)
 	add_error(
 		l->errors, l->file, line, text, "", "the kind of section is not known",
 		"system, dataplane, cluster, management, interface, load_balancer, listener, rule, "
-		"target_group, endpoint, security_group, certificate");
+		"target_group, endpoint, security_group, certificate, trust_store");
 }
 
 /* Split `kind name`; blanks between are folded. */
@@ -208,6 +209,8 @@ hash_model(struct model *m)
 		fwrite(info->chain_sha256, 1, sizeof(info->chain_sha256), f);
 		fwrite(info->key_sha256, 1, sizeof(info->key_sha256), f);
 	}
+	for (uint32_t i = 0; i < m->trust_stores_n; i++)
+		fwrite(tls_trust_sha256(m->trust_stores[i].trust), 1, TLS_TRUST_SHA256_LEN, f);
 	ok = fclose(f) == 0 && ok;
 	if (ok)
 		secret_sha256(text, len, m->hash);
@@ -392,4 +395,5 @@ model_compare(const struct model *old_model, const struct model *new_model, stru
 	COMPARE(MODEL_ENDPOINT, endpoints);
 	COMPARE(MODEL_SECURITY_GROUP, security_groups);
 	COMPARE(MODEL_CERTIFICATE, certificates);
+	COMPARE(MODEL_TRUST_STORE, trust_stores);
 }

@@ -26,8 +26,9 @@ static const struct siphash_key identity_key = {
 	{UINT64_C(0x7765697220696431), UINT64_C(0x6f626a6563747320)}};
 
 static const char *const kind_names[MODEL_KINDS] = {
-	"system",   "dataplane", "cluster",      "management", "interface",      "load_balancer",
-	"listener", "rule",      "target_group", "endpoint",   "security_group", "certificate",
+	"system",         "dataplane",   "cluster",     "management",   "interface",
+	"load_balancer",  "listener",    "rule",        "target_group", "endpoint",
+	"security_group", "certificate", "trust_store",
 };
 
 const char *
@@ -100,6 +101,9 @@ array_of(const struct model *model, enum model_kind kind)
 	case MODEL_CERTIFICATE:
 		return (struct kind_array){&m->certificates, &m->certificates_n,
 					   sizeof(*m->certificates)};
+	case MODEL_TRUST_STORE:
+		return (struct kind_array){&m->trust_stores, &m->trust_stores_n,
+					   sizeof(*m->trust_stores)};
 	default:
 		return (struct kind_array){NULL, NULL, 0};
 	}
@@ -509,7 +513,8 @@ check_name(enum model_kind kind, const char *name, struct model_error *error)
 		return model_refuse(error, "1 to 32 letters, digits, `-`, `_` and `.`",
 				    "`%.100s` cannot be an interface's name", name);
 	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP || kind == MODEL_ENDPOINT ||
-	     kind == MODEL_SECURITY_GROUP || kind == MODEL_CERTIFICATE) &&
+	     kind == MODEL_SECURITY_GROUP || kind == MODEL_CERTIFICATE ||
+	     kind == MODEL_TRUST_STORE) &&
 	    !model_name_is_valid(name))
 		return model_refuse(error,
 				    "1 to 32 letters, digits and hyphens, no hyphen at the edges",
@@ -534,6 +539,7 @@ model_add(struct model *model, enum model_kind kind, const char *name,
 		struct model_endpoint endpoint;
 		struct model_security_group security_group;
 		struct model_certificate certificate;
+		struct model_trust_store trust_store;
 	} zero;
 	struct kind_array a = array_of(model, kind);
 
@@ -641,6 +647,8 @@ free_arrays(struct model_object *object)
 		free(((struct model_security_group *)object)->outbound);
 	} else if (object->object_kind == MODEL_CERTIFICATE) {
 		tls_credentials_put(((struct model_certificate *)object)->credentials);
+	} else if (object->object_kind == MODEL_TRUST_STORE) {
+		tls_trust_put(((struct model_trust_store *)object)->trust);
 	}
 }
 

@@ -26,6 +26,7 @@
 #define MODEL_FORWARDS_MAX        5
 #define MODEL_SECURITY_GROUPS_MAX 5  /* of a load balancer */
 #define MODEL_CERTIFICATES_MAX    26 /* of a listener: the default and 25 more */
+#define MODEL_REVOCATIONS_MAX     30 /* files of a trust store */
 
 /* ELB's limits of rules; lengths with the zero. */
 #define MODEL_PATTERN_MAX          129
@@ -115,9 +116,10 @@ enum model_kind {
 	MODEL_ENDPOINT,
 	MODEL_SECURITY_GROUP,
 	MODEL_CERTIFICATE,
+	MODEL_TRUST_STORE,
 };
 
-#define MODEL_KINDS (MODEL_CERTIFICATE + 1)
+#define MODEL_KINDS (MODEL_TRUST_STORE + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
 #define MODEL_OBJECT_FIELDS                                                    \
@@ -265,6 +267,9 @@ struct model_listener {
 	uint32_t certificates_n;
 	char ssl_policy[65]; /* "": the default */
 	enum alpn_policy alpn_policy;
+	uint32_t mutual_mode; /* mutual_authentication.mode: enum tls_mutual_mode */
+	char trust_store[MODEL_NAME_MAX];
+	bool ignore_client_expiry, advertise_ca_names;
 };
 
 enum model_condition_kind {
@@ -363,6 +368,7 @@ struct model_target_group {
 	bool cross_zone;           /* load_balancing.cross_zone.enabled, or its load balancer's */
 	uint64_t load_balancer_id; /* that uses it; 0: unused */
 	struct tls_client *tls; /* once checked, of targets or health checks over TLS; else NULL */
+	char trust_store[MODEL_NAME_MAX], server_name[256]; /* weir.target_tls.* */
 	uint32_t deregistration_delay_s;
 	/* target_group_health.*.minimum_healthy_targets.*; 0: off */
 	uint32_t minimum_healthy, minimum_healthy_percent;         /* unhealthy_state_routing */
@@ -435,6 +441,15 @@ struct model_certificate {
 	struct tls_credentials *credentials; /* what they hold, once the model is checked */
 };
 
+/** Authorities of certificates that are let in, and what they have revoked; see model_trust.h. */
+struct model_trust_store {
+	MODEL_OBJECT_FIELDS;
+	char ca_bundle[256];
+	char revocations[MODEL_REVOCATIONS_MAX][256];
+	uint32_t revocations_n;
+	struct tls_trust *trust; /* what the files hold, once the model is checked */
+};
+
 struct model_cluster {
 	MODEL_OBJECT_FIELDS;
 	char secret_file[256]; /* "": one of this box's own */
@@ -469,6 +484,8 @@ struct model {
 	uint32_t security_groups_n;
 	struct model_certificate *certificates;
 	uint32_t certificates_n;
+	struct model_trust_store *trust_stores;
+	uint32_t trust_stores_n;
 	struct model_set *sets; /* see model_sets.h */
 	uint32_t sets_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model_checker.h"
+#include "model_trust.h"
 #include "model_value.h"
 
 #define WHY_MAX 512
@@ -108,6 +109,7 @@ model_check_target_tls(struct checker *c, struct model_target_group *tg)
 	if (tg->protocol != ELB_HTTPS && tg->protocol != ELB_TLS &&
 	    tg->health_check.protocol != ELB_HTTPS)
 		return;
+	model_target_trust_of(c->m, tg, &settings);
 	settings.policy = tls_policy_find(TARGET_POLICY, false, why, sizeof(why));
 	tg->tls = tls_client_create(&settings, why, sizeof(why));
 	if (tg->tls == NULL)
@@ -149,5 +151,6 @@ model_tls_server_of(const struct model *m, const struct model_listener *l, const
 
 	for (uint32_t i = 0; i < l->certificates_n; i++)
 		credentials[i] = model_certificate_of(m, l, i)->credentials;
+	model_mutual_tls_of(m, l, &settings);
 	return tls_server_create(&settings, why, why_len);
 }

@@ -596,6 +596,7 @@ check_target_group(struct checker *c, struct model_target_group *tg)
 	else
 		model_check_group_health(c, tg);
 	check_health_check(c, tg);
+	model_check_target_trust(c, tg);
 	model_check_target_tls(c, tg);
 	check_targets(c, tg);
 }
@@ -611,6 +612,8 @@ model_check(struct model *model, model_report report, void *arg)
 	check_routes(&c);
 	for (uint32_t i = 0; i < model->certificates_n; i++)
 		model_check_certificate(&c, &model->certificates[i]);
+	for (uint32_t i = 0; i < model->trust_stores_n; i++)
+		model_check_trust_store(&c, &model->trust_stores[i]);
 	check_load_balancers(&c);
 	for (uint32_t i = 0; i < model->target_groups_n; i++)
 		check_target_group(&c, &model->target_groups[i]);

@@ -262,22 +262,46 @@ check_header_values(struct checker *c, const struct model_listener *l)
 
 /* Another name for a field of weir's own: none that frames messages, or that others go by. */
 static void
-check_own_name(struct checker *c, const struct model_listener *l, const char *key)
+check_own_name(struct checker *c, const struct model_listener *l, const struct model_attribute *a)
 {
 	static const char *const taken[] = {
 		"connection", "content-length",    "cookie",           "expect",
 		"host",       "keep-alive",        "proxy-connection", "te",
 		"trailer",    "transfer-encoding", "upgrade"};
-	const char *name = model_given((const void *)l, key);
 
-	if (name == NULL || *name == '\0')
-		return;
-	if (!is_token(name))
-		model_fault(c, l, key, NULL, "a header field's name", "`%s` is no name", name);
+	if (!is_token(a->value))
+		model_fault(c, l, a->key, &a->origin, "a header field's name", "`%s` is no name",
+			    a->value);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		if (strcasecmp(name, taken[i]) == 0)
-			model_fault(c, l, key, NULL, "a name of its own", "%s means something else",
-				    name);
+		if (strcasecmp(a->value, taken[i]) == 0)
+			model_fault(c, l, a->key, &a->origin, "a name of its own",
+				    "%s means something else", a->value);
+	}
+}
+
+static bool
+is_own_name(const struct model_attribute *a)
+{
+	return strncmp(a->key, "routing.http.request.", 21) == 0 &&
+	       strstr(a->key, ".header_name") != NULL && a->value[0] != '\0';
+}
+
+static void
+check_own_names(struct checker *c, const struct model_listener *l)
+{
+	for (uint32_t i = 0; i < l->given.n; i++) {
+		const struct model_attribute *a = &l->given.items[i];
+
+		if (!is_own_name(a))
+			continue;
+		check_own_name(c, l, a);
+		for (uint32_t k = 0; k < i; k++) {
+			const struct model_attribute *b = &l->given.items[k];
+
+			if (is_own_name(b) && strcasecmp(a->value, b->value) == 0)
+				model_fault(c, l, a->key, &a->origin, "a name of its own",
+					    "%s is the name of two fields", a->value);
+		}
 	}
 }
 
@@ -295,8 +319,8 @@ model_check_application_listener(struct checker *c, struct model_listener *l,
 			    elb_protocol_name(l->protocol));
 	check_header_values(c, l);
 	model_check_listener_tls(c, l, l->protocol == ELB_HTTPS);
-	check_own_name(c, l, "routing.http.request.x_amzn_tls_version.header_name");
-	check_own_name(c, l, "routing.http.request.x_amzn_tls_cipher_suite.header_name");
+	model_check_mutual_tls(c, l);
+	check_own_names(c, l);
 	check_action(c, l, "default_action", l, lb, &l->default_action);
 }
 

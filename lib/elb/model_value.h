@@ -32,6 +32,7 @@ MODEL_VALUE_PARSER(model_parse_attachment_id);
 MODEL_VALUE_PARSER(model_parse_security_rule);
 MODEL_VALUE_PARSER(model_parse_security_group);
 MODEL_VALUE_PARSER(model_parse_certificate);
+MODEL_VALUE_PARSER(model_parse_revocations);
 
 /** Append `item` of `size` bytes to an array. @return false without memory. */
 bool model_append(void *array, uint32_t *n, const void *item, size_t size);

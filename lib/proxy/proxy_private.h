@@ -119,12 +119,12 @@ enum upstream_state {
 struct upstream {
 	struct proxy_side side; /* first */
 	struct proxy *proxy;
-	uint8_t state;    /* enum upstream_state */
-	bool got_bytes;   /* of the answer under way */
-	bool reused;      /* it has served before */
-	bool ended;       /* FIN of the target */
-	bool secure;      /* over TLS, as the group wanted it then */
-	uint32_t target;  /* reference */
+	uint8_t state;                   /* enum upstream_state */
+	bool got_bytes;                  /* of the answer under way */
+	bool reused;                     /* it has served before */
+	bool ended;                      /* FIN of the target */
+	const struct tls_client *client; /* as the group wanted it then; NULL: in the clear */
+	uint32_t target;                 /* reference */
 	uint32_t used_ms; /* UPSTREAM_HTTP2: when a stream was begun, or still there */
 	struct stream stream;
 	struct exchange *exchange;

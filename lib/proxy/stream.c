@@ -72,7 +72,7 @@ bool
 stream_connect_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 		   struct tls_client *client, const struct tls_session *resume)
 {
-	struct tls *tls = tls_connect(client, p->config.pool, NULL, resume);
+	struct tls *tls = tls_connect(client, p->config.pool, resume);
 
 	if (tls == NULL)
 		return false;

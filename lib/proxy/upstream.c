@@ -27,21 +27,14 @@ pool_remove(struct proxy *p, struct upstream *u)
 	p->idle_n--;
 }
 
-/* Whether the target's group wants TLS now: a reload may have changed that. */
-static bool
-wants_tls(const struct proxy *p, uint32_t target)
-{
-	return target_tls_client(p, target) != NULL;
-}
-
 /* A connection that has room for another stream; it stays in the pool. */
 static struct upstream *
 pool_find_http2(struct proxy *p, uint32_t target)
 {
 	struct upstream *u = p->idle[ref_index(target)];
-	bool secure = wants_tls(p, target);
+	const struct tls_client *client = target_tls_client(p, target);
 
-	while (u != NULL && (u->target != target || u->secure != secure || u->carrier == NULL ||
+	while (u != NULL && (u->target != target || u->client != client || u->carrier == NULL ||
 			     !http2_can_open(u->carrier->http2)))
 		u = u->next;
 	return u;
@@ -51,13 +44,13 @@ static struct upstream *
 pool_take(struct proxy *p, uint32_t target)
 {
 	struct upstream *u = p->idle[ref_index(target)];
-	bool secure = wants_tls(p, target);
+	const struct tls_client *client = target_tls_client(p, target);
 
 	/*
 	 * Of an older target of this index: closed when their time is over.  Those whose end, or
 	 * bytes that nobody asked for, have come: closed by their event, later in this turn.
 	 */
-	while (u != NULL && (u->target != target || u->secure != secure || u->carrier != NULL ||
+	while (u != NULL && (u->target != target || u->client != client || u->carrier != NULL ||
 			     !stream_is_quiet(&u->stream)))
 		u = u->next;
 	if (u == NULL)
@@ -198,7 +191,7 @@ target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 	struct exchange *x = u->exchange;
 	struct session *s = x->session;
 	uint32_t target = u->target, again;
-	bool may_stay = u->reused && u->secure == wants_tls(p, target) &&
+	bool may_stay = u->reused && u->client == target_tls_client(p, target) &&
 			p->config.ops.may_reuse(p->config.ops_arg, target);
 
 	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT)
@@ -268,7 +261,7 @@ connect_target(struct proxy *p, struct exchange *x, uint32_t target)
 		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
 		return;
 	}
-	u->secure = u->stream.tls != NULL;
+	u->client = target_tls_client(p, target);
 	u->exchange = x;
 	x->upstream = u;
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_CONNECT_TIMEOUT_MS,

@@ -32,7 +32,7 @@ upstream_on_stream(struct proxy *p, struct upstream *of)
 	if (u == NULL)
 		return NULL;
 	u->target = of->target;
-	u->secure = of->secure;
+	u->client = of->client;
 	u->state = UPSTREAM_BUSY;
 	u->stream.http2 = http2_open(of->carrier->http2, u);
 	if (u->stream.http2 != NULL)

@@ -53,8 +53,7 @@ tls_accept(struct tls_server *server, struct chain_pool *pool)
 }
 
 struct tls *
-tls_connect(struct tls_client *client, struct chain_pool *pool, const char *server_name,
-	    const struct tls_session *resume)
+tls_connect(struct tls_client *client, struct chain_pool *pool, const struct tls_session *resume)
 {
 	struct tls *tls = create(tls_client_begin(client), pool);
 	SSL_SESSION *session = (SSL_SESSION *)(uintptr_t)resume;
@@ -66,8 +65,7 @@ tls_connect(struct tls_client *client, struct chain_pool *pool, const char *serv
 	tls->client = client;
 	tls->began = true;
 	SSL_set_connect_state(tls->ssl);
-	if ((server_name == NULL || SSL_set_tlsext_host_name(tls->ssl, server_name) == 1) &&
-	    (session == NULL || SSL_set_session(tls->ssl, session) == 1))
+	if (session == NULL || SSL_set_session(tls->ssl, session) == 1)
 		return tls;
 	ERR_clear_error();
 	tls_free(tls);
@@ -84,6 +82,7 @@ tls_free(struct tls *tls)
 	SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
 	X509_free(tls->leaf);
+	free(tls->peer);
 	SSL_SESSION_free(tls->session);
 	tls_server_put(tls->server);
 	tls_client_put(tls->client);
@@ -200,6 +199,8 @@ step(struct tls *tls)
 	/* A server's first flight ends encrypted in TLS 1.3. */
 	tls->encrypted |= tls->server != NULL && tls->out->len > before;
 	if (returned == 1) {
+		if (!tls_peer_keep(tls))
+			return fail(tls, TLS_FAILURE_MEMORY);
 		tls->finished = tls->encrypted = true;
 		return check_limits(tls);
 	}
@@ -216,12 +217,17 @@ step(struct tls *tls)
 enum tls_result
 tls_handshake(struct tls *tls, struct chain *in, struct chain *out)
 {
+	enum tls_result result;
+
 	if (tls->failure != TLS_FAILURE_NONE)
 		return TLS_FAILED;
 	if (tls->finished)
 		return TLS_DONE;
 	begin(tls, in, out);
-	return end(tls, step(tls));
+	result = end(tls, step(tls));
+	if (result == TLS_FAILED)
+		tls_peer_keep(tls);
+	return result;
 }
 
 /* A buffer of the pool that is filled by several reads. */

@@ -107,8 +107,9 @@ struct tls_server_settings {
 struct tls_client_settings {
 	const struct tls_policy *policy;
 	struct tls_trust *trust; /* NULL: certificates aren't verified, as ELB does with targets */
-	const char
-		*verify_name; /* with trust: the name (or address) in the certificate; NULL: any */
+	/* Sent as SNI unless it is an address; with trust: what the certificate is for. NULL: any
+	 */
+	const char *server_name;
 	const char *const *alpn;
 	uint32_t alpn_n;
 };
@@ -127,7 +128,7 @@ struct tls_client *tls_client_create(const struct tls_client_settings *settings,
 				     size_t why_len);
 void tls_client_get(struct tls_client *client);
 void tls_client_put(struct tls_client *client);
-/** Whether they were made with the same settings, and verify nothing. */
+/** Whether they were made with the same settings and files. */
 bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b);
 
 /** A connection's server side, before its first byte. @return  NULL without memory. */
@@ -135,10 +136,9 @@ struct tls *tls_accept(struct tls_server *server, struct chain_pool *pool);
 
 /**
  * A connection's client side; the first tls_handshake() writes the ClientHello.
- * @param server_name  to be sent as SNI; NULL: none
- * @param resume       a session to resume; NULL: none; stays the caller's
+ * @param resume  a session to resume; NULL: none; stays the caller's
  */
-struct tls *tls_connect(struct tls_client *client, struct chain_pool *pool, const char *server_name,
+struct tls *tls_connect(struct tls_client *client, struct chain_pool *pool,
 			const struct tls_session *resume);
 
 void tls_free(struct tls *tls);
@@ -185,7 +185,10 @@ int tls_alert_received(const struct tls *tls); /* any but close_notify; -1: none
 const char *tls_failure_name(enum tls_failure failure);  /* for counters: "cert_expired" */
 const char *tls_verify_status(enum tls_failure failure); /* connection log: "ClientCertExpired" */
 
-/* Facts about a finished handshake.  Strings live as long as the connection; NULL: none. */
+/*
+ * Facts about a finished handshake, and of protocol, cipher and key exchange also about one that
+ * failed by the peer's certificate.  Strings live as long as the connection; NULL: none.
+ */
 bool tls_is_finished(const struct tls *tls);
 const char *tls_protocol(const struct tls *tls);     /* "TLSv1.3", as OpenSSL and ALB */
 const char *tls_protocol_nlb(const struct tls *tls); /* "tlsv13", as NLB's log */
@@ -199,21 +202,20 @@ uint32_t tls_alpn_offered(const struct tls *tls, char *out, uint32_t size);
 /** Of a server: what was presented; NULL before a hello. */
 const struct tls_credentials *tls_chosen(const struct tls *tls);
 
-/* The peer's leaf certificate, also of one that failed, as X-Amzn-Mtls-... and logs want it. */
+/* A client's certificate, as X-Amzn-Mtls-... and the connection log want it. */
 struct tls_peer {
 	char subject[1024], issuer[1024]; /* RFC 2253 */
 	char serial[64];                  /* upper-case hexadecimal */
 	char validity[64];                /* NotBefore=2026-01-02T03:04:05Z;NotAfter=... */
+	uint32_t pem_len;
+	char pem[]; /* URL-encoded, `+=/` left as they are; passthrough: all that was sent */
 };
 
-/** @return  false: the peer sent no certificate. */
-bool tls_peer(const struct tls *tls, struct tls_peer *peer);
-
 /**
- * URL-encoded PEM (`+=/` left as they are): the leaf or the whole chain that was sent, leaf first.
- * @return  its length without the final NUL, 0 for none; nothing is written when size isn't more.
+ * Of a server whose handshake has finished or failed, made by its last step.
+ * @return  NULL: the client sent no certificate.
  */
-uint32_t tls_peer_pem(const struct tls *tls, bool chain, char *out, uint32_t size);
+const struct tls_peer *tls_peer(const struct tls *tls);
 
 /** Of a client, after the handshake or reads: a session to resume, once each; NULL: none. */
 struct tls_session *tls_session_take(struct tls *tls);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
 #include <openssl/err.h>
 
 #include <stdatomic.h>
@@ -14,7 +15,9 @@ struct tls_client {
 	atomic_uint references;
 	SSL_CTX *ctx;
 	const struct tls_policy *policy;
-	bool verifies; /* its trust store may be another, though its name is the same */
+	struct tls_trust *trust;         /* NULL: any certificate is taken */
+	char *server_name;               /* NULL: none */
+	bool sends_name;                 /* as SNI */
 	uint8_t alpn[TLS_ALPN_MAX * 32]; /* wire format */
 	size_t alpn_len;
 };
@@ -49,6 +52,14 @@ set_alpn(struct tls_client *client, const struct tls_client_settings *s)
 	return len == 0 || SSL_CTX_set_alpn_protos(client->ctx, list, (unsigned int)len) == 0;
 }
 
+static bool
+is_address(const char *name)
+{
+	struct in6_addr addr;
+
+	return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
+}
+
 struct tls_client *
 tls_client_create(const struct tls_client_settings *settings, char *why, size_t why_len)
 {
@@ -61,6 +72,16 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 	}
 	atomic_init(&client->references, 1);
 	client->policy = settings->policy;
+	client->trust = settings->trust;
+	if (client->trust != NULL)
+		tls_trust_get(client->trust);
+	client->server_name = settings->server_name == NULL ? NULL : strdup(settings->server_name);
+	client->sends_name = client->server_name != NULL && !is_address(client->server_name);
+	if (settings->server_name != NULL && client->server_name == NULL) {
+		snprintf(why, why_len, "out of memory");
+		tls_client_put(client);
+		return NULL;
+	}
 	client->ctx = tls_context_create(TLS_client_method(), settings->policy, why, why_len);
 	if (client->ctx == NULL || !set_alpn(client, settings)) {
 		if (client->ctx != NULL)
@@ -70,11 +91,10 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 	}
 	if (!tls_verify_targets(client->ctx, settings)) {
 		snprintf(why, why_len, "`%s` is neither a name nor an address",
-			 settings->verify_name == NULL ? "" : settings->verify_name);
+			 client->server_name == NULL ? "" : client->server_name);
 		tls_client_put(client);
 		return NULL;
 	}
-	client->verifies = settings->trust != NULL;
 	SSL_CTX_set_session_cache_mode(client->ctx,
 				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(client->ctx, on_session);
@@ -95,20 +115,43 @@ tls_client_put(struct tls_client *client)
 	    atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) != 1)
 		return;
 	SSL_CTX_free(client->ctx);
+	tls_trust_put(client->trust);
+	free(client->server_name);
 	free(client);
+}
+
+static bool
+same_trust(const struct tls_trust *a, const struct tls_trust *b)
+{
+	return a == NULL || b == NULL ? a == b
+				      : memcmp(tls_trust_sha256(a), tls_trust_sha256(b),
+					       TLS_TRUST_SHA256_LEN) == 0;
+}
+
+static bool
+same_name(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 bool
 tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
 {
-	return !a->verifies && !b->verifies && a->policy == b->policy &&
-	       a->alpn_len == b->alpn_len && memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
+	return same_trust(a->trust, b->trust) && same_name(a->server_name, b->server_name) &&
+	       a->policy == b->policy && a->alpn_len == b->alpn_len &&
+	       memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
 }
 
 SSL *
 tls_client_begin(struct tls_client *client)
 {
-	return SSL_new(client->ctx);
+	SSL *ssl = SSL_new(client->ctx);
+
+	if (ssl == NULL || !client->sends_name ||
+	    SSL_set_tlsext_host_name(ssl, client->server_name) == 1)
+		return ssl;
+	SSL_free(ssl);
+	return NULL;
 }
 
 struct tls_session *

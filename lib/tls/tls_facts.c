@@ -13,10 +13,17 @@ tls_is_finished(const struct tls *tls)
 	return tls->finished;
 }
 
+/* Also when the client's certificate was refused then. */
+static bool
+is_agreed(const struct tls *tls)
+{
+	return tls->finished || tls->failure >= TLS_FAILURE_CERT_MISSING;
+}
+
 const char *
 tls_protocol(const struct tls *tls)
 {
-	return tls->finished ? SSL_get_version(tls->ssl) : NULL;
+	return is_agreed(tls) ? SSL_get_version(tls->ssl) : NULL;
 }
 
 const char *
@@ -39,13 +46,13 @@ tls_protocol_nlb(const struct tls *tls)
 const char *
 tls_cipher(const struct tls *tls)
 {
-	return tls->finished ? SSL_get_cipher_name(tls->ssl) : NULL;
+	return is_agreed(tls) ? SSL_get_cipher_name(tls->ssl) : NULL;
 }
 
 const char *
 tls_key_exchange(const struct tls *tls)
 {
-	int nid = tls->finished ? (int)SSL_get_negotiated_group(tls->ssl) : NID_undef;
+	int nid = is_agreed(tls) ? (int)SSL_get_negotiated_group(tls->ssl) : NID_undef;
 
 	switch (nid) {
 	case NID_X25519:

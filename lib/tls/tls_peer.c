@@ -5,16 +5,11 @@
 #include <openssl/pem.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "tls_private.h"
-
-static X509 *
-leaf_of(const struct tls *tls)
-{
-	return tls->leaf != NULL ? tls->leaf : SSL_get0_peer_certificate(tls->ssl);
-}
 
 /* What doesn't fit is cut. */
 static void
@@ -58,26 +53,6 @@ put_time(const ASN1_TIME *t, const char *format, char *out, size_t size)
 	return strftime(out, size, format, &tm);
 }
 
-bool
-tls_peer(const struct tls *tls, struct tls_peer *peer)
-{
-	const X509 *x = leaf_of(tls);
-	size_t n;
-
-	if (x == NULL)
-		return false;
-	put_name(X509_get_subject_name(x), peer->subject, sizeof(peer->subject));
-	put_name(X509_get_issuer_name(x), peer->issuer, sizeof(peer->issuer));
-	put_serial(x, peer->serial, sizeof(peer->serial));
-	n = put_time(X509_get0_notBefore(x),
-		     "NotBefore=%Y-%m-%dT%H:%M:%SZ;NotAfter=", peer->validity,
-		     sizeof(peer->validity));
-	put_time(X509_get0_notAfter(x), "%Y-%m-%dT%H:%M:%SZ", peer->validity + n,
-		 sizeof(peer->validity) - n);
-	ERR_clear_error();
-	return true;
-}
-
 static bool
 stays(char c)
 {
@@ -85,9 +60,9 @@ stays(char c)
 	       (c != '\0' && strchr("-._~+=/", c) != NULL);
 }
 
-/* @return  its length; as much of it as fits is written. */
+/* @return  its length; `out` has room for it, or is NULL. */
 static uint32_t
-url_encode(const char *from, size_t len, char *out, uint32_t size)
+url_encode(const char *from, size_t len, char *out)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	uint32_t n = 0;
@@ -97,35 +72,77 @@ url_encode(const char *from, size_t len, char *out, uint32_t size)
 		char triple[3] = {'%', digits[byte >> 4], digits[byte & 15]};
 		uint32_t some = stays(from[i]) ? 1 : 3;
 
-		if (n + some < size)
+		if (out != NULL)
 			memcpy(out + n, some == 1 ? from + i : triple, some);
 		n += some;
 	}
 	return n;
 }
 
-uint32_t
-tls_peer_pem(const struct tls *tls, bool chain, char *out, uint32_t size)
+/* PEM of the leaf, and of what was sent above it if `chain` says so. */
+static bool
+write_pem(const struct tls *tls, X509 *leaf, bool chain, BIO *bio)
 {
 	STACK_OF(X509) *sent = chain ? SSL_get_peer_cert_chain(tls->ssl) : NULL;
-	BIO *bio = BIO_new(BIO_s_mem());
-	X509 *leaf = leaf_of(tls);
-	uint32_t n = 0;
-	char *text;
-	long len;
-	bool ok = bio != NULL && leaf != NULL && PEM_write_bio_X509(bio, leaf) == 1;
+	bool ok = PEM_write_bio_X509(bio, leaf) == 1;
 
 	/* A server's has no leaf in it. */
 	for (int i = 0; ok && i < sk_X509_num(sent); i++)
-		ok = X509_cmp(sk_X509_value(sent, i), leaf) == 0 ||
-		     PEM_write_bio_X509(bio, sk_X509_value(sent, i)) == 1;
-	if (ok) {
-		len = BIO_get_mem_data(bio, &text);
-		n = url_encode(text, (size_t)len, out, size);
-		if (n < size)
-			out[n] = '\0';
+		ok = PEM_write_bio_X509(bio, sk_X509_value(sent, i)) == 1;
+	return ok;
+}
+
+static void
+describe(const X509 *x, struct tls_peer *peer)
+{
+	size_t n;
+
+	put_name(X509_get_subject_name(x), peer->subject, sizeof(peer->subject));
+	put_name(X509_get_issuer_name(x), peer->issuer, sizeof(peer->issuer));
+	put_serial(x, peer->serial, sizeof(peer->serial));
+	n = put_time(X509_get0_notBefore(x),
+		     "NotBefore=%Y-%m-%dT%H:%M:%SZ;NotAfter=", peer->validity,
+		     sizeof(peer->validity));
+	put_time(X509_get0_notAfter(x), "%Y-%m-%dT%H:%M:%SZ", peer->validity + n,
+		 sizeof(peer->validity) - n);
+}
+
+static struct tls_peer *
+make(const struct tls *tls, X509 *leaf)
+{
+	bool chain = tls_server_mutual_mode(tls->server) == TLS_MUTUAL_PASSTHROUGH;
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct tls_peer *peer = NULL;
+
+	if (bio != NULL && write_pem(tls, leaf, chain, bio)) {
+		char *text;
+		size_t len = (size_t)BIO_get_mem_data(bio, &text);
+		uint32_t size = url_encode(text, len, NULL);
+
+		peer = malloc(sizeof(*peer) + size);
+		if (peer != NULL) {
+			peer->pem_len = url_encode(text, len, peer->pem);
+			describe(leaf, peer);
+		}
 	}
 	BIO_free(bio);
 	ERR_clear_error();
-	return n;
+	return peer;
+}
+
+bool
+tls_peer_keep(struct tls *tls)
+{
+	X509 *leaf = tls->leaf != NULL ? tls->leaf : SSL_get0_peer_certificate(tls->ssl);
+
+	if (tls->server == NULL || leaf == NULL)
+		return true;
+	tls->peer = make(tls, leaf);
+	return tls->peer != NULL;
+}
+
+const struct tls_peer *
+tls_peer(const struct tls *tls)
+{
+	return tls->peer;
 }

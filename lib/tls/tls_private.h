@@ -38,7 +38,8 @@ struct tls {
 	uint32_t last_write_ms;
 
 	const struct tls_server_certificate *chosen;
-	X509 *leaf;           /* the peer's, seen by the verifier */
+	X509 *leaf; /* the peer's, seen by the verifier */
+	struct tls_peer *peer;
 	SSL_SESSION *session; /* newest, of a client */
 	char *sni;
 	uint8_t *alpn_offered; /* wire format: length, name ... */
@@ -81,6 +82,12 @@ enum tls_failure tls_failure_of_verify(int error);
 
 SSL *tls_server_begin(struct tls_server *server);
 const struct tls_credentials *tls_server_credentials(const struct tls_server_certificate *c);
+enum tls_mutual_mode tls_server_mutual_mode(const struct tls_server *server);
+
+/* tls_peer.c */
+
+/** Make what tls_peer() tells. @return  false without memory. */
+bool tls_peer_keep(struct tls *tls);
 
 /* tls_client.c */
 SSL *tls_client_begin(struct tls_client *client);

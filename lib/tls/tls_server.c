@@ -34,6 +34,7 @@ struct tls_server {
 	struct tls_tickets *tickets;
 	uint8_t versions;
 	bool alpn_strict;
+	enum tls_mutual_mode mutual_mode;
 	uint32_t certificates_n;
 	struct tls_server_certificate certificates[TLS_CREDENTIALS_MAX];
 	uint16_t alpn_len;
@@ -372,6 +373,7 @@ tls_server_create(const struct tls_server_settings *settings, char *why, size_t 
 	}
 	atomic_init(&server->references, 1);
 	server->versions = settings->policy->versions;
+	server->mutual_mode = settings->mutual_mode;
 	server->alpn_strict = settings->alpn_strict && settings->alpn_n > 0;
 	/* A session would be resumed without its client's certificate. */
 	server->tickets = settings->mutual_mode == TLS_MUTUAL_OFF ? settings->tickets : NULL;
@@ -414,4 +416,10 @@ const struct tls_credentials *
 tls_server_credentials(const struct tls_server_certificate *c)
 {
 	return c->credentials;
+}
+
+enum tls_mutual_mode
+tls_server_mutual_mode(const struct tls_server *server)
+{
+	return server->mutual_mode;
 }

@@ -16,6 +16,7 @@
 #define TLS_TRUST_CRLS_MAX        30u
 #define TLS_TRUST_CRL_BYTES_MAX   52428800u
 #define TLS_TRUST_REVOCATIONS_MAX 500000u
+#define TLS_TRUST_SHA256_LEN      32
 
 struct tls_trust;
 

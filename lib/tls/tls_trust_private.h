@@ -14,7 +14,7 @@ struct tls_trust {
 	X509_STORE *store; /* libcrypto locks it for those that look something up */
 	STACK_OF(X509_NAME) * names;
 	uint32_t crls_n;
-	uint8_t sha256[32];
+	uint8_t sha256[TLS_TRUST_SHA256_LEN];
 };
 
 #endif

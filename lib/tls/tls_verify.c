@@ -175,5 +175,5 @@ tls_verify_targets(SSL_CTX *ctx, const struct tls_client_settings *s)
 	}
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_certificate);
 	return use_trust(ctx, s->trust, TARGET_DEPTH) &&
-	       (s->verify_name == NULL || use_name(ctx, s->verify_name));
+	       (s->server_name == NULL || use_name(ctx, s->server_name));
 }

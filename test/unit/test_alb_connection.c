@@ -6,6 +6,7 @@
 
 #include "alb.h"
 #include "alb_connection.h"
+#include "check.h"
 
 static uint8_t bytes[4096];
 static struct log_ring ring;
@@ -55,6 +56,35 @@ test_lines(void)
 	}
 }
 
+/* What a client says of itself is one field, whatever is in it. */
+static void
+test_certificate(void)
+{
+	static const char strings[] = "CN=a \"b\"\nc\0NotBefore=2026-01-02T03:04:05Z;NotAfter="
+				      "2027-01-02T03:04:05Z\00001FF";
+	struct alb_connection *r = malloc(sizeof(*r) + sizeof(strings));
+	char line[512];
+	size_t n;
+
+	CHECK(r != NULL);
+	*r = (struct alb_connection){.begun_wall_us = UINT64_C(1700000000000000),
+				     .client_port = 40000,
+				     .listener_port = 443,
+				     .failed = true,
+				     .tls_failure = TLS_FAILURE_CERT_EXPIRED,
+				     .certificate_len = sizeof(strings)};
+	CHECK(ip_addr_parse("192.0.2.77", &r->client));
+	memcpy(r->certificate, strings, sizeof(strings));
+	n = alb_connection_format(r, line, sizeof(line) - 1);
+	line[n] = '\0';
+	EXPECT(strcmp(line,
+		      "2023-11-14T22:13:20.000000Z 192.0.2.77 40000 443 - - - "
+		      "\"CN=a \\x22b\\x22\\x0Ac\" "
+		      "NotBefore=2026-01-02T03:04:05Z;NotAfter=2027-01-02T03:04:05Z 01FF "
+		      "Failed:ClientCertExpired TID_00000000000000000000000000000000 -\n") == 0);
+	free(r);
+}
+
 static void
 test_full_ring(void)
 {
@@ -74,6 +104,7 @@ main(void)
 {
 	log_ring_init(&ring, bytes, sizeof(bytes));
 	test_lines();
+	test_certificate();
 	test_full_ring();
 	return unit_done();
 }

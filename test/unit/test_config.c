@@ -20,6 +20,10 @@ load(const char *text, struct config_errors *errors)
 	return config_load(&source, 1, errors);
 }
 
+#define ALB                                                                \
+	"[load_balancer web]\ntype = application\naddress = 198.18.1.11\n" \
+	"[listener web:80]\nprotocol = HTTP\ndefault_action = fixed_response status=200\n"
+
 /* Each addition to a good configuration and the text that its first error must contain. */
 static void
 test_errors(void)
@@ -31,7 +35,30 @@ test_errors(void)
 		 "t.ini:13: [sytem]: the kind of section is not known"},
 		{"unknown key", "[system]\nnam = x\n",
 		 "t.ini:14: [system] nam: the key is not known"},
-		{"later section", "[trust_store c]\n", "have no data path in this version"},
+		{"later section", "[ssl_policy c]\n", "have no data path in this version"},
+		{"trust store without a bundle", "[trust_store c]\n",
+		 "t.ini:13: [trust_store c] ca_bundle: the bundle is missing; allowed: a file"},
+		{"trust store that isn't there",
+		 "[trust_store c]\nca_bundle = /nonexistent/ca.pem\n",
+		 "/nonexistent/ca.pem: No such file"},
+		{"trust store's name of a target group that is none",
+		 "[target_group h]\nprotocol = TLS\nweir.target_tls.trust_store = c\n",
+		 "t.ini:15: [target_group h] weir.target_tls.trust_store: no trust store is named "
+		 "c"},
+		{"verified targets without TLS",
+		 "[target_group h]\nprotocol = TCP\nweir.target_tls.trust_store = c\n",
+		 "t.ini:15: [target_group h] weir.target_tls.trust_store: targets of TCP groups "
+		 "have no certificate"},
+		{"a name that targets can't have",
+		 "[target_group h]\nprotocol = TLS\nweir.target_tls.server_name = a b\n",
+		 "t.ini:15: [target_group h] weir.target_tls.server_name: `a b` is neither; "
+		 "allowed: a host name or an address"},
+		{"mutual TLS without TLS", ALB "mutual_authentication.mode = passthrough\n",
+		 "t.ini:19: [listener web:80] mutual_authentication.mode: HTTP listeners have no "
+		 "mutual TLS"},
+		{"trust store without verification", ALB "mutual_authentication.trust_store = c\n",
+		 "clients' certificates aren't verified; allowed: mutual_authentication.mode = "
+		 "verify"},
 		{"certificate without files", "[certificate c]\n", "the certificate is missing"},
 		{"certificate that isn't there",
 		 "[certificate c]\ncertificate = /nonexistent/c.pem\nprivate_key = "

@@ -99,7 +99,7 @@ peer_begin(struct tls_peer_world *c, struct world *w)
 	w->settings.tls = server;
 	w->wire.ends[1].pool.ops.alloc = maybe_alloc;
 	c->peer = client(w);
-	c->tls = tls_connect(client_side, &w->wire.ends[0].pool, NULL, NULL);
+	c->tls = tls_connect(client_side, &w->wire.ends[0].pool, NULL);
 	CHECK(c->tls != NULL);
 	peer_read(c);
 }

@@ -41,10 +41,11 @@ make_server(const struct tls_policy *p, uint32_t first, uint32_t n, struct tls_t
 }
 
 static struct tls_client *
-make_client(const struct tls_policy *p)
+make_client(const struct tls_policy *p, const char *server_name)
 {
 	static const char *const alpn[] = {"http/1.1"};
-	struct tls_client_settings s = {.policy = p, .alpn = alpn, .alpn_n = 1};
+	struct tls_client_settings s = {
+		.policy = p, .alpn = alpn, .alpn_n = 1, .server_name = server_name};
 	char why[256] = "";
 	struct tls_client *client = tls_client_create(&s, why, sizeof(why));
 
@@ -54,13 +55,12 @@ make_client(const struct tls_policy *p)
 
 /* Both sides by policies; on return tls_world() has the pair. */
 static bool
-meet(struct tls_server *server, struct tls_client *client, const char *sni,
-     const struct tls_session *resume)
+meet(struct tls_server *server, struct tls_client *client, const struct tls_session *resume)
 {
 	struct tls_world *w = tls_world();
 
 	w->server = tls_accept(server, &w->pool);
-	w->client = tls_connect(client, &w->pool, sni, resume);
+	w->client = tls_connect(client, &w->pool, resume);
 	return tls_shake();
 }
 
@@ -99,7 +99,7 @@ test_policies(void)
 			bool ecdsa = clients[k].cipher != NULL &&
 				     strstr(clients[k].cipher, "ECDSA") != NULL;
 			struct tls_server *server = make_server(p, ecdsa ? 1 : 0, 1, NULL);
-			struct tls_client *client = make_client(&of_client);
+			struct tls_client *client = make_client(&of_client, NULL);
 			bool wanted = (p->versions & clients[k].version) != 0 &&
 				      (clients[k].cipher == NULL ||
 				       (p->ciphers != NULL &&
@@ -117,7 +117,7 @@ test_policies(void)
 			snprintf(row, sizeof(row), "%s, version bit %u, %s", p->name,
 				 clients[k].version,
 				 clients[k].cipher != NULL ? clients[k].cipher : "TLS 1.3");
-			EXPECT_ROW(row, meet(server, client, NULL, NULL) == wanted);
+			EXPECT_ROW(row, meet(server, client, NULL) == wanted);
 			tls_hang_up();
 			tls_server_put(server);
 			tls_client_put(client);
@@ -165,9 +165,9 @@ test_sni(void)
 
 	for (uint32_t i = 0; i < ARRAY_N(rows); i++) {
 		struct tls_client *client =
-			make_client(rows[i].rsa_only ? &rsa : policy(DEFAULT_POLICY));
+			make_client(rows[i].rsa_only ? &rsa : policy(DEFAULT_POLICY), rows[i].sni);
 
-		EXPECT_ROW(rows[i].why, meet(server, client, rows[i].sni, NULL));
+		EXPECT_ROW(rows[i].why, meet(server, client, NULL));
 		EXPECT_ROW(rows[i].why, tls_chosen(tls_world()->server) == all[rows[i].chosen]);
 		tls_hang_up();
 		tls_client_put(client);
@@ -181,14 +181,14 @@ test_data(void)
 {
 	struct tls_world *w = tls_world();
 	struct tls_server *server = make_server(policy(DEFAULT_POLICY), 0, 1, NULL);
-	struct tls_client *client = make_client(policy(DEFAULT_POLICY));
+	struct tls_client *client = make_client(policy(DEFAULT_POLICY), "shop.example");
 	struct chain plain = {0}, got = {0}, wire = {0};
 	static uint8_t sent[300000], received[300000];
 	enum tls_result r = TLS_WANT_INPUT;
 
 	for (uint32_t i = 0; i < sizeof(sent); i++)
 		sent[i] = (uint8_t)(i * 7 + i / 251);
-	EXPECT(meet(server, client, "shop.example", NULL));
+	EXPECT(meet(server, client, NULL));
 	EXPECT(strcmp(tls_protocol(w->server), "TLSv1.3") == 0 &&
 	       strcmp(tls_cipher(w->server), "TLS_AES_128_GCM_SHA256") == 0);
 	EXPECT(strcmp(tls_alpn(w->server), "http/1.1") == 0 &&
@@ -262,22 +262,22 @@ test_tickets(void)
 	struct tls_server *one = make_server(policy(DEFAULT_POLICY), 0, 1, t);
 	struct tls_server *two = make_server(policy(DEFAULT_POLICY), 0, 1, t);
 	struct tls_server *other = make_server_of("bank:443", policy(DEFAULT_POLICY), 0, 1, t);
-	struct tls_client *client = make_client(policy(DEFAULT_POLICY));
+	struct tls_client *client = make_client(policy(DEFAULT_POLICY), "shop.example");
 	struct tls_session *session;
 	struct chain plain = {0};
 
-	EXPECT(meet(one, client, "shop.example", NULL) && !tls_is_resumed(w->server));
+	EXPECT(meet(one, client, NULL) && !tls_is_resumed(w->server));
 	tls_read(w->client, &w->to_client, &plain, 100, &w->to_server);
 	session = tls_session_take(w->client);
 	EXPECT(session != NULL && tls_session_take(w->client) == NULL);
 	tls_hang_up();
-	EXPECT(meet(other, client, "shop.example", session) && !tls_is_resumed(w->server));
+	EXPECT(meet(other, client, session) && !tls_is_resumed(w->server));
 	tls_hang_up();
 	tls_tickets_turn(t, 363600);
-	EXPECT(meet(two, client, "shop.example", session) && tls_is_resumed(w->server));
+	EXPECT(meet(two, client, session) && tls_is_resumed(w->server));
 	tls_hang_up();
 	tls_tickets_turn(t, 367200);
-	EXPECT(meet(two, client, "shop.example", session) && !tls_is_resumed(w->server));
+	EXPECT(meet(two, client, session) && !tls_is_resumed(w->server));
 	tls_hang_up();
 	tls_session_free(session);
 	tls_server_put(one);

@@ -390,11 +390,11 @@ test_client(void)
 	struct tls_server *server = server_of(TLS_POLICY_DEFAULT, both, 2);
 	struct tls_client_settings settings = {
 		.policy = tls_policy_of_targets(
-			tls_policy_find(TLS_POLICY_DEFAULT, false, (char[128]){0}, 128))};
+			tls_policy_find(TLS_POLICY_DEFAULT, false, (char[128]){0}, 128)),
+		.server_name = "a.example"};
 	char why[256] = "";
 	struct tls_client *client = tls_client_create(&settings, why, sizeof(why));
-	struct tls *c = tls_connect(client, &pool, "a.example", NULL),
-		   *s = tls_accept(server, &pool);
+	struct tls *c = tls_connect(client, &pool, NULL), *s = tls_accept(server, &pool);
 	struct chain up = {0}, down = {0}, plain = {0};
 	enum tls_result a, b;
 

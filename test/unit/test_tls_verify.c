@@ -154,9 +154,10 @@ trust_of(const char *bundle, const char *list)
 
 /* A client with a certificate and those above it, up to `chain`; @return what came of it. */
 static enum tls_failure
-meet(const struct tls_server_settings *settings, const char *name, int version, bool *peer_is_there,
-     char *pem, struct tls_peer *peer)
+meet(const struct tls_server_settings *settings, const char *name, int version,
+     struct tls_peer **peer)
 {
+	static uint8_t kept[sizeof(**peer) + 65536];
 	static uint8_t bytes[65536];
 	struct tls_world *w = tls_world();
 	struct tls_credentials *credentials = tls_load("server");
@@ -208,9 +209,11 @@ meet(const struct tls_server_settings *settings, const char *name, int version, 
 	}
 	failure = result == TLS_DONE ? TLS_FAILURE_NONE : tls_failure(tls);
 	EXPECT_ROW(name, (result == TLS_DONE) == tls_is_finished(tls));
-	*peer_is_there = tls_peer(tls, peer);
-	pem[0] = '\0';
-	tls_peer_pem(tls, true, pem, 16384);
+	*peer = NULL;
+	if (tls_peer(tls) != NULL) {
+		*peer = memcpy(kept, tls_peer(tls), sizeof(**peer) + tls_peer(tls)->pem_len);
+		(*peer)->pem[(*peer)->pem_len] = '\0';
+	}
 	tls_free(tls);
 	tls_server_put(server);
 	SSL_free(client);
@@ -249,9 +252,7 @@ test_clients(void)
 		{"a list for another authority", "good", "others", false, TLS_FAILURE_NONE},
 		{"an authority revoked", "deep3", "authority", false, TLS_FAILURE_CERT_CRL_HIT},
 	};
-	static char pem[16384];
-	struct tls_peer peer;
-	bool there;
+	struct tls_peer *peer;
 
 	for (size_t i = 0; i < ARRAY_N(rows); i++) {
 		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -262,7 +263,7 @@ test_clients(void)
 			enum tls_failure got;
 
 			s.trust = trust_of("root", rows[i].list);
-			got = meet(&s, rows[i].name, version, &there, pem, &peer);
+			got = meet(&s, rows[i].name, version, &peer);
 			/* TLS 1.3 has no signature for it: the client sends none. */
 			EXPECT_ROW(rows[i].why,
 				   got == (version == TLS1_3_VERSION && rows[i].name != NULL &&
@@ -278,30 +279,30 @@ static void
 test_what_is_said(void)
 {
 	struct tls_server_settings s = {.mutual_mode = TLS_MUTUAL_VERIFY};
-	static char pem[16384];
-	struct tls_peer peer;
-	bool there;
+	struct tls_peer *peer;
 
 	s.trust = trust_of("root", NULL);
-	EXPECT(meet(&s, "deep3", TLS1_3_VERSION, &there, pem, &peer) == TLS_FAILURE_NONE && there);
-	EXPECT(strcmp(peer.subject, "CN=deep3") == 0 && strcmp(peer.issuer, "CN=mid3") == 0);
-	EXPECT(strcmp(peer.serial, "1009") == 0);
-	EXPECT(strncmp(peer.validity, "NotBefore=20", 12) == 0 &&
-	       strstr(peer.validity, "Z;NotAfter=20") != NULL && strlen(peer.validity) == 60);
-	EXPECT(strncmp(pem, "-----BEGIN%20CERTIFICATE-----%0A", 32) == 0);
-	EXPECT(strstr(strstr(pem, "END") + 3, "BEGIN") != NULL);
-	EXPECT(strpbrk(pem, "\n ") == NULL);
+	EXPECT(meet(&s, "deep3", TLS1_3_VERSION, &peer) == TLS_FAILURE_NONE && peer != NULL);
+	EXPECT(strcmp(peer->subject, "CN=deep3") == 0 && strcmp(peer->issuer, "CN=mid3") == 0);
+	EXPECT(strcmp(peer->serial, "1009") == 0);
+	EXPECT(strncmp(peer->validity, "NotBefore=20", 12) == 0 &&
+	       strstr(peer->validity, "Z;NotAfter=20") != NULL && strlen(peer->validity) == 60);
+	/* The leaf alone, and of passthrough what came with it. */
+	EXPECT(strncmp(peer->pem, "-----BEGIN%20CERTIFICATE-----%0A", 32) == 0);
+	EXPECT(strstr(strstr(peer->pem, "END") + 3, "BEGIN") == NULL);
+	EXPECT(strpbrk(peer->pem, "\n ") == NULL);
 	/* Of one that was refused, too. */
-	EXPECT(meet(&s, "expired", TLS1_3_VERSION, &there, pem, &peer) == TLS_FAILURE_CERT_EXPIRED);
-	EXPECT(there && strcmp(peer.subject, "CN=expired") == 0);
+	EXPECT(meet(&s, "expired", TLS1_3_VERSION, &peer) == TLS_FAILURE_CERT_EXPIRED);
+	EXPECT(peer != NULL && strcmp(peer->subject, "CN=expired") == 0);
 	tls_trust_put(s.trust);
 	s = (struct tls_server_settings){.mutual_mode = TLS_MUTUAL_PASSTHROUGH};
-	EXPECT(meet(&s, "self", TLS1_2_VERSION, &there, pem, &peer) == TLS_FAILURE_NONE && there);
-	EXPECT(meet(&s, "expired", TLS1_3_VERSION, &there, pem, &peer) == TLS_FAILURE_NONE &&
-	       there);
-	EXPECT(meet(&s, NULL, TLS1_3_VERSION, &there, pem, &peer) == TLS_FAILURE_NONE && !there);
+	EXPECT(meet(&s, "deep3", TLS1_3_VERSION, &peer) == TLS_FAILURE_NONE && peer != NULL);
+	EXPECT(strstr(strstr(peer->pem, "END") + 3, "BEGIN") != NULL);
+	EXPECT(meet(&s, "self", TLS1_2_VERSION, &peer) == TLS_FAILURE_NONE && peer != NULL);
+	EXPECT(meet(&s, "expired", TLS1_3_VERSION, &peer) == TLS_FAILURE_NONE && peer != NULL);
+	EXPECT(meet(&s, NULL, TLS1_3_VERSION, &peer) == TLS_FAILURE_NONE && peer == NULL);
 	s.mutual_mode = TLS_MUTUAL_OFF;
-	EXPECT(meet(&s, "good", TLS1_3_VERSION, &there, pem, &peer) == TLS_FAILURE_NONE && !there);
+	EXPECT(meet(&s, "good", TLS1_3_VERSION, &peer) == TLS_FAILURE_NONE && peer == NULL);
 }
 
 static void
@@ -333,12 +334,12 @@ test_targets(void)
 		struct tls_trust *t =
 			rows[i].bundle == NULL ? NULL : trust_of(rows[i].bundle, NULL);
 		struct tls_client_settings c = {
-			.policy = s.policy, .trust = t, .verify_name = rows[i].name};
+			.policy = s.policy, .trust = t, .server_name = rows[i].name};
 		struct tls_client *client = tls_client_create(&c, why, sizeof(why));
 
 		CHECK(client != NULL);
 		w->server = tls_accept(server, &w->pool);
-		w->client = tls_connect(client, &w->pool, NULL, NULL);
+		w->client = tls_connect(client, &w->pool, NULL);
 		EXPECT_ROW(rows[i].why, tls_shake() == (rows[i].want == TLS_FAILURE_NONE));
 		EXPECT_ROW(rows[i].why, tls_failure(w->client) == rows[i].want);
 		tls_hang_up();
