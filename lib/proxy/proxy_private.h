@@ -11,6 +11,7 @@
  *   carrier.c   what both of these have in common
  *   relay.c     bodies and tunnels, from one to the other
  *   stream.c    bytes to and from either, with TLS in between or without
+ *   stream_close.c   those that are over with bytes still to be encrypted
  *   stream_handshake.c   TLS handshakes, here or on crypto lcores
  *   head.c      message heads, read and written by lib/http
  *
@@ -32,6 +33,7 @@
 #define PROXY_CONNECT_TIMEOUT_MS 10000 /* A:load-balancer-troubleshooting */
 #define PROXY_HANDSHAKE_MS       10000 /* TLS, of either side */
 #define PROXY_HANDSHAKE_WAIT_MS  1000  /* for a step; no new ones when the first waits longer */
+#define PROXY_CLOSE_MS           10000 /* for buffers to encrypt the last bytes in */
 #define PROXY_POOL_IDLE_MS       60000
 #define PROXY_LINGER_MS          2000  /* of a client, behind the last response */
 #define PROXY_DISCARD_MS         30000 /* for the rest of a request, behind its answer */

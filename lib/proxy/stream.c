@@ -451,12 +451,13 @@ stream_close(struct proxy *p, struct stream *s, uint32_t linger_ms)
 		close_http2(p, s);
 		return;
 	}
-	if (s->tls != NULL && !chain_is_empty(&s->tls->unsent)) {
-		stream_abort(p, s);
-		return;
-	}
-	if (s->tls != NULL && tcp_close_reason(s->tcp) == TCP_CLOSE_NONE)
+	if (s->tls != NULL && tcp_close_reason(s->tcp) == TCP_CLOSE_NONE) {
 		stream_shutdown(p, s);
+		if (!s->tls->shut_sent) {
+			stream_tls_close_later(p, s, linger_ms);
+			return;
+		}
+	}
 	end_tls(p, s);
 	tcp_close(p->config.tcp, s->tcp, linger_ms);
 }

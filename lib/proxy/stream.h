@@ -125,7 +125,7 @@ bool stream_is_quiet(const struct stream *stream);
 /** Why TCP's connection ended; TCP_CLOSE_NONE of HTTP/2's streams. */
 enum tcp_close_reason stream_close_reason(const struct stream *stream);
 
-/** See tcp_close() and tcp_abort(); the stream is no more. */
+/** See tcp_close() and tcp_abort(); the stream is no more.  What was written goes on its way. */
 void stream_close(struct proxy *proxy, struct stream *stream, uint32_t linger_ms);
 void stream_abort(struct proxy *proxy, struct stream *stream);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside stream.h: TLS of a stream, its handshake (stream_handshake.c) and its bytes (stream.c).
+ * Inside stream.h: TLS of a stream, its handshake (stream_handshake.c), its bytes (stream.c) and
+ * its end when these are to be waited for (stream_close.c).
  *
  * Handshakes wait in one queue, first come, first served.  Without crypto lcores the worker makes
  * one step of the first each turn; with them it hands steps out as long as their rings take them,
@@ -10,8 +11,17 @@
 #ifndef STREAM_TLS_H
 #define STREAM_TLS_H
 
+#include "proxy_side.h"
 #include "stream.h"
 #include "tls_step.h"
+
+/** A stream that was closed before all that it wrote could be encrypted. */
+struct stream_closing {
+	struct proxy_side side; /* first */
+	struct proxy *proxy;
+	struct stream stream;
+	uint32_t until_ms, linger_ms;
+};
 
 struct stream_tls {
 	struct tls *tls;
@@ -37,6 +47,7 @@ struct stream_tls {
 	uint32_t waits_since_ms; /* in the queue of handshakes */
 	struct stream_tls *next; /* free, or in the queue of handshakes */
 	struct stream_tls *next_again;
+	struct stream_closing closing;
 };
 
 /* stream.c */
@@ -55,5 +66,10 @@ void stream_tls_hold(struct proxy *proxy, struct stream_tls *tls);
 
 /** Free, unless a list has it or it is away. */
 void stream_tls_give(struct proxy *proxy, struct stream_tls *tls);
+
+/* stream_close.c */
+
+/** stream_close() when all that was written has been sent; RST if that takes PROXY_CLOSE_MS. */
+void stream_tls_close_later(struct proxy *proxy, struct stream *stream, uint32_t linger_ms);
 
 #endif

@@ -397,7 +397,9 @@ tls_shutdown(struct tls *tls, struct chain *out)
 		return TLS_DONE;
 	begin(tls, &none, out);
 	returned = SSL_shutdown(tls->ssl);
-	if (returned < 0)
+	if (tls->starved) /* libssl answers 0 when it is asked again */
+		result = TLS_WANT_BUFFERS;
+	else if (returned < 0)
 		result = result_of(tls, returned);
 	tls->closed_out = result == TLS_DONE;
 	return end(tls, result);
