@@ -207,6 +207,7 @@ target_handshake(struct proxy_side *of, bool done)
 	struct proxy *p = c->proxy;
 
 	if (!done) {
+		target_tls_forget(p, &c->target.stream, c->record.target);
 		service_of(p)->no_tls(p->config.conduits_arg, c->record.target);
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
 		return;

@@ -240,6 +240,9 @@ bool target_tls_begin(struct proxy *proxy, struct stream *stream, struct proxy_s
 /** Of a connection that goes on idle, or ends. */
 void target_tls_keep(struct proxy *proxy, const struct stream *stream, uint32_t target);
 
+/** Its handshake failed: a session that was offered in it may be why, and isn't offered again. */
+void target_tls_forget(struct proxy *proxy, const struct stream *stream, uint32_t target);
+
 void target_session_free(struct target_session *session);
 
 /* conduit.c */

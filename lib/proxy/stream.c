@@ -81,6 +81,7 @@ stream_connect_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 		return false;
 	}
 	s->tls->client = client;
+	s->tls->resumes = resume != NULL;
 	return true;
 }
 
@@ -273,6 +274,12 @@ stream_take_session(const struct stream *s, struct tls_client **client)
 		return NULL;
 	*client = s->tls->client;
 	return tls_session_take(s->tls->tls);
+}
+
+bool
+stream_offered_session(const struct stream *s)
+{
+	return s->tls != NULL && s->tls->resumes;
 }
 
 uint32_t

@@ -56,6 +56,9 @@ bool stream_connect_tls(struct proxy *proxy, struct stream *stream, struct proxy
 /** A session with a server, to be resumed as that client; see tls_session_take(). */
 struct tls_session *stream_take_session(const struct stream *stream, struct tls_client **client);
 
+/** Whether it began with a session to be resumed. */
+bool stream_offered_session(const struct stream *stream);
+
 /** Whether TLS has agreed on `h2` (RFC 9113 section 3.2). */
 bool stream_agreed_on_http2(const struct stream *stream);
 

@@ -32,6 +32,7 @@ struct stream_tls {
 	struct chain plain;        /* decrypted, not taken */
 	struct chain unsent;       /* not encrypted, for want of buffers */
 	struct tls_step *step;     /* not taken by a crypto lcore yet, or back and not ended yet */
+	bool resumes;              /* a session was offered to the server */
 	bool awaits_hello;         /* of a client, which is to begin */
 	bool away;                 /* a crypto lcore has its step */
 	bool back;                 /* `step` was made */

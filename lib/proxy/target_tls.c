@@ -39,3 +39,14 @@ target_tls_keep(struct proxy *p, const struct stream *s, uint32_t target)
 	target_session_free(known);
 	*known = (struct target_session){.session = session, .client = client, .target = target};
 }
+
+void
+target_tls_forget(struct proxy *p, const struct stream *s, uint32_t target)
+{
+	struct target_session *known = &p->sessions_of[ref_index(target)];
+
+	if (known->target != target || !stream_offered_session(s))
+		return;
+	target_session_free(known);
+	*known = (struct target_session){0};
+}

@@ -194,8 +194,10 @@ target_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 	bool may_stay = u->reused && u->client == target_tls_client(p, target) &&
 			p->config.ops.may_reuse(p->config.ops_arg, target);
 
-	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT)
+	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT) {
+		target_tls_forget(p, &u->stream, target);
 		p->config.service->no_tls(p->config.service_arg, target);
+	}
 	u->exchange = NULL;
 	x->upstream = NULL;
 	upstream_end(p, u, true);

@@ -25,7 +25,10 @@ create_sides(void)
 	char why[256];
 	const struct tls_policy *policy =
 		tls_policy_find("ELBSecurityPolicy-TLS13-1-2-2021-06", false, why, sizeof(why));
+	struct secret secret = {{1}};
+	struct tls_tickets *tickets = tls_tickets_create(&secret, 3600, 360000);
 	struct tls_server_settings s = {.policy = policy,
+					.tickets = tickets,
 					.credentials = &credentials,
 					.credentials_n = 1,
 					.identity = "test"};
@@ -36,14 +39,15 @@ create_sides(void)
 	credentials = tls_load("a");
 	server = tls_server_create(&s, why, sizeof(why));
 	client_side = tls_client_create(&c, why, sizeof(why));
-	CHECK(server != NULL && client_side != NULL);
+	CHECK(tickets != NULL && server != NULL && client_side != NULL);
 	tls_credentials_put(credentials);
+	tls_tickets_put(tickets);
 	unlink(tls_path("a", "pem"));
 	unlink(tls_path("a", "key"));
 	rmdir(tls_world()->directory);
 }
 
-/* A client and its TLS; what comes is kept in the clear. */
+/* A client or target and its TLS; what comes is kept in the clear. */
 struct tls_peer_world {
 	struct world *w;
 	struct world_peer *peer;
@@ -63,20 +67,24 @@ peer_send(struct tls_peer_world *c, struct chain *out)
 	world_run(c->w, 5);
 }
 
-static inline void
+/* @return  what came of the last step. */
+static inline enum tls_result
 peer_read(struct tls_peer_world *c)
 {
 	struct chain_pool *pool = &c->w->wire.ends[0].pool;
+	enum tls_result result = TLS_MORE;
 	struct chain out = {0};
 
 	if (c->peer->in_len > 0)
 		CHECK(chain_append_copy(pool, &c->cipher, c->peer->in, c->peer->in_len));
 	c->peer->in_len = 0;
-	if (tls_is_finished(c->tls))
-		tls_read(c->tls, &c->cipher, &c->plain, UINT32_MAX, &out);
+	if (!tls_is_finished(c->tls))
+		result = tls_handshake(c->tls, &c->cipher, &out);
 	else
-		tls_handshake(c->tls, &c->cipher, &out);
+		while (result == TLS_MORE)
+			result = tls_read(c->tls, &c->cipher, &c->plain, UINT32_MAX, &out);
 	peer_send(c, &out);
+	return result;
 }
 
 static inline bool

@@ -135,6 +135,13 @@ world_unreachable(void *arg, uint32_t target, enum tcp_close_reason reason)
 }
 
 static void
+world_no_tls(void *arg, uint32_t target)
+{
+	(void)arg;
+	(void)target;
+}
+
+static void
 world_response(void *arg, struct proxy_exchange *x, const struct http_response *response,
 	       struct http_response_edits *edits)
 {
@@ -176,6 +183,7 @@ static const struct proxy_service world_service = {.accepted = world_accepted,
 						   .decide = world_decide,
 						   .again = world_again,
 						   .unreachable = world_unreachable,
+						   .no_tls = world_no_tls,
 						   .response = world_response,
 						   .policy = world_policy_of,
 						   .wall_s = world_wall_s,
@@ -244,6 +252,7 @@ static const struct proxy_conduit_service world_conduits = {.serves = world_serv
 							    .choose = world_choose,
 							    .reached = world_reached,
 							    .relayed = world_relayed,
+							    .no_tls = world_no_tls,
 							    .has_to_end = world_has_to_end,
 							    .closed = world_conduit_closed};
 
@@ -370,11 +379,11 @@ world_run(struct world *w, uint32_t ms)
 		wire_step(&w->wire, world_turn, w);
 }
 
-/** `steps`: of whose two ends crypto lcores take and give steps of handshakes; NULL: there are
- * none. */
+/** `more`: how crypto lcores take and give steps of handshakes, and TLS towards targets; NULL:
+ * neither. */
 static inline struct world *
 world_open_with(const struct wire_settings *settings, unsigned long long seed,
-		const struct proxy_ops *steps)
+		const struct proxy_ops *more)
 {
 	static struct world world;
 	struct world *w = &world;
@@ -403,9 +412,10 @@ world_open_with(const struct wire_settings *settings, unsigned long long seed,
 						       .header_timeout_ms = 60000,
 						       .body_min_bytes_per_s = 100};
 	w->next_port = 20000;
-	if (steps != NULL) {
-		config.ops.make_step = steps->make_step;
-		config.ops.made_step = steps->made_step;
+	if (more != NULL) {
+		config.ops.make_step = more->make_step;
+		config.ops.made_step = more->made_step;
+		config.ops.tls = more->tls;
 	}
 	config.tcp = w->wire.ends[1].tcp;
 	w->proxy = proxy_create(&config, (uint32_t)(w->wire.now_us / 1000));
