@@ -240,9 +240,7 @@ proxy_give_conduit(struct proxy *p, struct conduit *c)
 bool
 proxy_clients_are_many(const struct proxy *p)
 {
-	uint32_t max = p->config.connections_max;
-
-	return p->sessions_n + p->conduits_n >= max - max / 4;
+	return p->sessions_n + p->sessions_n / 3 + 2 * p->conduits_n >= p->config.connections_max;
 }
 
 void

@@ -126,7 +126,7 @@ struct proxy_config {
 	void *service_arg;
 	const struct proxy_conduit_service *conduits; /* NULL: all connections carry HTTP */
 	void *conduits_arg;
-	uint32_t connections_max; /* of both sides together; a quarter is kept for targets */
+	uint32_t connections_max; /* of both sides together; see proxy_clients_are_many() */
 	uint32_t exchanges_max;   /* requests under way */
 };
 

@@ -208,7 +208,10 @@ struct exchange *proxy_take_exchange(struct proxy *proxy);
 void proxy_give_exchange(struct proxy *proxy, struct exchange *exchange);
 struct conduit *proxy_take_conduit(struct proxy *proxy);
 void proxy_give_conduit(struct proxy *proxy, struct conduit *conduit);
-/** A quarter of the connections is left to targets: no more clients for now. */
+/**
+ * No more clients for now: a conduit needs two connections, a session its own and a share of those
+ * to targets, a third.
+ */
 bool proxy_clients_are_many(const struct proxy *proxy);
 /** session_run() in the next turn. */
 void proxy_postpone(struct proxy *proxy, struct session *session);

@@ -14,9 +14,10 @@
 #include "ref.h"
 #include "tcp_wire.h"
 
-#define WORLD_PEERS    256
-#define WORLD_INPUT    (1u << 20)
-#define WORLD_FRONTEND ref_make(1, 1)
+#define WORLD_CONNECTIONS 256 /* of the proxy's */
+#define WORLD_PEERS       264
+#define WORLD_INPUT       (1u << 20)
+#define WORLD_FRONTEND    ref_make(1, 1)
 
 /** The far end of one of the proxy's connections: a client, or a target's. */
 struct world_peer {
@@ -398,7 +399,7 @@ world_open_with(const struct wire_settings *settings, unsigned long long seed,
 				      .service_arg = w,
 				      .conduits = &world_conduits,
 				      .conduits_arg = w,
-				      .connections_max = WORLD_PEERS,
+				      .connections_max = WORLD_CONNECTIONS,
 				      .exchanges_max = WORLD_PEERS};
 
 	memset(w, 0, sizeof(*w));

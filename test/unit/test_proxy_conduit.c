@@ -223,6 +223,21 @@ test_keepalive_then_reset(bool of_client)
 	world_close(w);
 }
 
+/* Who is accepted gets a target: there are two connections for each. */
+static void
+test_many(void)
+{
+	struct world *w = open_raw("");
+
+	for (uint32_t i = 0; i < WORLD_CONNECTIONS / 2; i++)
+		client(w);
+	EXPECT(w->reached_n == WORLD_CONNECTIONS / 2 && w->rejected_n == 0);
+	EXPECT(client(w)->reset && w->rejected_n == 1);
+	reset(w, &w->peers[0]);
+	EXPECT(!client(w)->reset && w->rejected_n == 1);
+	world_close(w);
+}
+
 int
 main(void)
 {
@@ -240,5 +255,6 @@ main(void)
 	test_kept_alive(false);
 	test_target_leaves();
 	test_back_pressure();
+	test_many();
 	return unit_done();
 }
