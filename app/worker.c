@@ -365,7 +365,8 @@ struct ingress {
 	uint32_t port_vlan; /* DPDK port id and VLAN */
 	uint16_t interface;
 	bool in_line;
-	uint64_t mac; /* the first 6 bytes of memory; 0 behind them */
+	bool passed_on; /* frames that the worker which received them has counted */
+	uint64_t mac;   /* the first 6 bytes of memory; 0 behind them */
 	uint32_t packets, bytes;
 };
 
@@ -375,7 +376,7 @@ struct ingress {
 static void
 count_ingress(struct worker *w, struct ingress *in)
 {
-	if (in->packets == 0)
+	if (in->packets == 0 || in->passed_on)
 		return;
 	w->counters.interfaces[in->interface].rx_packets += in->packets;
 	w->counters.interfaces[in->interface].rx_bytes += in->bytes;
@@ -525,7 +526,7 @@ process(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 	bool may_be_others = w->dp->workers_n > 1 && !mine;
 	bool has_endpoints = w->snapshot->has_endpoints;
 	struct packet packets[BURST], *service[BURST], *gateway[BURST];
-	struct ingress in = {.port_vlan = INGRESS_NONE};
+	struct ingress in = {.port_vlan = INGRESS_NONE, .passed_on = mine};
 	uint16_t service_n = 0, gateway_n = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -686,11 +687,11 @@ transmit_plain(struct worker *w, struct egress *out, struct rte_mbuf *m, const s
  * @return  how many frames are left, at the beginning of `bufs`.
  */
 static uint16_t
-process_plain(struct worker *w, struct rte_mbuf **bufs, uint16_t n)
+process_plain(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 {
 	struct nlb_plain plain[BURST];
 	struct rte_mbuf *mbufs[BURST];
-	struct ingress in = {.port_vlan = INGRESS_NONE};
+	struct ingress in = {.port_vlan = INGRESS_NONE, .passed_on = mine};
 	struct egress out = {.port = NULL};
 	uint16_t plain_n = 0, left_n = 0;
 
@@ -723,7 +724,7 @@ process_all(struct worker *w, struct rte_mbuf **bufs, uint16_t n, bool mine)
 {
 	if (likely(!w->snapshot->has_endpoints &&
 		   atomic_load_explicit(&w->dp->capture, memory_order_relaxed) == NULL))
-		n = process_plain(w, bufs, n);
+		n = process_plain(w, bufs, n, mine);
 	if (n > 0)
 		process(w, bufs, n, mine);
 }

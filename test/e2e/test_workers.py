@@ -81,6 +81,8 @@ def test_workers_over_one_queue(lab, start_weir, workers, preserve):
     assert len(rows) == workers
     assert all(row["taken_over"] > 0 for row in rows[1:])
     wait_until("what was handed over to be taken over", lambda: passed_on(weir))
+    assert sum(row["received"] for row in weir.ask("lcores")["lcores"]) == sum(
+        row["rx_packets"] for row in weir.ask("interfaces")["interfaces"])
     owners = {flow["worker"] for flow in weir.ask("flows", limit=1000)["flows"]}
     assert len(owners) == workers
 

@@ -13,7 +13,7 @@ from topology import Lab, Target
 def serve_tls(lab: Lab, target: Target, certificate: Certificate) -> Path:
     """
     nginx: / tells the protocol, `r` of a resumed session, the request's number on its connection, and the client by
-    the PROXY header; /files/big.  TLS on port 443, 1.2 alone on 442, behind a PROXY header on 444.
+    the PROXY header; /name tells the SNI; /files/big.  TLS on port 443, 1.2 alone on 442, behind a PROXY header on 444.
     @return where /files/ is.
     """
     directory = lab.directory / target.name / "tls"
@@ -27,6 +27,7 @@ def serve_tls(lab: Lab, target: Target, certificate: Certificate) -> Path:
         ssl_certificate {certificate.certificate}; ssl_certificate_key {certificate.key};
         ssl_protocols {protocols};
         location / {{ return 200 "$ssl_protocol $ssl_session_reused $connection_requests $proxy_protocol_addr\\n"; }}
+        location /name {{ return 200 "$ssl_server_name\n"; }}
         location /files/ {{ root {directory}; }}
     }}"""
     (directory / "files").mkdir(exist_ok=True)
