@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include "crypto.h"
 #include "log.h"
@@ -51,6 +53,36 @@ dataplane_ring(const char *name, unsigned a, unsigned b, unsigned size, int sock
 	return rte_ring_create(full, size, socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+/*
+ * As rte_pktmbuf_pool_create(), but without gaps at the ends of pages where IOVAs are virtual
+ * addresses: net_af_xdp takes the buffers for one array, and the kernel loses those behind its end.
+ */
+static struct rte_mempool *
+create_buffers(const char *name, uint32_t n, uint32_t data_room)
+{
+	unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)data_room};
+	struct rte_mempool *pool =
+		rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf) + data_room, MBUF_CACHE,
+					 sizeof(private), SOCKET_ID_ANY, flags);
+	int result;
+
+	if (pool == NULL)
+		return NULL;
+	result = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);
+	if (result == 0) {
+		rte_pktmbuf_pool_init(pool, &private);
+		result = rte_mempool_populate_default(pool);
+	}
+	if (result < 0) {
+		rte_mempool_free(pool);
+		rte_errno = -result;
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static bool
 make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, size_t why_len)
 {
@@ -75,9 +107,7 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 	rte_rcu_qsbr_init(dp->rcu, s->workers_n);
 	next_hop_table_init(&dp->hops, h->hops.mem, NEXT_HOPS);
 
-	dp->pool = rte_pktmbuf_pool_create("weir_mbufs", s->mbufs, MBUF_CACHE, 0,
-					   (uint16_t)(s->mbuf_data_room + RTE_PKTMBUF_HEADROOM),
-					   SOCKET_ID_ANY);
+	dp->pool = create_buffers("weir_mbufs", s->mbufs, s->mbuf_data_room + RTE_PKTMBUF_HEADROOM);
 	if (dp->pool == NULL) {
 		snprintf(why, why_len,
 			 "no memory for %u packet buffers (%s); lower `[dataplane] mbufs` or give "

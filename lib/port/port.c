@@ -219,6 +219,31 @@ set_mtu(const struct port *port)
 			    port->mtu, mtu);
 }
 
+static void
+find_last(struct rte_mempool *pool, void *last, void *object, unsigned index)
+{
+	uintptr_t *end = last;
+
+	(void)pool;
+	(void)index;
+	if ((uintptr_t)object > *end)
+		*end = (uintptr_t)object;
+}
+
+/*
+ * As net_af_xdp takes buffers for granted; the kernel would lose those behind the array's end, and
+ * receive nothing once it has them all.
+ */
+static bool
+is_array(struct rte_mempool *pool)
+{
+	uintptr_t first = (uintptr_t)STAILQ_FIRST(&pool->mem_list)->addr, last = first;
+	size_t size = rte_mempool_calc_obj_size(pool->elt_size, pool->flags, NULL);
+
+	rte_mempool_obj_iter(pool, find_last, &last);
+	return pool->nb_mem_chunks == 1 && last - first < pool->populated_size * size;
+}
+
 bool
 port_open(struct port *port, const struct port_settings *settings, char *why, size_t why_len)
 {
@@ -259,6 +284,15 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 		return false;
 	}
 	port->keeps_buffers = strcmp(info.driver_name, "net_af_xdp") == 0;
+	if (port->keeps_buffers && !is_array(settings->pool)) {
+		snprintf(why, why_len,
+			 "port %s: net_af_xdp needs packet buffers that are one array, without "
+			 "gaps at the ends "
+			 "of pages: more huge pages, and no device that needs physical addresses "
+			 "(vfio-pci with an IOMMU doesn't)",
+			 port->name);
+		return false;
+	}
 	choose_offloads(port, settings, &info, &conf);
 	if (port->offloads.tcp_checksum)
 		port->ops = &prepared_ops;
