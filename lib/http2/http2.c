@@ -419,6 +419,7 @@ http2_receive_end(struct http2 *h)
 	for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
 		if (s->in_phase == HTTP2_PHASE_DONE || s->reset || s->closed)
 			continue;
+		s->unprocessed = !s->out_begun;
 		http2_stream_reset(s, HTTP2_CANCEL);
 		http2_stream_event(s, HTTP2_EVENT_RESET);
 	}
@@ -550,6 +551,12 @@ http2_memory(const struct http2 *h)
 }
 
 /* Clients. */
+
+bool
+http2_is_settled(const struct http2 *h)
+{
+	return h->settled;
+}
 
 uint32_t
 http2_room(const struct http2 *h)

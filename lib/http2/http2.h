@@ -207,6 +207,9 @@ uint64_t http2_requests_n(const struct http2 *h); /* since it began */
 uint32_t http2_held(const struct http2 *h);       /* bytes of header blocks under way */
 uint32_t http2_memory(const struct http2 *h);     /* bytes of objects */
 
+/** The peer's SETTINGS have come.  Client: before them http2_room() is a guess. */
+bool http2_is_settled(const struct http2 *h);
+
 /** Client: whether a request may be begun now: neither side ends, streams are left. */
 bool http2_can_open(const struct http2 *h);
 /** Client: how many more streams the peer lets us open now. */
@@ -232,7 +235,10 @@ bool http2_stream_has_ended(const struct http2_stream *stream);
 bool http2_stream_is_reset(const struct http2_stream *stream);
 enum http2_code http2_stream_code(const struct http2_stream *stream);
 
-/** Client: the target has surely done nothing for it (RFC 9113 section 8.7): it may go again. */
+/**
+ * Client, of one that was reset: the target has surely done nothing for it, because it says so (RFC
+ * 9113 section 8.7) or because the request was never written: it may go again.
+ */
 bool http2_stream_is_unprocessed(const struct http2_stream *stream);
 
 /**

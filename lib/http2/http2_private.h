@@ -41,6 +41,7 @@ struct http2 {
 	bool dead;    /* nghttp2 can't go on: nothing is read or written any more */
 	bool closing; /* GOAWAY ends it: nothing is read any more */
 	bool input_ended;
+	bool settled;  /* the peer's SETTINGS have come */
 	bool draining; /* the first GOAWAY was asked for */
 	bool drained;  /* the last */
 	uint32_t drain_since_ms;
@@ -110,6 +111,7 @@ struct http2_stream {
 
 	/* What goes. */
 	uint8_t out_phase;
+	bool out_begun;      /* a head was written */
 	bool out_whole;      /* all of the message was sent here */
 	bool out_written;    /* and written, END_STREAM too */
 	bool deferred;       /* nghttp2 waits for payload */

@@ -67,6 +67,9 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 		if (s != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
 			http2_input_end(h, s);
 		break;
+	case NGHTTP2_SETTINGS:
+		h->settled |= (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
+		break;
 	case NGHTTP2_GOAWAY:
 		on_goaway(h, &frame->goaway);
 		break;
@@ -120,7 +123,10 @@ on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 	case NGHTTP2_HEADERS:
 	case NGHTTP2_DATA:
 		s = stream_of(session, frame->hd.stream_id);
-		if (s != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+		if (s == NULL)
+			break;
+		s->out_begun = true;
+		if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
 			http2_output_ended(s);
 		break;
 	default:

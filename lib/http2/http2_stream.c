@@ -165,7 +165,7 @@ http2_stream_over(struct http2_stream *s, enum http2_code code)
 		drop_queues(s);
 		http2_stream_event(s, HTTP2_EVENT_DONE);
 	} else if (!s->reset) {
-		s->unprocessed = code == HTTP2_REFUSED_STREAM;
+		s->unprocessed = code == HTTP2_REFUSED_STREAM || !s->out_begun;
 		lose(s, code);
 	}
 }
@@ -187,8 +187,10 @@ void
 http2_stream_abandon(struct http2_stream *s, enum http2_code code)
 {
 	s->closed = true;
-	if (!s->reset && !is_done(s))
-		lose(s, code);
+	if (s->reset || is_done(s))
+		return;
+	s->unprocessed = !s->out_begun;
+	lose(s, code);
 }
 
 void

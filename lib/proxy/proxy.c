@@ -105,7 +105,7 @@ proxy_free(struct proxy *p)
 	if (p == NULL)
 		return;
 	for (uint32_t i = 0; i < p->exchanges_used; i++)
-		chain_free(p->config.pool, &p->exchanges[i].head);
+		chain_free(p->config.pool, &p->exchanges[i].kept);
 	for (uint32_t i = 0; i < p->conduits_used; i++)
 		chain_free(p->config.pool, &p->conduits[i].prefix);
 	free_carriers(p);
@@ -205,7 +205,7 @@ proxy_take_exchange(struct proxy *p)
 void
 proxy_give_exchange(struct proxy *p, struct exchange *x)
 {
-	chain_free(p->config.pool, &x->head);
+	chain_free(p->config.pool, &x->kept);
 	x->next = p->dead_exchange;
 	p->dead_exchange = x;
 	p->exchanges_n--;

@@ -6,7 +6,10 @@
  *   session.c   a client's connection: requests, answers of weir's own, timeouts
  *   session_http2.c   one that speaks HTTP/2 and carries other sessions, one a stream
  *   conduit.c   a client's connection without HTTP, and its target's
- *   upstream.c  a target's connection: pool, connect, retry, responses
+ *   upstream.c  a target's connection: events, responses, its end
+ *   upstream_pool.c  those that requests may be sent on
+ *   upstream_open.c  those that are being made, and the requests that wait for them
+ *   upstream_send.c  which one a request is sent on, and again
  *   upstream_http2.c  one that speaks HTTP/2 and carries others, one a stream
  *   carrier.c   what both of these have in common
  *   relay.c     bodies and tunnels, from one to the other
@@ -41,12 +44,15 @@
 #define PROXY_PACE_MS            30000 /* over which the pace of a request's body is measured */
 #define PROXY_DISCARD_BYTES      65536 /* of that rest at most, when the session is to go on */
 #define PROXY_RETRIES            1
+#define PROXY_KEPT_MAX           32768 /* of buffers, of what is kept of a request's body */
+#define PROXY_WAITING_MAX        128   /* requests for one connection that is being made */
 
 /** A body, or one direction of a tunnel, on its way. */
 struct relay {
 	struct http_body body;
-	bool chunk_out; /* it leaves in the chunked coding */
-	bool trailers;  /* those that come may leave too */
+	bool chunk_out;     /* it leaves in the chunked coding */
+	bool trailers;      /* those that come may leave too */
+	struct chain *kept; /* all of its message that was sent, to be sent again; NULL: not kept */
 };
 
 enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY, RELAY_END /* before the body's */ };
@@ -92,9 +98,9 @@ struct exchange {
 	struct proxy_exchange x; /* first: the service's pointer is ours */
 	struct session *session;
 	struct upstream *upstream; /* NULL: none yet, or the answer is weir's own */
-	struct chain head;         /* of the request, until the answer begins */
+	struct chain kept;         /* of the request, until the answer begins; see struct relay */
 	struct relay request, response;
-	bool idempotent;   /* and without a body: may be sent again until the answer begins */
+	bool idempotent;   /* and without a body: may be sent again though it was processed */
 	bool is_head;      /* HEAD: the response has no body */
 	bool answer_begun; /* towards the client */
 	bool may_reuse;    /* the target's connection, as far as framing says */
@@ -105,13 +111,14 @@ struct exchange {
 	uint8_t version;   /* of the request: 9, 10, 11 */
 	/* The pace of the request's body is measured from here on. */
 	uint32_t pace_ms;
-	uint64_t pace_bytes; /* of record.received_bytes */
-	struct exchange *next;
+	uint64_t pace_bytes;   /* of record.received_bytes */
+	struct exchange *next; /* that waits for the same connection; free, dead */
 };
 
 enum upstream_state {
-	UPSTREAM_CONNECTING,
-	UPSTREAM_HANDSHAKE, /* TLS */
+	UPSTREAM_CONNECTING, /* these three: being made, for requests that wait */
+	UPSTREAM_HANDSHAKE,  /* TLS */
+	UPSTREAM_SETTINGS,   /* HTTP/2: the target's have not come, nothing was asked */
 	UPSTREAM_BUSY,
 	UPSTREAM_IDLE,
 	UPSTREAM_HTTP2, /* it carries others, and is in the pool as long as it lives */
@@ -125,15 +132,18 @@ struct upstream {
 	bool got_bytes;                  /* of the answer under way */
 	bool reused;                     /* it has served before */
 	bool ended;                      /* FIN of the target */
+	bool http2;                      /* it carries others, or is going to */
 	const struct tls_client *client; /* as the group wanted it then; NULL: in the clear */
 	uint32_t target;                 /* reference */
 	uint32_t used_ms; /* UPSTREAM_HTTP2: when a stream was begun, or still there */
 	struct stream stream;
-	struct exchange *exchange;
+	/* Its own; while it is being made the first and the last of those that wait for it. */
+	struct exchange *exchange, *last_waiting;
+	uint32_t waiting_n;
 	struct head head;
-	struct carrier *carrier;       /* UPSTREAM_HTTP2 */
-	struct timer timer;            /* connect, or idle in the pool */
-	struct upstream *next, **link; /* in its target's pool; free, dead */
+	struct carrier *carrier;       /* UPSTREAM_SETTINGS, UPSTREAM_HTTP2 */
+	struct timer timer;            /* until it is made, or idle in the pool */
+	struct upstream *next, **link; /* in its target's pool, link NULL: it isn't; free, dead */
 };
 
 enum conduit_state {
@@ -281,10 +291,11 @@ void session_progress(struct proxy *proxy, struct session *session);
 void session_fail(struct proxy *proxy, struct session *session, enum proxy_error error);
 
 /* upstream.c */
-/** Send the exchange's request to `target`: by an idle connection, or else a new one. */
-void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
-/** The exchange lets go of its upstream: back to the pool, or closed. */
-void upstream_release(struct proxy *proxy, struct upstream *upstream, bool reuse);
+extern const struct proxy_side upstream_side;
+/** The exchange lets go of its upstream: back to the pool, or closed unless others wait for it. */
+void upstream_release(struct proxy *proxy, struct exchange *exchange, bool reuse);
+/** Read what has come, or see that it has ended. */
+void upstream_bytes(struct proxy *proxy, struct upstream *upstream, uint32_t events);
 /** The connection is of no more use; what came before still counts. */
 void upstream_broken(struct proxy *proxy, struct upstream *upstream, bool connected);
 /** The end of one without an exchange. */
@@ -294,11 +305,57 @@ void upstream_sweep(struct proxy *proxy, struct upstream *upstream);
 /** @return  whether the head of the final response has been read and sent on. */
 bool upstream_read_head(struct proxy *proxy, struct upstream *upstream);
 
+/* upstream_pool.c */
+void upstream_pool_add(struct proxy *proxy, struct upstream *upstream);
+/** It may not be there. */
+void upstream_pool_remove(struct proxy *proxy, struct upstream *upstream);
+/** Close it when nobody has used it for PROXY_POOL_IDLE_MS. */
+void upstream_pool_age(struct proxy *proxy, struct upstream *upstream);
+/** An idle connection, for one request alone. */
+struct upstream *upstream_pool_take(struct proxy *proxy, uint32_t target);
+/** A connection, not `but`, that has room for another stream; it stays in the pool. */
+struct upstream *upstream_pool_find_http2(struct proxy *proxy, uint32_t target,
+					  const struct http2 *but);
+/** One that is being made, is going to carry streams, and may be waited for. */
+struct upstream *upstream_pool_find_opening(struct proxy *proxy, uint32_t target);
+
+/* upstream_open.c */
+static inline bool
+upstream_is_opening(const struct upstream *u)
+{
+	return u->state <= UPSTREAM_SETTINGS;
+}
+/** Make a connection to `target`, for this exchange and those that will wait for it too. */
+void upstream_open(struct proxy *proxy, struct exchange *exchange, uint32_t target);
+void upstream_wait(struct upstream *upstream, struct exchange *exchange);
+/** The exchange waits no more, or is its no more. */
+void upstream_let_go(struct upstream *upstream, struct exchange *exchange);
+/** TCP's connection is there, or TLS's in it. */
+void upstream_connected(struct proxy *proxy, struct upstream *upstream);
+void upstream_handshake(struct proxy_side *side, bool done);
+/** HTTP/2: the target has said how many streams it takes. */
+void upstream_settled(struct proxy *proxy, struct upstream *upstream);
+
+/* upstream_send.c */
+/** Send the exchange's request to `target`: by a connection there is, or else a new one. */
+void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
+/** By this connection, which is the exchange's now. */
+void upstream_send(struct proxy *proxy, struct upstream *upstream, struct exchange *exchange);
+/** Nothing is kept any more of a request: it can't be sent again. */
+void upstream_forget(struct proxy *proxy, struct exchange *exchange);
+/**
+ * The connection, which ends, could not be made, or has died without a byte of an answer: its
+ * exchange, or all that wait for it, are sent again where that is safe, else fail.
+ */
+void upstream_failed(struct proxy *proxy, struct upstream *upstream, enum proxy_error error);
+
 /* upstream_http2.c */
 /** The connection is made: the target speaks HTTP/2. @return false without memory. */
 bool upstream_http2_begin(struct proxy *proxy, struct upstream *upstream);
 /** One for a request, on a stream of another's. @return NULL without room. */
 struct upstream *upstream_on_stream(struct proxy *proxy, struct upstream *of);
+/** Of one, or of a stream on one: the connection. @return NULL: it doesn't speak HTTP/2. */
+const struct http2 *upstream_http2_of(const struct upstream *upstream);
 /** Do all that can be done with what has come; it may be over then. */
 void upstream_http2_run(struct proxy *proxy, struct upstream *upstream);
 

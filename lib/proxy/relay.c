@@ -119,6 +119,19 @@ frame(struct proxy *p, const struct relay *r, const struct head *trailers, struc
 	return r->body.ended ? append_last_chunk(p, trailers, out) : RELAY_OK;
 }
 
+/* Of a message that may be sent again what is on its way now, as long as it isn't too much. */
+static void
+keep(struct proxy *p, struct relay *r, const struct chain *out)
+{
+	struct chain *kept = r->kept;
+
+	if (kept == NULL || (kept->charge + out->charge <= PROXY_KEPT_MAX &&
+			     chain_share(p->config.pool, kept, out, 0, out->len)))
+		return;
+	chain_free(p->config.pool, kept);
+	r->kept = NULL;
+}
+
 /*
  * Move what is there, as long as not too much waits to be sent. `to` NULL: nobody wants it.  `head`
  * is the sender's.
@@ -145,8 +158,10 @@ move_body(struct proxy *p, struct stream *from, struct head *head, struct stream
 		head_free(head);
 	chain_free(p->config.pool, &payload.bytes);
 	*sent += out.len;
-	if (!chain_is_empty(&out))
-		stream_send(p, to, &out);
+	if (chain_is_empty(&out))
+		return result;
+	keep(p, r, &out);
+	stream_send(p, to, &out);
 	return result;
 }
 

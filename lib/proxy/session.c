@@ -81,7 +81,7 @@ exchange_end(struct proxy *p, struct exchange *x, bool reuse)
 	struct session *s = x->session;
 
 	if (x->upstream != NULL)
-		upstream_release(p, x->upstream, reuse);
+		upstream_release(p, x, reuse);
 	x->x.record.ended_us = p->now_us;
 	p->config.service->done(p->config.service_arg, &x->x);
 	s->exchange = NULL;
@@ -178,8 +178,8 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 	struct chain bytes = {0};
 
 	if (x->upstream != NULL)
-		upstream_release(p, x->upstream, false);
-	chain_free(p->config.pool, &x->head);
+		upstream_release(p, x, false);
+	upstream_forget(p, x);
 	relay_discard(p, x);
 	/* Nobody knows if a client that waits for 100 (Continue) will send its body after all. */
 	if (a->close || relay_left(&x->request) > PROXY_DISCARD_BYTES ||
@@ -257,9 +257,10 @@ decide(struct proxy *p, struct session *s)
 		s->close_after = true;
 	if (decision.verdict == PROXY_ANSWER)
 		answer(p, s, &decision.answer);
-	else if (!head_write_request(p, x, &decision, &x->head))
+	else if (!head_write_request(p, x, &decision, &x->kept))
 		session_fail(p, s, PROXY_ERROR_RESOURCES);
 	else {
+		x->request.kept = &x->kept;
 		x->http2 = decision.http2;
 		upstream_begin(p, x, decision.target);
 	}

@@ -31,6 +31,8 @@ upstream_on_stream(struct proxy *p, struct upstream *of)
 
 	if (u == NULL)
 		return NULL;
+	of->used_ms = p->now_ms;
+	u->reused = of->reused;
 	u->target = of->target;
 	u->client = of->client;
 	u->state = UPSTREAM_BUSY;
@@ -41,10 +43,25 @@ upstream_on_stream(struct proxy *p, struct upstream *of)
 	return NULL;
 }
 
+const struct http2 *
+upstream_http2_of(const struct upstream *u)
+{
+	if (u->carrier != NULL)
+		return u->carrier->http2;
+	return u->stream.http2 == NULL ? NULL : http2_of(u->stream.http2);
+}
+
 void
 upstream_http2_run(struct proxy *p, struct upstream *u)
 {
+	bool over;
+
 	u->carrier->ended = u->ended;
-	if (carrier_run(p, u->carrier))
+	over = carrier_run(p, u->carrier);
+	if (u->state == UPSTREAM_SETTINGS && http2_is_settled(u->carrier->http2))
+		upstream_settled(p, u);
+	if (over && u->state == UPSTREAM_SETTINGS)
+		upstream_failed(p, u, PROXY_ERROR_TARGET_CLOSED);
+	else if (over && u->state == UPSTREAM_HTTP2)
 		upstream_end(p, u, false);
 }

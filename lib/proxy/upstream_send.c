@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests to targets: by which connection, and again. */
+#include "proxy_private.h"
+
+void
+upstream_forget(struct proxy *p, struct exchange *x)
+{
+	chain_free(p->config.pool, &x->kept);
+	x->request.kept = NULL;
+}
+
+/* What an HTTP/1.1 target was asked may be asked again if it is idempotent; HTTP/2 can tell. */
+void
+upstream_send(struct proxy *p, struct upstream *u, struct exchange *x)
+{
+	struct chain bytes = {0};
+
+	x->x.record.target = u->target;
+	u->exchange = x;
+	x->upstream = u;
+	if (!x->idempotent && !x->http2) {
+		chain_move_all(&bytes, &x->kept);
+		x->request.kept = NULL;
+	} else if (!chain_share(p->config.pool, &bytes, &x->kept, 0, x->kept.len)) {
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
+		return;
+	}
+	if (x->x.record.sent_us == 0)
+		x->x.record.sent_us = p->now_us;
+	stream_send(p, &u->stream, &bytes);
+}
+
+/* By a connection that nothing was sent on. */
+static void
+send_anew(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	struct upstream *u = x->http2 ? upstream_pool_find_opening(p, target) : NULL;
+
+	if (u != NULL)
+		upstream_wait(u, x);
+	else
+		upstream_open(p, x, target);
+}
+
+static void
+send_on_stream(struct proxy *p, struct exchange *x, uint32_t target, const struct http2 *but)
+{
+	struct upstream *of = upstream_pool_find_http2(p, target, but), *u;
+
+	if (of == NULL) {
+		send_anew(p, x, target);
+		return;
+	}
+	u = upstream_on_stream(p, of);
+	if (u != NULL)
+		upstream_send(p, u, x);
+	else
+		session_fail(p, x->session, PROXY_ERROR_RESOURCES);
+}
+
+void
+upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	struct upstream *u = x->http2 ? NULL : upstream_pool_take(p, target);
+
+	if (x->http2)
+		send_on_stream(p, x, target, NULL);
+	else if (u != NULL)
+		upstream_send(p, u, x);
+	else
+		upstream_open(p, x, target);
+}
+
+/* Again. */
+
+/* What is known of a connection that has failed. */
+struct failure {
+	enum proxy_error error;
+	uint32_t target;
+	bool unprocessed;       /* the target has surely done nothing for the request */
+	bool may_stay;          /* where there is no other target */
+	const struct http2 *of; /* NULL: not a stream of an HTTP/2 connection's */
+};
+
+static struct failure
+failure_of(const struct proxy *p, const struct upstream *u, enum proxy_error error)
+{
+	const struct http2_stream *stream = u->stream.http2;
+	struct failure f = {.error = error, .target = u->target, .of = upstream_http2_of(u)};
+
+	f.unprocessed =
+		upstream_is_opening(u) || (stream != NULL && http2_stream_is_unprocessed(stream));
+	f.may_stay = (u->reused || (f.unprocessed && f.of != NULL)) &&
+		     u->client == target_tls_client(p, u->target) &&
+		     p->config.ops.may_reuse(p->config.ops_arg, u->target);
+	return f;
+}
+
+/*
+ * What the target has surely done nothing for may be sent again whatever it asks for (RFC 9110
+ * section 9.2.2), the rest if it is idempotent and has no body; once, to another target.  Without
+ * one to the same, if the connection came from the pool, where targets end them when they like, or
+ * if it has said that it did nothing.
+ */
+static uint32_t
+whom_to_ask_again(struct proxy *p, struct exchange *x, const struct failure *f)
+{
+	uint32_t again;
+
+	if (x->answer_begun || x->request.kept == NULL || !(x->idempotent || f->unprocessed) ||
+	    x->x.record.retries >= PROXY_RETRIES)
+		return 0;
+	again = p->config.service->again(p->config.service_arg, &x->x, f->target);
+	return again == 0 && f->may_stay ? f->target : again;
+}
+
+/*
+ * By a new connection if the old one has died: another of the pool might be as dead.  A stream's
+ * is alive when its target has refused the stream or says that it goes.
+ */
+static void
+request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
+{
+	struct session *s = x->session;
+	uint32_t again = whom_to_ask_again(p, x, f);
+
+	if (again == 0) {
+		session_fail(p, s, f->error);
+		return;
+	}
+	x->x.record.retries++;
+	if (f->unprocessed && f->of != NULL)
+		send_on_stream(p, x, again, f->of);
+	else
+		send_anew(p, x, again);
+	if (s->exchange == x)
+		proxy_postpone(p, s); /* the rest of its body */
+}
+
+void
+upstream_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
+{
+	struct failure f = failure_of(p, u, error);
+
+	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT) {
+		target_tls_forget(p, &u->stream, u->target);
+		p->config.service->no_tls(p->config.service_arg, u->target);
+	}
+	upstream_end(p, u, true);
+	while (u->exchange != NULL) {
+		struct exchange *x = u->exchange;
+
+		upstream_let_go(u, x);
+		request_failed(p, x, &f);
+	}
+}
