@@ -307,29 +307,30 @@ version_fits(const struct proxy_exchange *x, uint8_t version, const struct http_
 }
 
 static void
-add_line(struct proxy_decision *decision, struct http_text name, struct http_text value)
+add_line(struct alb *alb, struct proxy_decision *decision, struct http_text name,
+	 struct http_text value)
 {
-	struct http_line *lines = (struct http_line *)(uintptr_t)decision->edits.lines;
-
-	lines[decision->edits.lines_n++] = (struct http_line){name, value};
+	alb->request_lines[decision->edits.lines_n++] = (struct http_line){name, value};
 }
 
 /* A:mutual-authentication: what the client's certificate says, if it has shown one. */
 static void
-add_certificate(const struct alb_listener *l, const struct tls_peer *peer,
+add_certificate(struct alb *alb, const struct alb_listener *l, const struct tls_peer *peer,
 		struct proxy_decision *decision)
 {
 	const struct http_text *names = l->peer_names;
-	struct http_text pem = {(const uint8_t *)peer->pem, peer->pem_len};
+	struct http_text pem = http_text_string(peer->pem);
 
-	if (l->mutual_mode == TLS_MUTUAL_PASSTHROUGH) {
-		add_line(decision, names[ALB_MTLS_CHAIN], pem);
-	} else if (l->mutual_mode == TLS_MUTUAL_VERIFY) {
-		add_line(decision, names[ALB_MTLS_SERIAL_NUMBER], http_text_string(peer->serial));
-		add_line(decision, names[ALB_MTLS_ISSUER], http_text_string(peer->issuer));
-		add_line(decision, names[ALB_MTLS_SUBJECT], http_text_string(peer->subject));
-		add_line(decision, names[ALB_MTLS_VALIDITY], http_text_string(peer->validity));
-		add_line(decision, names[ALB_MTLS_LEAF], pem);
+	/* What was asked of it then, whatever the listener asks now. */
+	if (peer->mode == TLS_MUTUAL_PASSTHROUGH) {
+		add_line(alb, decision, names[ALB_MTLS_CHAIN], pem);
+	} else {
+		add_line(alb, decision, names[ALB_MTLS_SERIAL_NUMBER],
+			 http_text_string(peer->serial));
+		add_line(alb, decision, names[ALB_MTLS_ISSUER], http_text_string(peer->issuer));
+		add_line(alb, decision, names[ALB_MTLS_SUBJECT], http_text_string(peer->subject));
+		add_line(alb, decision, names[ALB_MTLS_VALIDITY], http_text_string(peer->validity));
+		add_line(alb, decision, names[ALB_MTLS_LEAF], pem);
 	}
 }
 
@@ -345,15 +346,15 @@ add_lines(struct alb *alb, const struct proxy_exchange *x, const struct alb_list
 	decision->edits.lines_n = 0;
 	/* gRPC's servers insist on it. */
 	if (decision->http2)
-		add_line(decision, http_text_string("TE"), http_text_string("trailers"));
+		add_line(alb, decision, http_text_string("TE"), http_text_string("trailers"));
 	if (l->tls_fields && tls != NULL) {
-		add_line(decision, l->peer_names[ALB_TLS_VERSION],
+		add_line(alb, decision, l->peer_names[ALB_TLS_VERSION],
 			 http_text_string(tls_protocol(tls)));
-		add_line(decision, l->peer_names[ALB_TLS_CIPHER_SUITE],
+		add_line(alb, decision, l->peer_names[ALB_TLS_CIPHER_SUITE],
 			 http_text_string(tls_cipher(tls)));
 	}
 	if (peer != NULL)
-		add_certificate(l, peer, decision);
+		add_certificate(alb, l, peer, decision);
 }
 
 static void

@@ -43,8 +43,7 @@ struct alb_listener {
 	struct proxy_listener_settings settings;
 	struct http_policy policy;
 	struct http_line inserts[ALB_INSERTS_MAX];
-	bool tls_fields;     /* X-Amzn-Tls-... are wanted */
-	uint8_t mutual_mode; /* enum tls_mutual_mode: which X-Amzn-Mtls-... are */
+	bool tls_fields; /* X-Amzn-Tls-... are wanted */
 	struct http_text peer_names[ALB_PEER_FIELDS];
 	char own_names_text[ALB_PEER_FIELDS][41];
 	struct http_text own_names[ALB_PEER_FIELDS]; /* those that the configuration chose */

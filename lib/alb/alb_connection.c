@@ -13,7 +13,7 @@
 static void
 certificate_strings(const struct tls_peer *peer, const char *strings[3])
 {
-	strings[0] = peer->subject;
+	strings[0] = peer->subject[0] == '\0' ? "-" : peer->subject;
 	strings[1] = peer->validity;
 	strings[2] = peer->serial;
 }

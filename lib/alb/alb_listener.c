@@ -140,7 +140,6 @@ read_peer_names(struct alb_listener *l, const struct model_load_balancer *lb,
 	}
 	l->policy.own_names = l->own_names;
 	l->tls_fields = lb->tls_fields && ml->protocol == ELB_HTTPS;
-	l->mutual_mode = (uint8_t)ml->mutual_mode;
 }
 
 static int

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "model_trust.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "check.h"
+#include "ip_addr.h"
 #include "model_checker.h"
 #include "model_value.h"
 
@@ -23,7 +23,7 @@ MODEL_VALUE_PARSER(model_parse_revocations)
 
 	(void)model;
 	(void)key;
-	if (t->revocations_n == TLS_TRUST_CRLS_MAX)
+	if (t->revocations_n == MODEL_REVOCATIONS_MAX)
 		return model_refuse(error, "at most 30", "too many revocation lists");
 	if (strlen(value) >= sizeof(t->revocations[0]))
 		return model_refuse(error, "at most 255 bytes", "the name is too long");
@@ -35,21 +35,25 @@ MODEL_VALUE_PARSER(model_parse_revocations)
 void
 model_check_trust_store(struct checker *c, struct model_trust_store *t)
 {
-	const char *lists[TLS_TRUST_CRLS_MAX];
 	char why[WHY_MAX] = "";
 
 	if (t->ca_bundle[0] == '\0') {
 		model_fault(c, t, "ca_bundle", NULL, "a file", "the bundle is missing");
 		return;
 	}
-	for (uint32_t i = 0; i < t->revocations_n; i++)
-		lists[i] = t->revocations[i];
 	tls_trust_put(t->trust);
-	t->trust = tls_trust_load(t->name, t->ca_bundle, lists, t->revocations_n, why, sizeof(why));
-	if (t->trust == NULL)
-		model_fault(c, t, "ca_bundle", NULL,
-			    "PEM files of certificates of authorities, and of revocation lists",
+	t->trust = tls_trust_load(t->ca_bundle, why, sizeof(why));
+	if (t->trust == NULL) {
+		model_fault(c, t, "ca_bundle", NULL, "a file of certificates of authorities in PEM",
 			    "%s", why);
+		return;
+	}
+	for (uint32_t i = 0; i < t->revocations_n; i++)
+		if (!tls_trust_add_lists(t->trust, t->revocations[i], why, sizeof(why)))
+			model_fault(
+				c, t, "revocations", NULL,
+				"a file of revocation lists in PEM, of authorities of the bundle",
+				"%s", why);
 }
 
 static struct tls_trust *
@@ -127,18 +131,11 @@ is_host_name(const char *s)
 	}
 }
 
-static bool
-is_address(const char *s)
-{
-	struct in6_addr addr;
-
-	return inet_pton(AF_INET, s, &addr) == 1 || inet_pton(AF_INET6, s, &addr) == 1;
-}
-
 void
 model_check_target_trust(struct checker *c, const struct model_target_group *tg)
 {
 	static const char *const keys[] = {TARGETS_TRUST, TARGETS_NAME};
+	struct ip_addr addr;
 
 	for (size_t i = 0; i < ARRAY_N(keys); i++) {
 		if (model_given((const void *)tg, keys[i]) != NULL && tg->protocol != ELB_HTTPS &&
@@ -148,7 +145,7 @@ model_check_target_trust(struct checker *c, const struct model_target_group *tg)
 				    elb_protocol_name(tg->protocol));
 	}
 	if (tg->server_name[0] != '\0' && !is_host_name(tg->server_name) &&
-	    !is_address(tg->server_name))
+	    !ip_addr_parse(tg->server_name, &addr))
 		model_fault(c, tg, TARGETS_NAME, NULL, "a host name or an address",
 			    "`%s` is neither", tg->server_name);
 	if (tg->trust_store[0] != '\0')

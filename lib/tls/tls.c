@@ -187,6 +187,7 @@ step(struct tls *tls)
 {
 	enum tls_result result;
 	uint32_t before = tls->out->len;
+	enum tls_failure failure;
 	int returned;
 
 	if (!tls->began) {
@@ -199,10 +200,14 @@ step(struct tls *tls)
 	/* A server's first flight ends encrypted in TLS 1.3. */
 	tls->encrypted |= tls->server != NULL && tls->out->len > before;
 	if (returned == 1) {
-		if (!tls_peer_keep(tls))
-			return fail(tls, TLS_FAILURE_MEMORY);
-		tls->finished = tls->encrypted = true;
-		return check_limits(tls);
+		tls->encrypted = true;
+		if (check_limits(tls) == TLS_FAILED)
+			return TLS_FAILED;
+		failure = tls_peer_keep(tls);
+		if (failure != TLS_FAILURE_NONE)
+			return fail(tls, failure);
+		tls->finished = true;
+		return TLS_DONE;
 	}
 	result = result_of(tls, returned);
 	if (result == TLS_FAILED)

@@ -13,8 +13,6 @@
  * No call does unbounded work: a handshake step takes at most TLS_STEP_RECORDS records, reading and
  * writing stop at limits that the caller gives.
  *
- * session_ids_n is not looked at.
- *
  * After TLS_FAILED nothing but tls_free() and the questions below make sense; `out` then ends with
  * the alert, if there is one to send.  Nothing is ever decrypted to `plain` before the handshake
  * has finished.
@@ -101,12 +99,14 @@ struct tls_server_settings {
 	bool advertise_ca_names;     /* AdvertiseTrustStoreCaNames */
 	struct tls_tickets *tickets; /* NULL: none; never used with mutual TLS */
 	const char *identity;        /* of the listener: sessions of another aren't resumed */
-	uint32_t session_ids_n; /* sessions kept for TLS 1.2 clients without tickets; 0: none */
 };
 
 struct tls_client_settings {
 	const struct tls_policy *policy;
-	struct tls_trust *trust; /* NULL: certificates aren't verified, as ELB does with targets */
+	/* NULL: certificates aren't verified, as ELB does with targets.  Else each connection's is:
+	 * no session is resumed
+	 */
+	struct tls_trust *trust;
 	/* Sent as SNI unless it is an address; with trust: what the certificate is for. NULL: any
 	 */
 	const char *server_name;
@@ -204,16 +204,16 @@ const struct tls_credentials *tls_chosen(const struct tls *tls);
 
 /* A client's certificate, as X-Amzn-Mtls-... and the connection log want it. */
 struct tls_peer {
-	char subject[1024], issuer[1024]; /* RFC 2253 */
-	char serial[64];                  /* upper-case hexadecimal */
-	char validity[64];                /* NotBefore=2026-01-02T03:04:05Z;NotAfter=... */
-	uint32_t pem_len;
-	char pem[]; /* URL-encoded, `+=/` left as they are; passthrough: all that was sent */
+	enum tls_mutual_mode mode;     /* it was asked for in */
+	const char *subject, *issuer;  /* RFC 2253 */
+	const char *serial, *validity; /* upper-case hexadecimal; NotBefore=...Z;NotAfter=...Z */
+	const char *pem; /* URL-encoded, `+=/` left as they are; passthrough: all that was sent */
 };
 
 /**
  * Of a server whose handshake has finished or failed, made by its last step.
- * @return  NULL: the client sent no certificate.
+ * @return  NULL: the client sent no certificate; of a failed one also without memory, or if it is
+ *          too long for HTTP's fields (TLS_FAILURE_CERT_SIZE)
  */
 const struct tls_peer *tls_peer(const struct tls *tls);
 

@@ -90,11 +90,13 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 		return NULL;
 	}
 	if (!tls_verify_targets(client->ctx, settings)) {
-		snprintf(why, why_len, "`%s` is neither a name nor an address",
+		snprintf(why, why_len, "out of memory, or `%s` is neither a name nor an address",
 			 client->server_name == NULL ? "" : client->server_name);
 		tls_client_put(client);
 		return NULL;
 	}
+	if (client->trust != NULL) /* a session would be resumed without the target's certificate */
+		return client;
 	SSL_CTX_set_session_cache_mode(client->ctx,
 				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(client->ctx, on_session);
@@ -140,6 +142,12 @@ tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
 	return same_trust(a->trust, b->trust) && same_name(a->server_name, b->server_name) &&
 	       a->policy == b->policy && a->alpn_len == b->alpn_len &&
 	       memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
+}
+
+const struct tls_trust *
+tls_client_trust(const struct tls_client *client)
+{
+	return client->trust;
 }
 
 SSL *

@@ -4,53 +4,68 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "tls_private.h"
 
-/* What doesn't fit is cut. */
-static void
-take_text(BIO *bio, char *out, size_t size)
-{
-	int n = BIO_read(bio, out, (int)size - 1);
+#define PEM_MAX  16384u /* URL-encoded: a field that HTTP's readers take */
+#define TEXT_MAX 4096u
 
-	out[n > 0 ? n : 0] = '\0';
+/* Each of the strings ends with its NUL. */
+static enum tls_failure
+end_string(BIO *bio, size_t begun, bool ok, size_t max)
+{
+	if (!ok || BIO_write(bio, "", 1) != 1)
+		return TLS_FAILURE_MEMORY;
+	return BIO_pending(bio) - begun > max ? TLS_FAILURE_CERT_SIZE : TLS_FAILURE_NONE;
 }
 
-static void
-put_name(const X509_NAME *name, char *out, size_t size)
+static enum tls_failure
+put_name(BIO *bio, const X509_NAME *name)
 {
-	BIO *bio = BIO_new(BIO_s_mem());
+	size_t begun = BIO_pending(bio);
 
-	out[0] = '\0';
-	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
-		take_text(bio, out, size);
-	BIO_free(bio);
+	return end_string(bio, begun, X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0,
+			  TEXT_MAX);
 }
 
-static void
-put_serial(const X509 *x, char *out, size_t size)
+static enum tls_failure
+put_serial(BIO *bio, const X509 *x)
 {
 	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
 	char *text = number == NULL ? NULL : BN_bn2hex(number);
+	size_t begun = BIO_pending(bio);
+	enum tls_failure failure =
+		end_string(bio, begun, text != NULL && BIO_puts(bio, text) > 0, TEXT_MAX);
 
-	snprintf(out, size, "%s", text == NULL ? "" : text);
 	OPENSSL_free(text);
 	BN_free(number);
+	return failure;
 }
 
-/* ISO 8601, in a format that has what is around it. @return  its length */
-static size_t
-put_time(const ASN1_TIME *t, const char *format, char *out, size_t size)
+/* ISO 8601, in a format that has what is around it. */
+static bool
+put_time(BIO *bio, const ASN1_TIME *t, const char *format)
 {
+	char text[64];
 	struct tm tm;
 
 	if (ASN1_TIME_to_tm(t, &tm) != 1)
 		memset(&tm, 0, sizeof(tm));
-	return strftime(out, size, format, &tm);
+	strftime(text, sizeof(text), format, &tm);
+	return BIO_puts(bio, text) > 0;
+}
+
+static enum tls_failure
+put_validity(BIO *bio, const X509 *x)
+{
+	size_t begun = BIO_pending(bio);
+	bool ok = put_time(bio, X509_get0_notBefore(x), "NotBefore=%Y-%m-%dT%H:%M:%SZ") &&
+		  put_time(bio, X509_get0_notAfter(x), ";NotAfter=%Y-%m-%dT%H:%M:%SZ");
+
+	return end_string(bio, begun, ok, TEXT_MAX);
 }
 
 static bool
@@ -60,23 +75,20 @@ stays(char c)
 	       (c != '\0' && strchr("-._~+=/", c) != NULL);
 }
 
-/* @return  its length; `out` has room for it, or is NULL. */
-static uint32_t
-url_encode(const char *from, size_t len, char *out)
+static bool
+url_encode(BIO *bio, const char *from, size_t len)
 {
 	static const char digits[] = "0123456789ABCDEF";
-	uint32_t n = 0;
+	bool ok = true;
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; ok && i < len; i++) {
 		uint8_t byte = (uint8_t)from[i];
 		char triple[3] = {'%', digits[byte >> 4], digits[byte & 15]};
-		uint32_t some = stays(from[i]) ? 1 : 3;
 
-		if (out != NULL)
-			memcpy(out + n, some == 1 ? from + i : triple, some);
-		n += some;
+		ok = stays(from[i]) ? BIO_write(bio, from + i, 1) == 1
+				    : BIO_write(bio, triple, 3) == 3;
 	}
-	return n;
+	return ok;
 }
 
 /* PEM of the leaf, and of what was sent above it if `chain` says so. */
@@ -92,53 +104,98 @@ write_pem(const struct tls *tls, X509 *leaf, bool chain, BIO *bio)
 	return ok;
 }
 
-static void
-describe(const X509 *x, struct tls_peer *peer)
+static enum tls_failure
+put_pem(BIO *bio, const struct tls *tls, X509 *leaf, bool chain)
 {
-	size_t n;
+	BIO *pem = BIO_new(BIO_s_mem());
+	size_t begun = BIO_pending(bio);
+	bool ok = pem != NULL && write_pem(tls, leaf, chain, pem);
+	char *text;
+	long len = ok ? BIO_get_mem_data(pem, &text) : 0;
+	enum tls_failure failure =
+		end_string(bio, begun, ok && url_encode(bio, text, (size_t)len), PEM_MAX);
 
-	put_name(X509_get_subject_name(x), peer->subject, sizeof(peer->subject));
-	put_name(X509_get_issuer_name(x), peer->issuer, sizeof(peer->issuer));
-	put_serial(x, peer->serial, sizeof(peer->serial));
-	n = put_time(X509_get0_notBefore(x),
-		     "NotBefore=%Y-%m-%dT%H:%M:%SZ;NotAfter=", peer->validity,
-		     sizeof(peer->validity));
-	put_time(X509_get0_notAfter(x), "%Y-%m-%dT%H:%M:%SZ", peer->validity + n,
-		 sizeof(peer->validity) - n);
+	BIO_free(pem);
+	return failure;
 }
 
-static struct tls_peer *
-make(const struct tls *tls, X509 *leaf)
+static enum tls_failure
+describe(BIO *bio, const struct tls *tls, X509 *leaf, bool chain)
 {
-	bool chain = tls_server_mutual_mode(tls->server) == TLS_MUTUAL_PASSTHROUGH;
-	BIO *bio = BIO_new(BIO_s_mem());
-	struct tls_peer *peer = NULL;
+	enum tls_failure failure = put_name(bio, X509_get_subject_name(leaf));
 
-	if (bio != NULL && write_pem(tls, leaf, chain, bio)) {
-		char *text;
-		size_t len = (size_t)BIO_get_mem_data(bio, &text);
-		uint32_t size = url_encode(text, len, NULL);
+	if (failure == TLS_FAILURE_NONE)
+		failure = put_name(bio, X509_get_issuer_name(leaf));
+	if (failure == TLS_FAILURE_NONE)
+		failure = put_serial(bio, leaf);
+	if (failure == TLS_FAILURE_NONE)
+		failure = put_validity(bio, leaf);
+	return failure == TLS_FAILURE_NONE ? put_pem(bio, tls, leaf, chain) : failure;
+}
 
-		peer = malloc(sizeof(*peer) + size);
-		if (peer != NULL) {
-			peer->pem_len = url_encode(text, len, peer->pem);
-			describe(leaf, peer);
-		}
+/* @return  of strings that follow each other. */
+static struct tls_peer *
+take_strings(BIO *bio)
+{
+	size_t len = BIO_pending(bio);
+	struct tls_peer *peer = malloc(sizeof(*peer) + len);
+	const char **strings[] = {&peer->subject, &peer->issuer, &peer->serial, &peer->validity,
+				  &peer->pem};
+	const char *at = (const char *)(peer + 1);
+
+	if (peer == NULL || BIO_read(bio, peer + 1, (int)len) != (int)len) {
+		free(peer);
+		return NULL;
 	}
-	BIO_free(bio);
-	ERR_clear_error();
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		*strings[i] = at;
+		at += strlen(at) + 1;
+	}
 	return peer;
 }
 
-bool
+static enum tls_failure
+make(struct tls *tls, X509 *leaf)
+{
+	enum tls_mutual_mode mode = tls_server_mutual_mode(tls->server);
+	BIO *bio = BIO_new(BIO_s_mem());
+	enum tls_failure failure = TLS_FAILURE_MEMORY;
+
+	if (bio != NULL)
+		failure = describe(bio, tls, leaf, mode == TLS_MUTUAL_PASSTHROUGH);
+	if (failure == TLS_FAILURE_NONE) {
+		tls->peer = take_strings(bio);
+		if (tls->peer == NULL)
+			failure = TLS_FAILURE_MEMORY;
+		else
+			tls->peer->mode = mode;
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return failure;
+}
+
+/* Decoded, they are many times as long as what was sent. */
+static void
+forget_chain(struct tls *tls)
+{
+	STACK_OF(X509) *sent = SSL_get_peer_cert_chain(tls->ssl);
+
+	while (sk_X509_num(sent) > 0)
+		X509_free(sk_X509_pop(sent));
+}
+
+enum tls_failure
 tls_peer_keep(struct tls *tls)
 {
 	X509 *leaf = tls->leaf != NULL ? tls->leaf : SSL_get0_peer_certificate(tls->ssl);
+	enum tls_failure failure;
 
-	if (tls->server == NULL || leaf == NULL)
-		return true;
-	tls->peer = make(tls, leaf);
-	return tls->peer != NULL;
+	if (tls->server == NULL || leaf == NULL || tls->peer != NULL)
+		return TLS_FAILURE_NONE;
+	failure = make(tls, leaf);
+	forget_chain(tls);
+	return failure;
 }
 
 const struct tls_peer *

@@ -83,14 +83,17 @@ enum tls_failure tls_failure_of_verify(int error);
 SSL *tls_server_begin(struct tls_server *server);
 const struct tls_credentials *tls_server_credentials(const struct tls_server_certificate *c);
 enum tls_mutual_mode tls_server_mutual_mode(const struct tls_server *server);
+const struct tls_trust *tls_server_trust(const struct tls_server *server);
 
 /* tls_peer.c */
 
-/** Make what tls_peer() tells. @return  false without memory. */
-bool tls_peer_keep(struct tls *tls);
+/** Make what tls_peer() tells, once. @return  why it can't be made: no memory, or it is too long.
+ */
+enum tls_failure tls_peer_keep(struct tls *tls);
 
 /* tls_client.c */
 SSL *tls_client_begin(struct tls_client *client);
+const struct tls_trust *tls_client_trust(const struct tls_client *client);
 
 static inline struct tls *
 tls_of_ssl(const SSL *ssl)

@@ -35,6 +35,7 @@ struct tls_server {
 	uint8_t versions;
 	bool alpn_strict;
 	enum tls_mutual_mode mutual_mode;
+	struct tls_trust *trust; /* NULL: none */
 	uint32_t certificates_n;
 	struct tls_server_certificate certificates[TLS_CREDENTIALS_MAX];
 	uint16_t alpn_len;
@@ -374,6 +375,9 @@ tls_server_create(const struct tls_server_settings *settings, char *why, size_t 
 	atomic_init(&server->references, 1);
 	server->versions = settings->policy->versions;
 	server->mutual_mode = settings->mutual_mode;
+	server->trust = settings->trust;
+	if (server->trust != NULL)
+		tls_trust_get(server->trust);
 	server->alpn_strict = settings->alpn_strict && settings->alpn_n > 0;
 	/* A session would be resumed without its client's certificate. */
 	server->tickets = settings->mutual_mode == TLS_MUTUAL_OFF ? settings->tickets : NULL;
@@ -403,6 +407,7 @@ tls_server_put(struct tls_server *server)
 		tls_credentials_put(server->certificates[i].credentials);
 	}
 	tls_tickets_put(server->tickets);
+	tls_trust_put(server->trust);
 	free(server);
 }
 
@@ -422,4 +427,10 @@ enum tls_mutual_mode
 tls_server_mutual_mode(const struct tls_server *server)
 {
 	return server->mutual_mode;
+}
+
+const struct tls_trust *
+tls_server_trust(const struct tls_server *server)
+{
+	return server->trust;
 }

@@ -8,18 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls_file.h"
 #include "tls_trust_private.h"
 
 #define BUNDLE_MAX (TLS_TRUST_CAS_MAX * TLS_TRUST_CA_BYTES_MAX * 2u) /* of PEM */
 
 /* What a file holds is part of the digest. */
 static bool
-read_file(struct tls_file *file, const char *path, size_t max, EVP_MD_CTX *digest, char *why,
+read_file(struct tls_trust *t, struct tls_file *file, const char *path, size_t max, char *why,
 	  size_t why_len)
 {
-	return tls_file_read(file, path, max, why, why_len) &&
-	       EVP_DigestUpdate(digest, file->sha256, sizeof(file->sha256)) == 1;
+	uint8_t both[sizeof(t->sha256) + sizeof(file->sha256)];
+
+	if (!tls_file_read(file, path, max, why, why_len))
+		return false;
+	memcpy(both, t->sha256, sizeof(t->sha256));
+	memcpy(both + sizeof(t->sha256), file->sha256, sizeof(file->sha256));
+	if (EVP_Digest(both, sizeof(both), t->sha256, NULL, EVP_sha256(), NULL) == 1)
+		return true;
+	tls_file_free(file);
+	return tls_file_refuse(path, "out of memory", why, why_len);
 }
 
 /* Its name, for clients that are told whom to be certified by. */
@@ -34,15 +41,31 @@ keep_name(struct tls_trust *t, X509 *ca)
 	return false;
 }
 
+/* To verify lists by. */
+static bool
+keep(struct tls_trust *t, X509 *ca)
+{
+	if (X509_up_ref(ca) != 1)
+		return false;
+	if (sk_X509_push(t->authorities, ca) > 0)
+		return true;
+	X509_free(ca);
+	return false;
+}
+
 static bool
 add_ca(struct tls_trust *t, X509 *ca, const char *path, char *why, size_t why_len)
 {
+	t->names_len += (uint32_t)i2d_X509_NAME(X509_get_subject_name(ca), NULL);
 	if (i2d_X509(ca, NULL) > (int)TLS_TRUST_CA_BYTES_MAX)
 		snprintf(why, why_len, "%s: a certificate longer than %u bytes", path,
 			 TLS_TRUST_CA_BYTES_MAX);
 	else if (X509_check_ca(ca) == 0)
 		snprintf(why, why_len, "%s: a certificate that is no authority's", path);
-	else if (keep_name(t, ca) && X509_STORE_add_cert(t->store, ca) == 1)
+	else if (t->names_len > TLS_TRUST_NAMES_MAX)
+		snprintf(why, why_len, "%s: authorities whose names come to more than %u bytes",
+			 path, TLS_TRUST_NAMES_MAX);
+	else if (keep_name(t, ca) && keep(t, ca) && X509_STORE_add_cert(t->store, ca) == 1)
 		return true;
 	else
 		snprintf(why, why_len, "%s: out of memory", path);
@@ -50,13 +73,13 @@ add_ca(struct tls_trust *t, X509 *ca, const char *path, char *why, size_t why_le
 }
 
 static bool
-read_bundle(struct tls_trust *t, const char *path, EVP_MD_CTX *digest, char *why, size_t why_len)
+read_bundle(struct tls_trust *t, const char *path, char *why, size_t why_len)
 {
 	struct tls_file file;
 	STACK_OF(X509) *all = NULL;
 	bool ok;
 
-	if (!read_file(&file, path, BUNDLE_MAX, digest, why, why_len))
+	if (!read_file(t, &file, path, BUNDLE_MAX, why, why_len))
 		return false;
 	all = tls_file_certificates(&file, TLS_TRUST_CAS_MAX, why, why_len);
 	ok = all != NULL;
@@ -67,84 +90,36 @@ read_bundle(struct tls_trust *t, const char *path, EVP_MD_CTX *digest, char *why
 	return ok;
 }
 
-/* PEM, one list or several. */
-static bool
-add_lists(struct tls_trust *t, const struct tls_file *file, uint32_t *revocations, char *why,
-	  size_t why_len)
-{
-	BIO *bio = BIO_new_mem_buf(file->bytes, (int)file->len);
-	uint32_t before = t->crls_n;
-	const char *what = NULL;
-	X509_CRL *crl;
-
-	ERR_clear_error();
-	while (what == NULL && bio != NULL &&
-	       (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
-		int n = sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)); /* -1: none */
-
-		*revocations += n > 0 ? (uint32_t)n : 0;
-		if (++t->crls_n > TLS_TRUST_CRLS_MAX)
-			what = "too many revocation lists, 30 are allowed";
-		else if (*revocations > TLS_TRUST_REVOCATIONS_MAX)
-			what = "too many revocations, 500,000 are allowed";
-		else if (X509_STORE_add_crl(t->store, crl) != 1)
-			what = "a revocation list that can't be kept";
-		X509_CRL_free(crl);
-	}
-	BIO_free(bio);
-	if (what == NULL && t->crls_n == before)
-		what = "no revocation list in PEM";
-	if (what == NULL) {
-		ERR_clear_error();
-		return true;
-	}
-	return tls_file_refuse(file->path, what, why, why_len);
-}
-
-static bool
-read_lists(struct tls_trust *t, const char *const *paths, uint32_t n, EVP_MD_CTX *digest, char *why,
-	   size_t why_len)
-{
-	uint32_t revocations = 0;
-	bool ok = true;
-
-	for (uint32_t i = 0; ok && i < n; i++) {
-		struct tls_file file;
-
-		ok = read_file(&file, paths[i], TLS_TRUST_CRL_BYTES_MAX, digest, why, why_len);
-		if (!ok)
-			break;
-		ok = add_lists(t, &file, &revocations, why, why_len);
-		tls_file_free(&file);
-	}
-	return ok;
-}
-
 struct tls_trust *
-tls_trust_load(const char *name, const char *bundle_path, const char *const *crl_paths,
-	       uint32_t crls_n, char *why, size_t why_len)
+tls_trust_load(const char *bundle_path, char *why, size_t why_len)
 {
 	struct tls_trust *t = calloc(1, sizeof(*t));
-	EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	bool ok = false;
 
 	snprintf(why, why_len, "out of memory");
-	if (t != NULL) {
-		atomic_init(&t->references, 1);
-		t->name = strdup(name);
-		t->store = X509_STORE_new();
-		t->names = sk_X509_NAME_new_null();
-		ok = digest != NULL && t->name != NULL && t->store != NULL && t->names != NULL &&
-		     EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-		     read_bundle(t, bundle_path, digest, why, why_len) &&
-		     read_lists(t, crl_paths, crls_n, digest, why, why_len) &&
-		     EVP_DigestFinal_ex(digest, t->sha256, NULL) == 1;
-	}
-	EVP_MD_CTX_free(digest);
-	if (ok)
+	if (t == NULL)
+		return NULL;
+	atomic_init(&t->references, 1);
+	t->store = X509_STORE_new();
+	t->authorities = sk_X509_new_null();
+	t->names = sk_X509_NAME_new_null();
+	if (t->store != NULL && t->authorities != NULL && t->names != NULL &&
+	    read_bundle(t, bundle_path, why, why_len))
 		return t;
 	tls_trust_put(t);
 	return NULL;
+}
+
+bool
+tls_trust_add_lists(struct tls_trust *t, const char *path, char *why, size_t why_len)
+{
+	struct tls_file file;
+	bool ok;
+
+	if (!read_file(t, &file, path, TLS_TRUST_CRL_BYTES_MAX, why, why_len))
+		return false;
+	ok = tls_revocation_add(t, &file, why, why_len);
+	tls_file_free(&file);
+	return ok;
 }
 
 void
@@ -160,15 +135,11 @@ tls_trust_put(struct tls_trust *t)
 	if (t == NULL || atomic_fetch_sub_explicit(&t->references, 1, memory_order_acq_rel) != 1)
 		return;
 	X509_STORE_free(t->store);
+	sk_X509_pop_free(t->authorities, X509_free);
 	sk_X509_NAME_pop_free(t->names, X509_NAME_free);
-	free(t->name);
+	for (uint32_t i = 0; i < t->lists_n; i++)
+		X509_CRL_free(t->lists[i]);
 	free(t);
-}
-
-const char *
-tls_trust_name(const struct tls_trust *t)
-{
-	return t->name;
 }
 
 const uint8_t *

@@ -15,6 +15,8 @@
 #define CLIENT_DEPTH 3 /* certificates between the client's and the store's: 4 are sent */
 #define TARGET_DEPTH 9
 
+#define CLIENT_CHAIN_MAX 16384 /* bytes of the message with a client's certificates */
+
 static bool
 is_key_allowed(const X509 *x)
 {
@@ -64,6 +66,14 @@ tls_of_store(const X509_STORE_CTX *store)
 	return tls_of_ssl(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
 }
 
+static const struct tls_trust *
+trust_of_store(const X509_STORE_CTX *store)
+{
+	const struct tls *tls = tls_of_store(store);
+
+	return tls->server != NULL ? tls_server_trust(tls->server) : tls_client_trust(tls->client);
+}
+
 /* Remember why, and whose certificate it was. */
 static int
 refuse(X509_STORE_CTX *store, int error)
@@ -78,16 +88,20 @@ refuse(X509_STORE_CTX *store, int error)
 	return 0;
 }
 
+/* Of a certificate whose signature was checked; of a leaf that has expired, too. */
 static int
 judge(int ok, X509_STORE_CTX *store, bool ignore_expiry)
 {
-	int error = ok ? error_of(store, X509_STORE_CTX_get_current_cert(store))
-		       : X509_STORE_CTX_get_error(store);
+	const X509 *x = X509_STORE_CTX_get_current_cert(store);
+	int error = X509_STORE_CTX_get_error(store);
 
-	/* Lists are there for some authorities only. */
-	if (!ok && (error == X509_V_ERR_UNABLE_TO_GET_CRL ||
-		    (ignore_expiry && error == X509_V_ERR_CERT_HAS_EXPIRED)))
-		error = X509_V_OK;
+	if (!ok && error == X509_V_ERR_CERT_HAS_EXPIRED && ignore_expiry &&
+	    X509_STORE_CTX_get_error_depth(store) == 0)
+		ok = 1;
+	if (ok)
+		error = error_of(store, x);
+	if (ok && error == X509_V_OK)
+		error = tls_revocation_error(trust_of_store(store), x);
 	if (error != X509_V_OK)
 		return refuse(store, error);
 	X509_STORE_CTX_set_error(store, X509_V_OK);
@@ -106,10 +120,11 @@ on_certificate_of_any_age(int ok, X509_STORE_CTX *store)
 	return judge(ok, store, true);
 }
 
+/* Instead of all that libcrypto would look at. */
 static int
-on_any_certificate(int ok, X509_STORE_CTX *store)
+take_any(X509_STORE_CTX *store, void *arg)
 {
-	(void)ok;
+	(void)arg;
 	X509_STORE_CTX_set_error(store, X509_V_OK);
 	return 1;
 }
@@ -118,13 +133,10 @@ static bool
 use_trust(SSL_CTX *ctx, const struct tls_trust *trust, int depth)
 {
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
-	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
 
-	if (trust->crls_n > 0)
-		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
 	SSL_CTX_set_verify_depth(ctx, depth);
 	return SSL_CTX_set1_verify_cert_store(ctx, trust->store) == 1 &&
-	       X509_VERIFY_PARAM_set_flags(param, flags) == 1;
+	       X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN) == 1;
 }
 
 static bool
@@ -143,11 +155,14 @@ tls_verify_clients(SSL_CTX *ctx, const struct tls_server_settings *s)
 	case TLS_MUTUAL_OFF:
 		return true;
 	case TLS_MUTUAL_PASSTHROUGH:
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_any_certificate);
+		SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
 		return true;
 	case TLS_MUTUAL_VERIFY:
 		break;
 	}
+	SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
 			   s->ignore_client_expiry ? on_certificate_of_any_age : on_certificate);
 	return use_trust(ctx, s->trust, CLIENT_DEPTH) &&

@@ -66,9 +66,20 @@ make(const struct making *m)
 	X509_set_pubkey(made->x, made->key);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(made->x), "CN", MBSTRING_ASC,
 				   (const unsigned char *)m->name, -1, -1, 0);
+	for (int i = 0; i < 80 && strcmp(m->name, "long") == 0; i++)
+		X509_NAME_add_entry_by_txt(
+			X509_get_subject_name(made->x), "OU", MBSTRING_ASC,
+			(const unsigned char *)"0123456789012345678901234567890123456789012345678",
+			-1, -1, 0);
 	X509_set_issuer_name(made->x, X509_get_subject_name(issuer->x));
 	if (m->authority)
 		extend(made->x, NID_basic_constraints, "critical,CA:TRUE");
+	if (strcmp(m->name, "huge") == 0) {
+		static char comment[12500];
+
+		memset(comment, 'x', sizeof(comment) - 1);
+		extend(made->x, NID_netscape_comment, comment);
+	}
 	if (m->usage != NULL)
 		extend(made->x, NID_ext_key_usage, m->usage);
 	if (m->san != NULL)
@@ -81,12 +92,13 @@ make(const struct making *m)
 	      fclose(f) == 0);
 }
 
-/* A list of `issuer` with one number, which is good until `until_s`. */
+/* A list of `issuer` with one number, from and until then; `scope`: what it says it holds for. */
 static void
-make_list(const char *name, const char *issuer, const char *revoked, int until_s)
+make_list(const char *name, const char *issuer, const char *revoked, int from_s, int until_s,
+	  const char *scope)
 {
 	X509_CRL *crl = X509_CRL_new();
-	ASN1_TIME *time = X509_gmtime_adj(NULL, -60);
+	ASN1_TIME *time = X509_gmtime_adj(NULL, from_s);
 	FILE *f;
 
 	X509_CRL_set_version(crl, 1);
@@ -101,11 +113,38 @@ make_list(const char *name, const char *issuer, const char *revoked, int until_s
 	}
 	X509_gmtime_adj(time, until_s);
 	X509_CRL_set1_nextUpdate(crl, time);
+	if (scope != NULL) {
+		X509_EXTENSION *e =
+			X509V3_EXT_conf_nid(NULL, NULL, NID_issuing_distribution_point, scope);
+
+		CHECK(e != NULL && X509_CRL_add_ext(crl, e, -1) == 1);
+		X509_EXTENSION_free(e);
+	}
 	CHECK(X509_CRL_sign(crl, find(issuer)->key, EVP_sha256()) > 0);
 	f = fopen(tls_path(name, "pem"), "w");
 	CHECK(f != NULL && PEM_write_X509_CRL(f, crl) == 1 && fclose(f) == 0);
 	ASN1_TIME_free(time);
 	X509_CRL_free(crl);
+}
+
+/* All of `first`, and `second` but for its last `without` bytes. */
+static void
+join_files(const char *name, const char *first, const char *second, long without)
+{
+	static char bytes[2][65536];
+	FILE *f = fopen(tls_path(first, "pem"), "r");
+	size_t a, b;
+
+	CHECK(f != NULL);
+	a = fread(bytes[0], 1, sizeof(bytes[0]), f);
+	fclose(f);
+	f = fopen(tls_path(second, "pem"), "r");
+	CHECK(f != NULL);
+	b = fread(bytes[1], 1, sizeof(bytes[1]), f) - (size_t)without;
+	fclose(f);
+	f = fopen(tls_path(name, "pem"), "w");
+	CHECK(f != NULL && fwrite(bytes[0], 1, a, f) == a && fwrite(bytes[1], 1, b, f) == b &&
+	      fclose(f) == 0);
 }
 
 #define DAY 86400
@@ -130,6 +169,10 @@ static const struct making makings[] = {
 	{"curve", "root", false, -60, DAY, NULL, NULL, "secp256k1", NULL},
 	{"short", "root", false, -60, DAY, NULL, NULL, "RSA", NULL},
 	{"sha1", "root", false, -60, DAY, NULL, NULL, NULL, EVP_sha1},
+	{"past", "root", true, -DAY, -60, NULL, NULL, NULL, NULL},
+	{"below-expired", "past", false, -60, DAY, NULL, NULL, NULL, NULL},
+	{"long", "root", false, -60, DAY, NULL, NULL, NULL, NULL},
+	{"huge", "root", false, -60, DAY, NULL, NULL, NULL, NULL},
 };
 
 static const struct tls_policy *
@@ -144,20 +187,40 @@ static struct tls_trust *
 trust_of(const char *bundle, const char *list)
 {
 	char why[256] = "";
-	const char *path = list == NULL ? NULL : tls_path(list, "pem");
-	struct tls_trust *t =
-		tls_trust_load("t", tls_path(bundle, "pem"), &path, list != NULL, why, sizeof(why));
+	struct tls_trust *t = tls_trust_load(tls_path(bundle, "pem"), why, sizeof(why));
 
 	EXPECT_ROW(why, t != NULL);
+	EXPECT_ROW(why,
+		   list == NULL || tls_trust_add_lists(t, tls_path(list, "pem"), why, sizeof(why)));
 	return t;
+}
+
+/* What tls_peer() told. */
+struct said {
+	enum tls_mutual_mode mode;
+	char subject[8192], issuer[8192], serial[128], validity[128], pem[65536];
+};
+
+static struct said *
+keep(const struct tls_peer *peer)
+{
+	static struct said said;
+
+	if (peer == NULL)
+		return NULL;
+	said.mode = peer->mode;
+	snprintf(said.subject, sizeof(said.subject), "%s", peer->subject);
+	snprintf(said.issuer, sizeof(said.issuer), "%s", peer->issuer);
+	snprintf(said.serial, sizeof(said.serial), "%s", peer->serial);
+	snprintf(said.validity, sizeof(said.validity), "%s", peer->validity);
+	snprintf(said.pem, sizeof(said.pem), "%s", peer->pem);
+	return &said;
 }
 
 /* A client with a certificate and those above it, up to `chain`; @return what came of it. */
 static enum tls_failure
-meet(const struct tls_server_settings *settings, const char *name, int version,
-     struct tls_peer **peer)
+meet(const struct tls_server_settings *settings, const char *name, int version, struct said **peer)
 {
-	static uint8_t kept[sizeof(**peer) + 65536];
 	static uint8_t bytes[65536];
 	struct tls_world *w = tls_world();
 	struct tls_credentials *credentials = tls_load("server");
@@ -185,6 +248,8 @@ meet(const struct tls_server_settings *settings, const char *name, int version,
 	if (name != NULL) {
 		SSL_use_certificate(client, find(name)->x);
 		SSL_use_PrivateKey(client, find(name)->key);
+		if (strcmp(name, "below-expired") == 0)
+			SSL_add1_chain_cert(client, find("past")->x);
 		for (const char *mid = strncmp(name, "deep", 4) == 0 ? "1234" : "";
 		     *mid != '\0' && *mid <= name[4]; mid++) {
 			char issuer[] = {'m', 'i', 'd', *mid, '\0'};
@@ -209,11 +274,7 @@ meet(const struct tls_server_settings *settings, const char *name, int version,
 	}
 	failure = result == TLS_DONE ? TLS_FAILURE_NONE : tls_failure(tls);
 	EXPECT_ROW(name, (result == TLS_DONE) == tls_is_finished(tls));
-	*peer = NULL;
-	if (tls_peer(tls) != NULL) {
-		*peer = memcpy(kept, tls_peer(tls), sizeof(**peer) + tls_peer(tls)->pem_len);
-		(*peer)->pem[(*peer)->pem_len] = '\0';
-	}
+	*peer = keep(tls_peer(tls));
 	tls_free(tls);
 	tls_server_put(server);
 	SSL_free(client);
@@ -230,29 +291,44 @@ test_clients(void)
 		const char *why, *name, *list;
 		bool ignores_expiry;
 		enum tls_failure want;
+		const char *bundle; /* NULL: the root alone */
 	} rows[] = {
-		{"for clients", "good", NULL, false, TLS_FAILURE_NONE},
-		{"for anything", "plain", NULL, false, TLS_FAILURE_NONE},
-		{"none", NULL, NULL, false, TLS_FAILURE_CERT_MISSING},
-		{"three between", "deep3", NULL, false, TLS_FAILURE_NONE},
-		{"four between", "deep4", NULL, false, TLS_FAILURE_CERT_CHAIN_DEPTH},
-		{"self-signed", "self", NULL, false, TLS_FAILURE_CERT_UNTRUSTED},
-		{"of another authority", "stranger", NULL, false, TLS_FAILURE_CERT_UNTRUSTED},
-		{"expired", "expired", NULL, false, TLS_FAILURE_CERT_EXPIRED},
-		{"expired, ignored", "expired", NULL, true, TLS_FAILURE_NONE},
-		{"not yet valid", "early", NULL, false, TLS_FAILURE_CERT_NOT_YET_VALID},
-		{"not yet valid is no expiry", "early", NULL, true, TLS_FAILURE_CERT_NOT_YET_VALID},
-		{"for servers", "server", NULL, false, TLS_FAILURE_CERT_PURPOSE},
-		{"a curve", "curve", NULL, false, TLS_FAILURE_CERT_TYPE},
-		{"a short key", "short", NULL, false, TLS_FAILURE_CERT_TYPE},
-		{"SHA-1", "sha1", NULL, false, TLS_FAILURE_CERT_TYPE},
-		{"revoked", "good", "revoked", false, TLS_FAILURE_CERT_CRL_HIT},
-		{"another revoked", "plain", "revoked", false, TLS_FAILURE_NONE},
-		{"an old list", "plain", "old", false, TLS_FAILURE_CERT_CRL_PROCESSING},
-		{"a list for another authority", "good", "others", false, TLS_FAILURE_NONE},
-		{"an authority revoked", "deep3", "authority", false, TLS_FAILURE_CERT_CRL_HIT},
+		{"for clients", "good", NULL, false, TLS_FAILURE_NONE, NULL},
+		{"for anything", "plain", NULL, false, TLS_FAILURE_NONE, NULL},
+		{"none", NULL, NULL, false, TLS_FAILURE_CERT_MISSING, NULL},
+		{"three between", "deep3", NULL, false, TLS_FAILURE_NONE, NULL},
+		{"four between", "deep4", NULL, false, TLS_FAILURE_CERT_CHAIN_DEPTH, NULL},
+		{"self-signed", "self", NULL, false, TLS_FAILURE_CERT_UNTRUSTED, NULL},
+		{"of another authority", "stranger", NULL, false, TLS_FAILURE_CERT_UNTRUSTED, NULL},
+		{"expired", "expired", NULL, false, TLS_FAILURE_CERT_EXPIRED, NULL},
+		{"expired, ignored", "expired", NULL, true, TLS_FAILURE_NONE, NULL},
+		{"not yet valid", "early", NULL, false, TLS_FAILURE_CERT_NOT_YET_VALID, NULL},
+		{"not yet valid is no expiry", "early", NULL, true, TLS_FAILURE_CERT_NOT_YET_VALID,
+		 NULL},
+		{"for servers", "server", NULL, false, TLS_FAILURE_CERT_PURPOSE, NULL},
+		{"a curve", "curve", NULL, false, TLS_FAILURE_CERT_TYPE, NULL},
+		{"a short key", "short", NULL, false, TLS_FAILURE_CERT_TYPE, NULL},
+		{"SHA-1", "sha1", NULL, false, TLS_FAILURE_CERT_TYPE, NULL},
+		{"revoked", "good", "revoked", false, TLS_FAILURE_CERT_CRL_HIT, NULL},
+		{"another revoked", "plain", "revoked", false, TLS_FAILURE_NONE, NULL},
+		{"an old list", "plain", "stale", false, TLS_FAILURE_CERT_CRL_PROCESSING, NULL},
+		{"a list for another authority", "good", "others", false, TLS_FAILURE_NONE, "two"},
+		{"its own authority's", "stranger", "others", false, TLS_FAILURE_NONE, "two"},
+		{"an authority revoked", "deep3", "authority", false, TLS_FAILURE_CERT_CRL_HIT,
+		 "three"},
+		{"not below it", "good", "authority", false, TLS_FAILURE_NONE, "three"},
+		{"an early list", "plain", "future", false, TLS_FAILURE_CERT_CRL_PROCESSING, NULL},
+		{"revoked and expired, which is ignored", "expired", "gone", true,
+		 TLS_FAILURE_CERT_CRL_HIT, NULL},
+		{"two lists", "good", "pair", false, TLS_FAILURE_CERT_CRL_HIT, NULL},
+		{"below an expired authority", "below-expired", NULL, false,
+		 TLS_FAILURE_CERT_EXPIRED, NULL},
+		{"below an expired authority, too", "below-expired", NULL, true,
+		 TLS_FAILURE_CERT_EXPIRED, NULL},
+		{"a long name", "long", NULL, false, TLS_FAILURE_CERT_SIZE, NULL},
+		{"a long certificate", "huge", NULL, false, TLS_FAILURE_CERT_SIZE, NULL},
 	};
-	struct tls_peer *peer;
+	struct said *peer;
 
 	for (size_t i = 0; i < ARRAY_N(rows); i++) {
 		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -262,7 +338,8 @@ test_clients(void)
 							.advertise_ca_names = true};
 			enum tls_failure got;
 
-			s.trust = trust_of("root", rows[i].list);
+			s.trust = trust_of(rows[i].bundle == NULL ? "root" : rows[i].bundle,
+					   rows[i].list);
 			got = meet(&s, rows[i].name, version, &peer);
 			/* TLS 1.3 has no signature for it: the client sends none. */
 			EXPECT_ROW(rows[i].why,
@@ -279,7 +356,7 @@ static void
 test_what_is_said(void)
 {
 	struct tls_server_settings s = {.mutual_mode = TLS_MUTUAL_VERIFY};
-	struct tls_peer *peer;
+	struct said *peer;
 
 	s.trust = trust_of("root", NULL);
 	EXPECT(meet(&s, "deep3", TLS1_3_VERSION, &peer) == TLS_FAILURE_NONE && peer != NULL);
@@ -356,25 +433,38 @@ test_files(void)
 	static const struct {
 		const char *bundle, *list, *want;
 	} rows[] = {
-		{"none", NULL, "No such file"},   {"revoked", NULL, "no certificate in it"},
-		{"good", NULL, "no authority's"}, {"root", "root", "no revocation list"},
+		{"none", NULL, "No such file"},
+		{"revoked", NULL, "no certificate in it"},
+		{"good", NULL, "no authority's"},
+		{"root", "root", "no revocation list"},
 		{"root", "none", "No such file"},
+		{"root", "others", "no authority of the bundle has signed"},
+		{"root", "damaged", "can't be read"},
+		{"root", "reasons", "for some reasons"},
+		{"root", "indirect", "indirect"},
 	};
 	char why[256];
 
 	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		const char *path = rows[i].list == NULL ? NULL : tls_path(rows[i].list, "pem");
+		struct tls_trust *t =
+			tls_trust_load(tls_path(rows[i].bundle, "pem"), why, sizeof(why));
 
-		EXPECT_ROW(rows[i].want, tls_trust_load("t", tls_path(rows[i].bundle, "pem"), &path,
-							path != NULL, why, sizeof(why)) == NULL &&
-						 strstr(why, rows[i].want) != NULL);
+		EXPECT_ROW(rows[i].want, (t == NULL) == (rows[i].list == NULL));
+		if (t != NULL)
+			EXPECT_ROW(rows[i].want,
+				   !tls_trust_add_lists(t, tls_path(rows[i].list, "pem"), why,
+							sizeof(why)));
+		EXPECT_ROW(why, strstr(why, rows[i].want) != NULL);
+		tls_trust_put(t);
 	}
 }
 
 static void
 remove_files(void)
 {
-	static const char *const lists[] = {"revoked", "old", "others", "authority"};
+	static const char *const lists[] = {"revoked", "stale",     "future",  "gone",
+					    "others",  "authority", "reasons", "indirect",
+					    "pair",    "damaged",   "two",     "three"};
 
 	for (uint32_t i = 0; i < all_n; i++) {
 		unlink(tls_path(names[i], "pem"));
@@ -393,10 +483,18 @@ main(void)
 	tls_world_init();
 	for (size_t i = 0; i < ARRAY_N(makings); i++)
 		make(&makings[i]);
-	make_list("revoked", "root", "good", DAY);
-	make_list("old", "root", NULL, -30);
-	make_list("others", "other", "good", DAY);
-	make_list("authority", "mid1", "mid2", DAY);
+	make_list("revoked", "root", "good", -60, DAY, NULL);
+	make_list("stale", "root", NULL, -60, -30, NULL);
+	make_list("future", "root", NULL, 60, DAY, NULL);
+	make_list("gone", "root", "expired", -60, DAY, NULL);
+	make_list("others", "other", "good", -60, DAY, NULL);
+	make_list("authority", "mid1", "mid2", -60, DAY, NULL);
+	make_list("reasons", "root", "good", -60, DAY, "critical,onlysomereasons:keyCompromise");
+	make_list("indirect", "root", "good", -60, DAY, "critical,indirectCRL:TRUE");
+	join_files("pair", "gone", "revoked", 0);
+	join_files("damaged", "gone", "revoked", 60);
+	join_files("two", "root", "other", 0);
+	join_files("three", "two", "mid1", 0);
 	client_ctx = SSL_CTX_new(TLS_client_method());
 	CHECK(client_ctx != NULL);
 	SSL_CTX_set_security_level(client_ctx, 0);
