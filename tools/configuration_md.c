@@ -25,6 +25,9 @@ static const char *const introductions[MODEL_KINDS] = {
 	[MODEL_TARGET_GROUP] = "`[target_group NAME]`: targets of one address family.",
 	[MODEL_ENDPOINT] = ("`[endpoint NAME]`: where traffic enters a gateway load balancer, and "
 			    "leaves it."),
+	[MODEL_CERTIFICATE] = "`[certificate NAME]`: what a listener of TLS shows to clients.",
+	[MODEL_TRUST_STORE] = ("`[trust_store NAME]`: authorities whose certificates clients "
+			       "of mutual TLS, or targets, must have."),
 	[MODEL_SECURITY_GROUP] = ("`[security_group NAME]`: what may begin a flow with a load "
 				  "balancer that names it. Answers need no rule; flows that exist "
 				  "stay when rules change."),

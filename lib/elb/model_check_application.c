@@ -2,6 +2,7 @@
 /* A:load-balancer-listeners, A:rule-condition-types, A:edit-target-group-attributes. */
 #include "model_checker.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -260,14 +261,39 @@ check_header_values(struct checker *c, const struct model_listener *l)
 	}
 }
 
+/* As `routing.http.request.x_amzn_tls_version.header_name` has it. */
+static bool
+is_default_name(const struct model_attribute *a)
+{
+	const char *key = a->key + strlen("routing.http.request.");
+	size_t len = strlen(a->value);
+
+	if (strcmp(key + strnlen(key, len), ".header_name") != 0)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (tolower((unsigned char)a->value[i]) != (key[i] == '_' ? '-' : key[i]))
+			return false;
+	}
+	return true;
+}
+
 /* Another name for a field of weir's own: none that frames messages, or that others go by. */
 static void
 check_own_name(struct checker *c, const struct model_listener *l, const struct model_attribute *a)
 {
-	static const char *const taken[] = {
-		"connection", "content-length",    "cookie",           "expect",
-		"host",       "keep-alive",        "proxy-connection", "te",
-		"trailer",    "transfer-encoding", "upgrade"};
+	static const char *const taken[] = {"authorization",
+					    "connection",
+					    "content-length",
+					    "content-type",
+					    "cookie",
+					    "expect",
+					    "host",
+					    "keep-alive",
+					    "te",
+					    "trailer",
+					    "transfer-encoding",
+					    "upgrade"};
+	static const char *const families[] = {"proxy-", "x-amzn-", "x-forwarded-"};
 
 	if (!is_token(a->value))
 		model_fault(c, l, a->key, &a->origin, "a header field's name", "`%s` is no name",
@@ -276,6 +302,11 @@ check_own_name(struct checker *c, const struct model_listener *l, const struct m
 		if (strcasecmp(a->value, taken[i]) == 0)
 			model_fault(c, l, a->key, &a->origin, "a name of its own",
 				    "%s means something else", a->value);
+	}
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !is_default_name(a); i++) {
+		if (strncasecmp(a->value, families[i], strlen(families[i])) == 0)
+			model_fault(c, l, a->key, &a->origin, "a name of its own",
+				    "names that begin with %s are taken", families[i]);
 	}
 }
 

@@ -28,10 +28,12 @@
 #define HTTP_FIELD_MAX               16384 /* one field: name, colon and value */
 #define HTTP_REQUEST_FIELDS_LEN_MAX  65536 /* all fields, with line ends */
 #define HTTP_RESPONSE_FIELDS_LEN_MAX 32768
+#define HTTP_OWN_FIELDS_LEN_MAX      (HTTP_REQUEST_FIELDS_LEN_MAX + 49152) /* with what is added */
 #define HTTP_EMPTY_LINES_MAX         8 /* bytes of line ends in front of a request */
 
 /** The longest head: what a buffer for one must be able to hold. */
-#define HTTP_HEAD_MAX (HTTP_EMPTY_LINES_MAX + HTTP_LINE_MAX + HTTP_REQUEST_FIELDS_LEN_MAX + 4)
+#define HTTP_HEAD_MAX     (HTTP_EMPTY_LINES_MAX + HTTP_LINE_MAX + HTTP_REQUEST_FIELDS_LEN_MAX + 4)
+#define HTTP_OWN_HEAD_MAX (HTTP_LINE_MAX + HTTP_OWN_FIELDS_LEN_MAX + 4)
 
 /** Fields that mean something to a proxy. */
 enum http_name {
@@ -133,6 +135,7 @@ struct http_head {
 	uint8_t suspicious; /* names that resemble a framing field's */
 	uint8_t fault;      /* when invalid: enum http_fault */
 	bool is_response;
+	bool is_own; /* a request that was written here: HTTP_OWN_FIELDS_LEN_MAX */
 	/* Framing: what was declared, see http_body.h for what it means. */
 	bool has_length, has_coding;
 	bool chunked;      /* the last coding */

@@ -76,6 +76,17 @@ is(const uint8_t *p, const char *name, size_t n)
 
 #define IS(text) is(p, text, sizeof(text) - 1)
 
+/* The same as CGI's and WSGI's readers see it: `_` and `-` are one. */
+static bool
+is_like(const uint8_t *p, const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((p[i] == '_' ? '-' : lower(p[i])) != name[i])
+			return false;
+	}
+	return true;
+}
+
 /* `len` bytes of a token. */
 static enum http_name
 name_of(const uint8_t *p, uint32_t len)
@@ -132,9 +143,10 @@ name_of(const uint8_t *p, uint32_t len)
 	/* Families. */
 	if (len > 6 && is(p, "proxy-", 6))
 		return HTTP_PROXY;
-	if (len > 11 && is(p, "x-amzn-", 7)) {
+	if (len > 11 && is_like(p, "x-amzn-", 7)) {
 		p += 7;
-		if (is(p, "tls-", 4) || (len > 12 && (is(p, "mtls-", 5) || is(p, "oidc-", 5))))
+		if (is_like(p, "tls-", 4) ||
+		    (len > 12 && (is_like(p, "mtls-", 5) || is_like(p, "oidc-", 5))))
 			return HTTP_X_AMZN_PEER;
 	}
 	return HTTP_OTHER;

@@ -51,7 +51,9 @@ bool http_read_transfer_encoding(struct http_head *h, struct http_text value);
 static inline uint32_t
 http_fields_len_max(const struct http_head *h)
 {
-	return h->is_response ? HTTP_RESPONSE_FIELDS_LEN_MAX : HTTP_REQUEST_FIELDS_LEN_MAX;
+	return h->is_response ? HTTP_RESPONSE_FIELDS_LEN_MAX
+	       : h->is_own    ? HTTP_OWN_FIELDS_LEN_MAX
+			      : HTTP_REQUEST_FIELDS_LEN_MAX;
 }
 
 /*

@@ -195,6 +195,7 @@ read_request(struct http2_stream *s, const uint8_t *bytes, uint32_t len)
 	enum http_result result;
 
 	http_request_init(r, s->h->pool->parsed, HTTP_FIELDS_MAX);
+	r->head.is_own = true;
 	result = http_request_parse(r, bytes, len);
 	if (result != HTTP_COMPLETE)
 		return result;

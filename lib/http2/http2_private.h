@@ -24,7 +24,7 @@ struct http2_pool {
 	struct http_field parsed[HTTP_FIELDS_MAX];
 	struct http_request request;
 	struct http_response response;
-	uint8_t text[HTTP_HEAD_MAX + HTTP_TRAILERS_LEN_MAX];
+	uint8_t text[HTTP_OWN_HEAD_MAX + HTTP_TRAILERS_LEN_MAX];
 	uint8_t block[HTTP2_BLOCK_MAX];           /* one that did not come in one piece */
 	char chunk_lines[HTTP2_FRAME_MAX + 1][8]; /* "1f\r\n", of every size */
 };

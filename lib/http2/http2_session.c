@@ -2,7 +2,9 @@
 /* What nghttp2 calls. */
 #include "http2_private.h"
 
-#define HEADER_BLOCK_MAX 131072u /* to be sent: the longest head, and what weir adds */
+#define HEADER_BLOCK_MAX                                                         \
+	163840u /* to be sent: HTTP_OWN_HEAD_MAX, and nghttp2's 16 bytes a field \
+		 */
 
 static struct http2_stream *
 stream_of(nghttp2_session *session, int32_t id)

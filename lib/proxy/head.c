@@ -207,7 +207,8 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	x->may_reuse = !v.close;
 	x->request.body = http_request_body(r);
 	x->request.chunk_out = r->head.has_coding;
-	x->request.trailers = trailers_pass(&r->head, &x->request);
+	/* A trailer could have one of these names, too. */
+	x->request.trailers = policy->own_names_n == 0 && trailers_pass(&r->head, &x->request);
 	x->idempotent = http_request_is_idempotent(r) && x->request.body.ended;
 	x->upgrade = http_request_upgrades(r);
 	return (struct head_verdict){.status = v.status,

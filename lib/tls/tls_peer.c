@@ -10,7 +10,7 @@
 
 #include "tls_private.h"
 
-#define PEM_MAX  16384u /* URL-encoded: a field that HTTP's readers take */
+#define PEM_MAX  16320u /* URL-encoded: with a name, a field that HTTP's readers take */
 #define TEXT_MAX 4096u
 
 /* Each of the strings ends with its NUL. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Mutual TLS: clients with certificates of all kinds and without, what targets are told of them, and logs."""
 
+import json
 import os
 import socket
 import ssl
@@ -69,6 +70,7 @@ SERVICES = """
 PREFIX = "x-amzn-mtls-clientcert"
 LIES = [f"-HX-Amzn-Mtls-Clientcert{end}: lie" for end in
         ("", "-Serial-Number", "-Issuer", "-Subject", "-Validity", "-Leaf")]
+LIES += ["-HX_Amzn_Mtls_Clientcert: lie", "-Hx-amzn-mtls_clientcert-subject: lie"]
 LCORES = {"one worker": "workers = 1", "crypto lcores": "workers = 2\ncrypto_workers = 1\nlcores = 0@0,1@1,2@1,3@0"}
 
 
@@ -78,7 +80,7 @@ class Clients:
     def __init__(self, directory) -> None:
         root, other = Authority(directory, "Root"), Authority(directory, "Other")
         middle = Authority(directory, "Middle", root)
-        self.root, self.middle = root, middle
+        self.root, self.other = root, other
         self.good = root.issue("good")
         self.below = middle.issue("below")
         self.alone = middle.issue("alone", above=False)
@@ -122,6 +124,29 @@ def shows(client):
     return ("--cert", client.certificate, "--key", client.key)
 
 
+def context_of(client):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.load_cert_chain(client.certificate, client.key)
+    return context
+
+
+def connected(lab, context, port):
+    plain = socket_in(lab.client, socket.AF_INET, socket.SOCK_STREAM)
+    plain.settimeout(10)
+    plain.connect((VIP, port))
+    return context.wrap_socket(plain)
+
+
+def answer_of(tls):
+    """/echo's."""
+    got = b""
+    while not got.endswith(b"}"):
+        got += tls.recv(65536)
+    return json.loads(got[got.index(b"{"):])
+
+
 def leaf_of(client):
     return x509.load_pem_x509_certificate(client.certificate.read_bytes())
 
@@ -144,6 +169,7 @@ def test_targets_are_told_of_clients(lab, weir, clients, address, version, http)
     for client in (clients.good, clients.below):
         got = told(lab, f"https://{address}:444", *tls, *shows(client))
         leaf = leaf_of(client)
+        assert "lie" not in got.values()
         issuer = "Root" if client is clients.good else "Middle"
         assert {k: v for k, v in got.items() if k.startswith(PREFIX)} == {
             PREFIX + "-serial-number": serial(leaf),
@@ -171,11 +197,12 @@ def test_passthrough(lab, weir, clients, version, http):
 
 def test_off(lab, weir, clients):
     got = told(lab, f"https://{VIP}:446", *LIES, *shows(clients.good))
-    assert not [k for k in got if k.startswith(PREFIX)]
+    assert not [k for k in got if k.startswith(PREFIX)] and "lie" not in got.values()
 
 
 def test_names_of_the_listener(lab, weir, clients):
-    got = told(lab, f"https://{VIP}:445", *LIES, "-HX-Subject: lie", "-HX-Leaf: lie", *shows(clients.good))
+    got = told(lab, f"https://{VIP}:445", *LIES, "-HX-Subject: lie", "-HX_Leaf: lie", *shows(clients.good))
+    assert "lie" not in got.values()
     assert got["x-subject"].startswith("CN=good") and got["x-leaf"].startswith("-----BEGIN%20")
     assert sorted(k for k in got if k.startswith(PREFIX)) == [
         PREFIX + "-issuer", PREFIX + "-serial-number", PREFIX + "-validity"]
@@ -253,24 +280,21 @@ def test_trust_store_again(lab, weir, clients, directory):
         return lab.client.try_run("curl", "-sk", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", *shows(client),
                                   f"https://{VIP}:444/echo").stdout
 
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.load_cert_chain(clients.good.certificate, clients.good.key)
+    context = context_of(clients.good)
     bundle, revoked = directory / "clients.bundle", directory / "revoked.crl"
     before = bundle.read_bytes(), revoked.read_bytes()
-    other = (directory / "Other.pem").read_bytes()
-    plain = socket_in(lab.client, socket.AF_INET, socket.SOCK_STREAM)
-    plain.settimeout(10)
-    plain.connect((VIP, 444))
     try:
-        with context.wrap_socket(plain) as tls:
-            bundle.write_bytes(other)
+        with connected(lab, context, 444) as tls:
+            bundle.write_bytes(clients.other.pem)
             revoked.unlink()
             weir.reload()
             assert "No such file" in weir.log
             assert (code(clients.good), code(clients.stranger)) == ("200", "000")
             revoked.write_bytes(before[1])
+            weir.reload()
+            assert "no authority of the bundle has signed" in weir.log
+            assert (code(clients.good), code(clients.stranger)) == ("200", "000")
+            revoked.write_bytes(clients.other.revoke())
             weir.reload()
             assert (code(clients.good), code(clients.stranger)) == ("000", "200")
             tls.sendall(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -284,6 +308,35 @@ def test_trust_store_again(lab, weir, clients, directory):
         revoked.write_bytes(before[1])
         weir.reload()
     assert code(clients.good) == "200"
+
+
+def test_trailers_may_not_lie_either(lab, weir, clients):
+    """Where a name is the listener's own, trailers of requests end here."""
+    context = context_of(clients.good)
+    for port, want in ((445, []), (444, ["X-Subject: lie"])):
+        with connected(lab, context, port) as tls:
+            tls.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                        b"1\r\na\r\n0\r\nX-Subject: lie\r\n\r\n")
+            assert answer_of(tls)["trailers"] == want
+
+
+def test_another_mode(lab, weir, clients):
+    """Of a connection that lives targets hear what its handshake was asked for: nothing unverified looks verified."""
+    text = weir.config_path.read_text()
+    context = context_of(clients.own)
+    passthrough = "mutual_authentication.mode = passthrough"
+    with connected(lab, context, 443) as tls:
+        try:
+            for mode in (passthrough, "mutual_authentication.mode = verify\nmutual_authentication.trust_store = clients",
+                         "mutual_authentication.mode = off"):
+                weir.config_path.write_text(text.replace(passthrough, mode))
+                weir.reload()
+                tls.sendall(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+                names = [name for name, _ in answer_of(tls)["headers"] if name.lower().startswith(PREFIX)]
+                assert names == ["X-Amzn-Mtls-Clientcert"], mode
+        finally:
+            weir.config_path.write_text(text)
+            weir.reload()
 
 
 @pytest.mark.parametrize("old, new, want", [

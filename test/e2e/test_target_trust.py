@@ -116,17 +116,20 @@ def test_refused(lab, weir, directory, name):
 
 
 def test_another_trust_store(lab, weir, directory):
-    """Connections and sessions that were begun under the old one carry no more requests."""
-    bundle = directory / "targets.bundle"
-    before = bundle.read_bytes()
+    """Connections that were begun under the old one carry no more requests."""
+    bundle, revoked = directory / "targets.bundle", directory / "revoked.crl"
+    before = bundle.read_bytes(), revoked.read_bytes()
+    other = Authority(directory, "Other")
     url = f"http://{VIP}:{PORTS['both']}/name"
     assert answer(lab, url) == "app.example\n|200"
-    bundle.write_bytes(Authority(directory, "Other").pem)
+    bundle.write_bytes(other.pem)
+    revoked.write_bytes(other.revoke())
     weir.reload()
     try:
         assert answer(lab, url).endswith("|502")
         assert answer(lab, f"http://{VIP}:{PORTS['any']}/name").endswith("|200")
     finally:
-        bundle.write_bytes(before)
+        bundle.write_bytes(before[0])
+        revoked.write_bytes(before[1])
         weir.reload()
     assert answer(lab, url) == "app.example\n|200"

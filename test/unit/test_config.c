@@ -56,6 +56,13 @@ test_errors(void)
 		{"mutual TLS without TLS", ALB "mutual_authentication.mode = passthrough\n",
 		 "t.ini:19: [listener web:80] mutual_authentication.mode: HTTP listeners have no "
 		 "mutual TLS"},
+		{"a name of another of weir's fields",
+		 ALB "routing.http.request.x_amzn_mtls_clientcert_issuer.header_name = "
+		     "X-Amzn-Mtls-Clientcert-Subject\n",
+		 "names that begin with x-amzn- are taken"},
+		{"a name of a field of the client's",
+		 ALB "routing.http.request.x_amzn_tls_version.header_name = X-Forwarded-For\n",
+		 "names that begin with x-forwarded- are taken"},
 		{"trust store without verification", ALB "mutual_authentication.trust_store = c\n",
 		 "clients' certificates aren't verified; allowed: mutual_authentication.mode = "
 		 "verify"},

@@ -136,6 +136,29 @@ test_requests(void)
 	}
 }
 
+/* Names of weir's own, as sloppy readers see them too. */
+static void
+test_own_names(void)
+{
+	static const char head[] =
+		"GET / HTTP/1.1\r\nHost: a\r\nX-Cert: 1\r\nX_cERT: 2\r\nX-Amzn_Mtls-Clientcert: "
+		"3\r\n"
+		"x_amzn_mtls_clientcert_issuer: 4\r\nX-Amzn-Tls_Version: 5\r\nX-Amzn_Mtl: 6\r\n"
+		"X-Certs: 7\r\nXxcert: 8\r\n\r\n";
+	static const struct http_text own_names[] = {TEXT("x-cert")};
+	struct http_policy policy = plain;
+	const char *got;
+
+	policy.own_names = own_names;
+	policy.own_names_n = 1;
+	got = write_request(head, &policy, &client);
+	for (char digit = '1'; digit <= '8'; digit++) {
+		char line[] = {':', ' ', digit, '\r', '\0'};
+
+		EXPECT_ROW(line, (strstr(got, line) != NULL) == (digit >= '6'));
+	}
+}
+
 static void
 test_policy(void)
 {
@@ -577,6 +600,7 @@ int
 main(void)
 {
 	test_requests();
+	test_own_names();
 	test_policy();
 	test_upgrade();
 	test_cookies();
