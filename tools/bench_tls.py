@@ -5,6 +5,9 @@ As tools/bench http: the proxy alone on core 1, everything else on core 0.  CPU 
 request is core 1's busy time over what was answered.  Handshakes are closed loops of four
 `openssl s_time`; requests come from h2load at the same rate for both, 70 % of what the slower one
 carried.  A handshake's figure includes its TCP connection, request and answer, for both.
+
+The storm: four clients that make full handshakes as fast as they can, at the lowest priority, while connections that live ask
+at a fixed rate in the clear; weir has a crypto lcore, on core 0 with everything else.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ REQUESTS = {
     "HTTP/2 1 KiB, 10 streams": ("/files/1k", ("-c", "16", "-m", "10"), 1024),
 }
 
+STORM_RATE = 1000  # requests a second of connections that live
+
 WEIR = bench_http.WEIR.replace("[listener shop:80]\nprotocol = HTTP\n", """[certificate shop]
 certificate = {certificate}
 private_key = {key}
@@ -51,11 +56,19 @@ HAPROXY = bench_http.HAPROXY.replace("bind {vip}:80", "bind {vip}:443 ssl crt {p
     "maxconn 9500", "maxconn 9500\n    tune.ssl.default-dh-param 2048")
 
 
-def templates(directory: Path, certificate: Certificate) -> dict[str, str]:
+# What is measured in a storm needs a listener that has no part in it.
+STORM = {
+    "weir": WEIR.replace("lcores = 0@{other},1@{cpu}", "crypto_workers = 1\nlcores = 0@{other},1@{cpu},2@{other}").replace(
+        "[target_group web]", "[listener shop:80]\nprotocol = HTTP\ndefault_action = forward web\n[target_group web]"),
+    "haproxy": HAPROXY.replace("bind {vip}:443", "bind {vip}:80\n    bind {vip}:443"),
+}
+
+
+def templates(directory: Path, certificate: Certificate, weir: str = WEIR, haproxy: str = HAPROXY) -> dict[str, str]:
     pem = directory / f"{certificate.name}.both"
     pem.write_bytes(certificate.certificate.read_bytes() + certificate.key.read_bytes())
-    return {"weir": WEIR.replace("{certificate}", str(certificate.certificate)).replace("{key}", str(certificate.key)),
-            "haproxy": HAPROXY.replace("{pem}", str(pem))}
+    return {"weir": weir.replace("{certificate}", str(certificate.certificate)).replace("{key}", str(certificate.key)),
+            "haproxy": haproxy.replace("{pem}", str(pem))}
 
 
 def handshakes(lab, protocol: str, resumed: bool, seconds: float) -> dict:
@@ -67,6 +80,19 @@ def handshakes(lab, protocol: str, resumed: bool, seconds: float) -> dict:
     texts = [client.communicate()[0] for client in clients]
     n = sum(int(re.findall(r"(\d+) connections in \d+ real seconds", text)[-1]) for text in texts)
     return {"n": n, "cpu_us": (busy_seconds() - before) * 1e6 / max(1, n), "rate": n / max(1, round(seconds))}
+
+
+def storm(lab, seconds: float, rages: bool) -> dict:
+    """Latency of requests of connections that live, with or without a storm of handshakes beside them."""
+    command = ["nice", "-n", "19", "taskset", "-c", str(OTHER_CPU), "openssl", "s_time", "-connect", f"{VIP}:443", "-tls1_3",
+               "-new", "-time", f"{round(seconds) + 1}"]
+    clients = [lab.client.start(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+               for _ in range(4 if rages else 0)]
+    time.sleep(0.5)
+    got = bench_http.load(lab, "/files/1k", False, STORM_RATE, seconds)
+    texts = [client.communicate()[0] for client in clients]
+    got["handshakes"] = sum(int(re.findall(r"(\d+) connections in \d+ real seconds", text)[-1]) for text in texts)
+    return got
 
 
 def requests(lab, path: str, arguments: tuple[str, ...], rate: float, seconds: float) -> dict:
@@ -146,6 +172,14 @@ def bench(rounds: int, seconds: float) -> dict:
                     with running(lab, name, directory / name, both["ec"], url):
                         runs[name].append(requests(lab, path, arguments, rate, seconds))
             results["requests"][case] = {"rate": rate, "fastest": fastest, "runs": runs}
+        texts = templates(directory, make_certificate(directory, "ec", "shop.example"), STORM["weir"], STORM["haproxy"])
+        results["storm"] = {name: {"calm": [], "storm": []} for name in PROXIES}
+        for i in range(rounds):
+            for name in PROXIES:
+                progress(f"storm: {name}, round {i + 1} of {rounds}")
+                with running(lab, name, directory / name, texts, url):
+                    for kind, rows in results["storm"][name].items():
+                        rows.append(storm(lab, seconds, kind == "storm"))
         for alpn in ("http/1.1", "h2"):
             progress(f"{IDLE_CONNECTIONS} idle connections, {alpn}")
             results["memory"][alpn] = {name: memory(lab, name, directory / name, both["ec"], [alpn])
@@ -170,6 +204,13 @@ def show(results: dict) -> None:
         fastest = ", ".join(f"{name} {rate:.0f}/s" for name, rate in found["fastest"].items())
         print(f"\n{case}, {found['rate']:.0f}/s; fastest: {fastest}")
         show_rows(found["runs"], "request")
+    print(f"\n{STORM_RATE} requests/s of connections that live, without and in a storm of handshakes")
+    for name, runs in results["storm"].items():
+        p99 = {kind: [r["p99_us"] for r in rows] for kind, rows in runs.items()}
+        calm, storm_ = (statistics.median(values) for values in p99.values())
+        print(f"  {name:8} p99 {calm:.0f} us ({min(p99['calm'])}-{max(p99['calm'])}), in the storm {storm_:.0f} us "
+              f"({min(p99['storm'])}-{max(p99['storm'])}): {storm_ / calm:.2f}; {sum(r['errors'] for r in runs['storm'])} errors, "
+              f"{statistics.median(r['handshakes'] for r in runs['storm']):.0f} handshakes a run")
     print(f"\nresident bytes of an idle connection, of {IDLE_CONNECTIONS}")
     for alpn, row in results["memory"].items():
         print(f"  {alpn:9} " + ", ".join(f"{name} {used:.0f}" for name, used in row.items()))

@@ -261,6 +261,26 @@ check_header_values(struct checker *c, const struct model_listener *l)
 	}
 }
 
+/* Of names as they are looked for in requests: without regard to case, `_` being `-`. */
+static bool
+begins_alike(const char *name, const char *other, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int a = name[i] == '_' ? '-' : tolower((unsigned char)name[i]);
+		int b = other[i] == '_' ? '-' : tolower((unsigned char)other[i]);
+
+		if (a != b)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_alike(const char *name, const char *other)
+{
+	return begins_alike(name, other, strlen(other) + 1);
+}
+
 /* As `routing.http.request.x_amzn_tls_version.header_name` has it. */
 static bool
 is_default_name(const struct model_attribute *a)
@@ -268,13 +288,8 @@ is_default_name(const struct model_attribute *a)
 	const char *key = a->key + strlen("routing.http.request.");
 	size_t len = strlen(a->value);
 
-	if (strcmp(key + strnlen(key, len), ".header_name") != 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (tolower((unsigned char)a->value[i]) != (key[i] == '_' ? '-' : key[i]))
-			return false;
-	}
-	return true;
+	return strcmp(key + strnlen(key, len), ".header_name") == 0 &&
+	       begins_alike(a->value, key, len);
 }
 
 /* Another name for a field of weir's own: none that frames messages, or that others go by. */
@@ -299,12 +314,12 @@ check_own_name(struct checker *c, const struct model_listener *l, const struct m
 		model_fault(c, l, a->key, &a->origin, "a header field's name", "`%s` is no name",
 			    a->value);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		if (strcasecmp(a->value, taken[i]) == 0)
+		if (is_alike(a->value, taken[i]))
 			model_fault(c, l, a->key, &a->origin, "a name of its own",
 				    "%s means something else", a->value);
 	}
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !is_default_name(a); i++) {
-		if (strncasecmp(a->value, families[i], strlen(families[i])) == 0)
+		if (begins_alike(a->value, families[i], strlen(families[i])))
 			model_fault(c, l, a->key, &a->origin, "a name of its own",
 				    "names that begin with %s are taken", families[i]);
 	}
@@ -329,7 +344,7 @@ check_own_names(struct checker *c, const struct model_listener *l)
 		for (uint32_t k = 0; k < i; k++) {
 			const struct model_attribute *b = &l->given.items[k];
 
-			if (is_own_name(b) && strcasecmp(a->value, b->value) == 0)
+			if (is_own_name(b) && is_alike(a->value, b->value))
 				model_fault(c, l, a->key, &a->origin, "a name of its own",
 					    "%s is the name of two fields", a->value);
 		}

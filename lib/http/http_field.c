@@ -76,12 +76,19 @@ is(const uint8_t *p, const char *name, size_t n)
 
 #define IS(text) is(p, text, sizeof(text) - 1)
 
-/* The same as CGI's and WSGI's readers see it: `_` and `-` are one. */
-static bool
-is_like(const uint8_t *p, const char *name, size_t n)
+static uint8_t
+plain(uint8_t c)
 {
+	return c == '_' ? '-' : lower(c);
+}
+
+bool
+http_names_are_alike(const uint8_t *a, const void *b, size_t n)
+{
+	const uint8_t *other = b;
+
 	for (size_t i = 0; i < n; i++) {
-		if ((p[i] == '_' ? '-' : lower(p[i])) != name[i])
+		if (plain(a[i]) != plain(other[i]))
 			return false;
 	}
 	return true;
@@ -143,10 +150,11 @@ name_of(const uint8_t *p, uint32_t len)
 	/* Families. */
 	if (len > 6 && is(p, "proxy-", 6))
 		return HTTP_PROXY;
-	if (len > 11 && is_like(p, "x-amzn-", 7)) {
+	if (len > 11 && http_names_are_alike(p, "x-amzn-", 7)) {
 		p += 7;
-		if (is_like(p, "tls-", 4) ||
-		    (len > 12 && (is_like(p, "mtls-", 5) || is_like(p, "oidc-", 5))))
+		if (http_names_are_alike(p, "tls-", 4) ||
+		    (len > 12 &&
+		     (http_names_are_alike(p, "mtls-", 5) || http_names_are_alike(p, "oidc-", 5))))
 			return HTTP_X_AMZN_PEER;
 	}
 	return HTTP_OTHER;

@@ -48,6 +48,9 @@ http_refuse(struct http_head *h, enum http_reason reason)
 bool http_read_content_length(struct http_head *h, struct http_text value);
 bool http_read_transfer_encoding(struct http_head *h, struct http_text value);
 
+/** Whether names are one to CGI's and WSGI's readers: without regard to case, `_` being `-`. */
+bool http_names_are_alike(const uint8_t *a, const void *b, size_t n);
+
 static inline uint32_t
 http_fields_len_max(const struct http_head *h)
 {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "http_cookie.h"
+#include "http_field.h"
 #include "http_put.h"
 #include "http_target.h"
 #include "http_write.h"
@@ -119,30 +120,12 @@ put_forwarded_for(struct bytes_writer *w, const struct http_head *h,
 	HTTP_PUT(w, "\r\n");
 }
 
-/* In lower case, and as CGI's and WSGI's readers see it: `_` and `-` are one. */
-static uint8_t
-plain(uint8_t c)
-{
-	return c == '_' ? '-' : c | 0x20;
-}
-
-static bool
-is_like(struct http_text a, struct http_text b)
-{
-	if (a.len != b.len)
-		return false;
-	for (uint32_t i = 0; i < a.len; i++) {
-		if (plain(a.at[i]) != plain(b.at[i]))
-			return false;
-	}
-	return true;
-}
-
 static bool
 is_own_name(const struct http_policy *policy, struct http_text name)
 {
 	for (uint32_t i = 0; i < policy->own_names_n; i++) {
-		if (is_like(policy->own_names[i], name))
+		if (policy->own_names[i].len == name.len &&
+		    http_names_are_alike(name.at, policy->own_names[i].at, name.len))
 			return true;
 	}
 	return false;

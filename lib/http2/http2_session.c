@@ -2,9 +2,7 @@
 /* What nghttp2 calls. */
 #include "http2_private.h"
 
-#define HEADER_BLOCK_MAX                                                         \
-	163840u /* to be sent: HTTP_OWN_HEAD_MAX, and nghttp2's 16 bytes a field \
-		 */
+#define HEADER_BLOCK_MAX 163840u /* to be sent: HTTP_OWN_HEAD_MAX, and what nghttp2 adds */
 
 static struct http2_stream *
 stream_of(nghttp2_session *session, int32_t id)

@@ -212,6 +212,7 @@ http2_stream_reset(struct http2_stream *s, enum http2_code code)
 void
 http2_stream_fail(struct http2_stream *s, enum http2_code code)
 {
+	s->unprocessed = s->h->config.role == HTTP2_CLIENT && !s->out_begun;
 	http2_stream_reset(s, code);
 	if (s->h->config.role == HTTP2_SERVER && s->in_phase == HTTP2_PHASE_HEAD)
 		s->orphan = true; /* nobody has heard of it */

@@ -207,7 +207,8 @@ target_handshake(struct proxy_side *of, bool done)
 	struct proxy *p = c->proxy;
 
 	if (!done) {
-		target_tls_forget(p, &c->target.stream, c->record.target);
+		if (stream_offered_session(&c->target.stream))
+			target_tls_forget(p, c->record.target);
 		service_of(p)->no_tls(p->config.conduits_arg, c->record.target);
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
 		return;

@@ -5,13 +5,13 @@
  * A *session* is a client's connection; it carries one *exchange* (a request and its response) at a
  * time.  An *upstream* is a connection to a target; when both request and response have ended by
  * their own framing it waits in the pool of its target for the next exchange, of whichever client.
- * The proxy moves bodies by reference between the two TCP connections and never holds more than the
- * slower side's send buffer.
+ * The proxy moves bodies by reference between the two TCP connections and holds no more than the
+ * slower side's send buffer, and of requests to HTTP/2 targets what may have to be sent again.
  *
- * A request is sent again once at the most, when it is idempotent, has no body and no byte of an
- * answer came: to another target, by a new connection.  Without another one it goes to the same
- * target only if that ended a connection from the pool, as it may at any time; what a new
- * connection didn't carry fails.
+ * A request is sent again once at the most, when no byte of an answer came, and the target has surely
+ * not processed it, or it is idempotent and has no body: to another target.  Without another one it
+ * goes to the same target only if that ended a connection from the pool, as it may at any time, or
+ * nothing was asked on its HTTP/2 connection; what else a new connection didn't carry fails.
  *
  * An answer may come before its request has ended, from weir or from a target.  A short rest of
  * known length is then read and thrown away, and the connection goes on.  Otherwise the answer says
@@ -73,7 +73,7 @@ struct proxy_service {
 		       const struct http_request *request, struct proxy_decision *decision);
 	/**
 	 * `failed` could not be reached or died unanswered, and the request may be sent again.
-	 * @return  whom to, another one; 0: there is none, and it stays with `failed`.
+	 * @return  whom to, another one; 0: there is none: it stays with `failed`, or fails.
 	 */
 	uint32_t (*again)(void *arg, struct proxy_exchange *exchange, uint32_t failed);
 	/** A connection to the target could not be made. */

@@ -44,7 +44,7 @@
 #define PROXY_PACE_MS            30000 /* over which the pace of a request's body is measured */
 #define PROXY_DISCARD_BYTES      65536 /* of that rest at most, when the session is to go on */
 #define PROXY_RETRIES            1
-#define PROXY_KEPT_MAX           32768 /* of buffers, of what is kept of a request's body */
+#define PROXY_KEPT_MAX           32768 /* of buffers, of what is kept of a request */
 #define PROXY_WAITING_MAX        128   /* requests for one connection that is being made */
 
 /** A body, or one direction of a tunnel, on its way. */
@@ -253,8 +253,8 @@ bool target_tls_begin(struct proxy *proxy, struct stream *stream, struct proxy_s
 /** Of a connection that goes on idle, or ends. */
 void target_tls_keep(struct proxy *proxy, const struct stream *stream, uint32_t target);
 
-/** Its handshake failed: a session that was offered in it may be why, and isn't offered again. */
-void target_tls_forget(struct proxy *proxy, const struct stream *stream, uint32_t target);
+/** A handshake failed in which a session was offered: it may be why, and isn't offered again. */
+void target_tls_forget(struct proxy *proxy, uint32_t target);
 
 void target_session_free(struct target_session *session);
 

@@ -119,14 +119,23 @@ frame(struct proxy *p, const struct relay *r, const struct head *trailers, struc
 	return r->body.ended ? append_last_chunk(p, trailers, out) : RELAY_OK;
 }
 
+/* An eighth of the buffers: what is kept is of no connection that TCP could end for want of them.
+ */
+static bool
+may_keep(const struct chain_pool *pool)
+{
+	return pool->charged < (uint64_t)pool->spans_n * pool->buffer_charge / 16;
+}
+
 /* Of a message that may be sent again what is on its way now, as long as it isn't too much. */
 static void
 keep(struct proxy *p, struct relay *r, const struct chain *out)
 {
 	struct chain *kept = r->kept;
 
-	if (kept == NULL || (kept->charge + out->charge <= PROXY_KEPT_MAX &&
-			     chain_share(p->config.pool, kept, out, 0, out->len)))
+	if (kept == NULL ||
+	    (may_keep(p->config.pool) && kept->charge + out->charge <= PROXY_KEPT_MAX &&
+	     chain_share(p->config.pool, kept, out, 0, out->len)))
 		return;
 	chain_free(p->config.pool, kept);
 	r->kept = NULL;

@@ -41,11 +41,11 @@ target_tls_keep(struct proxy *p, const struct stream *s, uint32_t target)
 }
 
 void
-target_tls_forget(struct proxy *p, const struct stream *s, uint32_t target)
+target_tls_forget(struct proxy *p, uint32_t target)
 {
 	struct target_session *known = &p->sessions_of[ref_index(target)];
 
-	if (known->target != target || !stream_offered_session(s))
+	if (known->target != target)
 		return;
 	target_session_free(known);
 	*known = (struct target_session){0};

@@ -48,12 +48,18 @@ on_timer(struct timer *timer, void *arg)
 		(struct upstream *)((uint8_t *)timer - offsetof(struct upstream, timer));
 	struct proxy *p = arg;
 
-	if (u->state == UPSTREAM_HANDSHAKE) {
+	switch (u->state) {
+	case UPSTREAM_HANDSHAKE:
 		upstream_failed(p, u, PROXY_ERROR_TARGET_TLS_TIMEOUT);
-		return;
+		break;
+	case UPSTREAM_SETTINGS:
+		upstream_failed(p, u, PROXY_ERROR_TARGET_TIMEOUT);
+		break;
+	default:
+		p->config.service->unreachable(p->config.service_arg, u->target, TCP_CLOSE_TIMEOUT);
+		upstream_failed(p, u, PROXY_ERROR_TARGET_CONNECT_TIMEOUT);
+		break;
 	}
-	p->config.service->unreachable(p->config.service_arg, u->target, TCP_CLOSE_TIMEOUT);
-	upstream_failed(p, u, PROXY_ERROR_TARGET_CONNECT_TIMEOUT);
 }
 
 /* The next step of it begins. */
@@ -157,7 +163,7 @@ upstream_settled(struct proxy *p, struct upstream *u)
 	struct exchange *x;
 
 	if (!http2_can_open(u->carrier->http2)) {
-		upstream_failed(p, u, PROXY_ERROR_TARGET_REFUSED);
+		upstream_failed(p, u, PROXY_ERROR_TARGET_CLOSED);
 		return;
 	}
 	u->state = UPSTREAM_HTTP2;

@@ -16,7 +16,6 @@ upstream_pool_add(struct proxy *p, struct upstream *u)
 	if (u->next != NULL)
 		u->next->link = &u->next;
 	*first = u;
-	p->idle_n++;
 }
 
 void
@@ -28,7 +27,7 @@ upstream_pool_remove(struct proxy *p, struct upstream *u)
 	if (u->next != NULL)
 		u->next->link = u->link;
 	u->link = NULL;
-	p->idle_n--;
+	p->idle_n -= !upstream_is_opening(u);
 }
 
 static void
@@ -50,6 +49,7 @@ on_idle_timer(struct timer *timer, void *arg)
 void
 upstream_pool_age(struct proxy *p, struct upstream *u)
 {
+	p->idle_n++;
 	u->used_ms = p->now_ms;
 	timer_wheel_add(&p->wheel, &u->timer, p->now_ms + PROXY_POOL_IDLE_MS, on_idle_timer);
 }

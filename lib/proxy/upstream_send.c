@@ -100,7 +100,7 @@ failure_of(const struct proxy *p, const struct upstream *u, enum proxy_error err
  * What the target has surely done nothing for may be sent again whatever it asks for (RFC 9110
  * section 9.2.2), the rest if it is idempotent and has no body; once, to another target.  Without
  * one to the same, if the connection came from the pool, where targets end them when they like, or
- * if it has said that it did nothing.
+ * if it is HTTP/2 and nothing was asked on it.
  */
 static uint32_t
 whom_to_ask_again(struct proxy *p, struct exchange *x, const struct failure *f)
@@ -115,8 +115,8 @@ whom_to_ask_again(struct proxy *p, struct exchange *x, const struct failure *f)
 }
 
 /*
- * By a new connection if the old one has died: another of the pool might be as dead.  A stream's
- * is alive when its target has refused the stream or says that it goes.
+ * The same target by a new connection if the old one has died: another of the pool might be as
+ * dead. One that has refused a stream, or says that it goes, is alive.
  */
 static void
 request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
@@ -129,7 +129,9 @@ request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
 		return;
 	}
 	x->x.record.retries++;
-	if (f->unprocessed && f->of != NULL)
+	if (again != f->target)
+		upstream_begin(p, x, again);
+	else if (f->unprocessed && f->of != NULL)
 		send_on_stream(p, x, again, f->of);
 	else
 		send_anew(p, x, again);
@@ -140,13 +142,15 @@ request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
 void
 upstream_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 {
+	bool no_tls = error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT;
+	bool forget = no_tls && stream_offered_session(&u->stream);
 	struct failure f = failure_of(p, u, error);
 
-	if (error == PROXY_ERROR_TARGET_TLS || error == PROXY_ERROR_TARGET_TLS_TIMEOUT) {
-		target_tls_forget(p, &u->stream, u->target);
+	if (no_tls)
 		p->config.service->no_tls(p->config.service_arg, u->target);
-	}
 	upstream_end(p, u, true);
+	if (forget)
+		target_tls_forget(p, f.target);
 	while (u->exchange != NULL) {
 		struct exchange *x = u->exchange;
 

@@ -194,7 +194,8 @@ tls_peer_keep(struct tls *tls)
 	if (tls->server == NULL || leaf == NULL || tls->peer != NULL)
 		return TLS_FAILURE_NONE;
 	failure = make(tls, leaf);
-	forget_chain(tls);
+	if (failure == TLS_FAILURE_NONE)
+		forget_chain(tls);
 	return failure;
 }
 

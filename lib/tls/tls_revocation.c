@@ -16,13 +16,15 @@ strange_scope(const X509_CRL *crl)
 	int critical;
 	ISSUING_DIST_POINT *scope =
 		X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, &critical, NULL);
-	bool strange = scope == NULL ? critical != -1
-				     : scope->indirectCRL > 0 || scope->onlyattr > 0 ||
-					       scope->onlysomereasons != NULL;
+	bool strange = scope == NULL
+			       ? critical != -1
+			       : scope->indirectCRL > 0 || scope->onlyattr > 0 ||
+					 scope->onlyuser > 0 || scope->onlyCA > 0 ||
+					 scope->onlysomereasons != NULL || scope->distpoint != NULL;
 
 	ISSUING_DIST_POINT_free(scope);
 	if (strange)
-		return "a revocation list that is indirect, or for some reasons or attributes "
+		return "a revocation list that is indirect, or for some certificates or reasons "
 		       "alone";
 	for (int i = 0; i < X509_CRL_get_ext_count(crl); i++) {
 		X509_EXTENSION *e = X509_CRL_get_ext(crl, i);
@@ -130,6 +132,7 @@ int
 tls_revocation_error(const struct tls_trust *t, const X509 *x)
 {
 	int error = X509_V_OK;
+	bool current = false;
 
 	for (uint32_t i = 0; i < t->lists_n; i++) {
 		X509_REVOKED *revoked;
@@ -138,8 +141,10 @@ tls_revocation_error(const struct tls_trust *t, const X509 *x)
 			continue;
 		if (X509_CRL_get0_by_serial(t->lists[i], &revoked, X509_get0_serialNumber(x)) == 1)
 			return X509_V_ERR_CERT_REVOKED;
-		if (error == X509_V_OK)
+		if (age_error(t->lists[i]) == X509_V_OK)
+			current = true;
+		else
 			error = age_error(t->lists[i]);
 	}
-	return error;
+	return current ? X509_V_OK : error;
 }

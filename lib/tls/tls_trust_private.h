@@ -27,7 +27,8 @@ bool tls_revocation_add(struct tls_trust *trust, const struct tls_file *file, ch
 /**
  * Whether a certificate has been revoked by the list of who issued it, if there is one (RFC 5280
  * section 6.3 without its fetching).
- * @return  X509_V_OK, X509_V_ERR_CERT_REVOKED, or X509_V_ERR_CRL_...: the list isn't of now.
+ * @return  X509_V_OK, X509_V_ERR_CERT_REVOKED, or X509_V_ERR_CRL_...: no list of its issuer is of
+ * now.
  */
 int tls_revocation_error(const struct tls_trust *trust, const X509 *x);
 

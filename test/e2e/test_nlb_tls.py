@@ -479,6 +479,37 @@ def test_reload(lab, weir, context):
         assert s.recv(3) == b"new"
 
 
+def test_other_protocols(lab, weir, context):
+    """A listener that turns to TLS and a group that turns from it: connections that live go on as they began."""
+    text = weir.config_path.read_text()
+    asked = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    tls_listener = text.replace("[listener shop:80]\nprotocol = TCP\n",
+                                "[listener shop:80]\nprotocol = TLS\ncertificate = shop-ec\n")
+    tcp_group = text.replace("[target_group tls]\nprotocol = TLS\n", "[target_group tls]\nprotocol = TCP\n")
+    with plain(lab, port=80) as tcp, connect(lab, context, 9443) as tls:
+        def go_on():
+            for s in (tcp, tls):
+                s.sendall(asked)
+                assert s.recv(4096).startswith(b"HTTP/1.1 200")
+
+        go_on()
+        try:
+            for changed, port, want in ((tls_listener, 80, b"HTTP/1.1 200"), (tcp_group, 9443, b"HTTP/1.1 400")):
+                assert changed != text
+                weir.config_path.write_text(changed)
+                weir.reload()
+                go_on()
+                with connect(lab, context, port) as s:
+                    s.sendall(asked)
+                    assert s.recv(4096).startswith(want)
+        finally:
+            weir.config_path.write_text(text)
+            weir.reload()
+        with plain(lab, port=80) as s:
+            s.sendall(asked)
+            assert s.recv(4096).startswith(b"HTTP/1.1 200")
+
+
 def test_deregistration(lab, weir, context):
     """A connection outlives its target's registration, unless the group says that it is to end."""
     text = weir.config_path.read_text()

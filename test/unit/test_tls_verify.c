@@ -440,7 +440,7 @@ test_files(void)
 		{"root", "none", "No such file"},
 		{"root", "others", "no authority of the bundle has signed"},
 		{"root", "damaged", "can't be read"},
-		{"root", "reasons", "for some reasons"},
+		{"root", "reasons", "for some certificates or reasons"},
 		{"root", "indirect", "indirect"},
 	};
 	char why[256];
