@@ -38,6 +38,7 @@ struct world {
 	uint32_t peers_n;
 	uint32_t other; /* target that again() names */
 	bool deaf;      /* targets' connections from now on */
+	bool http2;     /* what targets speak */
 	uint16_t next_port;
 	uint32_t done_n, opened_n, ended_n;        /* exchanges; connections to targets */
 	uint32_t accepted_n, closed_n, rejected_n; /* clients */
@@ -105,7 +106,7 @@ world_decide(void *arg, struct proxy_exchange *x, const struct http_request *req
 				  ? (uint32_t)(path.at[1] - '0')
 				  : 1;
 
-	(void)arg;
+	decision->http2 = ((struct world *)arg)->http2;
 	(void)x;
 	if (path.len >= 4 && memcmp(path.at, "/own", 4) == 0) {
 		decision->verdict = PROXY_ANSWER;

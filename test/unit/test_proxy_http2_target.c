@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* HTTP/2 targets: who waits for a connection to them, and what they have not processed. */
+#include "http2.h"
+#include "proxy_world.h"
+
+static const struct wire_settings clean = {.delay_us = 100};
+
+#define POST   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+#define STREAMS 16
+
+/* The far end of a connection to a target. */
+struct target {
+	struct world *w;
+	struct world_peer *peer;
+	struct http2 *h;
+	struct http2_stream *streams[STREAMS]; /* requests, NULL: answered */
+	uint32_t streams_n;
+};
+
+static struct http2_pool *pool;
+
+static struct world *
+open_world(void)
+{
+	struct world *w = world_open(&clean, 1);
+
+	w->http2 = true;
+	pool = http2_pool_create(&w->wire.ends[0].pool);
+	CHECK(pool != NULL);
+	return w;
+}
+
+static void
+close_world(struct world *w)
+{
+	world_close(w);
+	http2_pool_free(pool);
+}
+
+/* A connection that was made to target `n`, and nothing said on it yet. */
+static struct target
+made(struct world *w, uint32_t n, uint32_t streams_max)
+{
+	struct http2_config config = http2_config_of(HTTP2_SERVER);
+	struct target t = {.w = w, .peer = asked(w, n)};
+
+	config.streams_max = streams_max;
+	CHECK(t.peer != NULL);
+	t.h = http2_create(pool, &config, NULL, 0);
+	CHECK(t.h != NULL);
+	return t;
+}
+
+/* Read and write all there is. */
+static void
+run(struct target *t)
+{
+	struct wire_end *e = &t->w->wire.ends[0];
+	struct chain in = {0}, out = {0};
+	struct http2_stream *s;
+	uint32_t events;
+
+	for (int i = 0; i < 4; i++) {
+		if (t->peer->in_len > 0)
+			CHECK(chain_append_copy(&e->pool, &in, t->peer->in, t->peer->in_len));
+		t->peer->in_len = 0;
+		http2_receive(t->h, &in, 0);
+		while ((s = http2_next(t->h, &events)) != NULL) {
+			if ((events & HTTP2_EVENT_OPENED) != 0 && t->streams_n < STREAMS)
+				t->streams[t->streams_n++] = s;
+			if ((events & (HTTP2_EVENT_RESET | HTTP2_EVENT_DONE)) != 0)
+				http2_stream_close(s);
+		}
+		http2_write(t->h, &out, UINT32_MAX);
+		if (!chain_is_empty(&out) && t->peer->connection != NULL) {
+			tcp_send(e->tcp, t->peer->connection, &out);
+			tcp_flush(e->tcp);
+		}
+		chain_free(&e->pool, &out);
+		world_run(t->w, 20);
+	}
+	chain_free(&e->pool, &in);
+}
+
+static void
+answer(struct target *t)
+{
+	struct chain_pool *chains = &t->w->wire.ends[0].pool;
+
+	for (uint32_t i = 0; i < t->streams_n; i++) {
+		struct chain bytes = {0};
+
+		if (t->streams[i] == NULL)
+			continue;
+		CHECK(chain_append_copy(chains, &bytes, ANSWER, sizeof(ANSWER) - 1));
+		http2_stream_send(t->streams[i], &bytes);
+		t->streams[i] = NULL;
+	}
+	run(t);
+}
+
+static void
+hang_up(struct target *t)
+{
+	http2_free(t->h);
+	if (t->peer->connection != NULL)
+		reset(t->w, t->peer);
+}
+
+static bool
+is_answered(struct world_peer *c)
+{
+	return heard(c, "\r\n\r\nok");
+}
+
+static void
+test_wait(void)
+{
+	struct world *w = open_world();
+	struct world_peer *c[3];
+	struct target t;
+
+	for (int i = 0; i < 3; i++) {
+		c[i] = client(w);
+		say(w, c[i], POST);
+	}
+	EXPECT(w->opened_n == 1);
+	t = made(w, 1, 100);
+	run(&t);
+	EXPECT(t.streams_n == 3);
+	answer(&t);
+	for (int i = 0; i < 3; i++)
+		EXPECT(is_answered(c[i]));
+	say(w, c[0], POST);
+	run(&t);
+	EXPECT(t.streams_n == 4 && w->opened_n == 1);
+	answer(&t);
+	EXPECT(is_answered(c[0]));
+	hang_up(&t);
+	close_world(w);
+}
+
+/* As many connections as its limit asks for. */
+static void
+test_few_streams(void)
+{
+	struct world *w = open_world();
+	struct target t[3];
+	struct world_peer *c[5];
+
+	for (int i = 0; i < 5; i++) {
+		c[i] = client(w);
+		say(w, c[i], POST);
+	}
+	for (int i = 0; i < 3; i++) {
+		EXPECT(w->opened_n == (uint32_t)i + 1);
+		t[i] = made(w, 1, 2);
+		run(&t[i]);
+		EXPECT(t[i].streams_n == (i < 2 ? 2 : 1));
+	}
+	for (int i = 0; i < 3; i++)
+		answer(&t[i]);
+	for (int i = 0; i < 5; i++)
+		EXPECT(is_answered(c[i]));
+	for (int i = 0; i < 3; i++)
+		hang_up(&t[i]);
+	close_world(w);
+}
+
+/* In each place of the list; the last one takes the connection with it. */
+static void
+test_clients_leave(void)
+{
+	for (int first = 0; first < 3; first++) {
+		struct world *w = open_world();
+		struct world_peer *c[3];
+		struct target t;
+
+		for (int i = 0; i < 3; i++) {
+			c[i] = client(w);
+			say(w, c[i], POST);
+		}
+		reset(w, c[first]);
+		world_run(w, 20);
+		t = made(w, 1, 100);
+		run(&t);
+		EXPECT(t.streams_n == 2);
+		answer(&t);
+		for (int i = 0; i < 3; i++)
+			EXPECT(i == first || is_answered(c[i]));
+		hang_up(&t);
+		for (int i = 0; i < 3; i++) {
+			c[i] = client(w);
+			say(w, c[i], POST);
+		}
+		t = made(w, 1, 100);
+		for (int i = 0; i < 3; i++)
+			reset(w, c[i]);
+		world_run(w, 20);
+		EXPECT(t.peer->closed && w->ended_n == w->opened_n);
+		hang_up(&t);
+		close_world(w);
+	}
+}
+
+enum failure { REFUSED, RST, FIN, SILENCE, NO_STREAMS };
+
+/* All that wait go to another target by one connection, without one to the same where it makes
+ * sense. */
+static void
+test_connection_fails(enum failure how, uint32_t other)
+{
+	struct world *w = open_world();
+	struct world_peer *c[3];
+	struct target t, again;
+	bool stays = other != 0 || how != REFUSED;
+
+	if (how == REFUSED)
+		w->wire.targets[1].settings.mtu = 0;
+	w->other = other;
+	for (int i = 0; i < 3; i++) {
+		c[i] = client(w);
+		world_send(w, c[i], POST, sizeof(POST) - 1);
+	}
+	world_run(w, 20);
+	if (how != REFUSED) {
+		t = made(w, 1, how == NO_STREAMS ? 0 : 100);
+		if (how == RST)
+			reset(w, t.peer);
+		else if (how == FIN)
+			end(w, t.peer);
+		else if (how == SILENCE)
+			world_run(w, 11000);
+		else
+			run(&t);
+		world_run(w, 20);
+		EXPECT(how == RST || t.peer->closed || t.peer->ended);
+		hang_up(&t);
+	}
+	/* One is refused before the next request comes. */
+	EXPECT(w->opened_n == (how == REFUSED ? 3u : 1u) + stays);
+	if (stays) {
+		again = made(w, other == 0 ? 1 : other, 100);
+		run(&again);
+		EXPECT(again.streams_n == 3);
+		answer(&again);
+		hang_up(&again);
+	}
+	for (int i = 0; i < 3; i++)
+		EXPECT(stays ? is_answered(c[i]) : heard(c[i], " 502 "));
+	close_world(w);
+}
+
+/* A body that is kept goes again whole, one that is too long doesn't. */
+static void
+test_refused_stream(uint32_t len, bool again)
+{
+	struct world *w = open_world();
+	struct world_peer *c = client(w);
+	struct target t, second;
+	char head[128];
+
+	snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %u\r\n\r\n",
+		 len);
+	world_send(w, c, head, (uint32_t)strlen(head));
+	say_bytes(w, c, len);
+	t = made(w, 1, 100);
+	run(&t);
+	EXPECT(t.streams_n == 1);
+	http2_stream_reset(t.streams[0], HTTP2_REFUSED_STREAM);
+	run(&t);
+	EXPECT(w->opened_n == (again ? 2 : 1));
+	if (again) {
+		second = made(w, 1, 100);
+		run(&second);
+		EXPECT(second.streams_n == 1 && second.streams[0] != NULL);
+		EXPECT(http2_stream_received(second.streams[0])->len > len);
+		answer(&second);
+		hang_up(&second);
+	}
+	EXPECT(again ? is_answered(c) : heard(c, " 502 "));
+	hang_up(&t);
+	close_world(w);
+}
+
+int
+main(void)
+{
+	test_wait();
+	test_few_streams();
+	test_clients_leave();
+	for (enum failure how = REFUSED; how <= NO_STREAMS; how++) {
+		test_connection_fails(how, 0);
+		test_connection_fails(how, 2);
+	}
+	test_refused_stream(0, true);
+	test_refused_stream(5000, true);
+	test_refused_stream(60000, false);
+	return unit_done();
+}
