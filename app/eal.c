@@ -209,8 +209,11 @@ eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, siz
 		add(&given, is_pci ? "--allow=%s" : "--vdev=%s", plan->devices[i]);
 		pci |= is_pci;
 	}
-	if (!pci)
+	if (!pci) {
 		add(&given, "--no-pci");
+		/* net_af_xdp wants buffers without gaps between them: create_buffers(). */
+		add(&given, "--iova-mode=va");
+	}
 	for (int i = 0; i < plan->extra_n; i++)
 		add(&given, "%s", plan->extra[i]);
 
