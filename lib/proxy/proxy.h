@@ -8,10 +8,11 @@
  * The proxy moves bodies by reference between the two TCP connections and holds no more than the
  * slower side's send buffer, and of requests to HTTP/2 targets what may have to be sent again.
  *
- * A request is sent again once at the most, when no byte of an answer came, and the target has surely
- * not processed it, or it is idempotent and has no body: to another target.  Without another one it
- * goes to the same target only if that ended a connection from the pool, as it may at any time, or
- * nothing was asked on its HTTP/2 connection; what else a new connection didn't carry fails.
+ * A request is sent again once at the most, when no byte of an answer came, and the target has
+ * surely not processed it, or it is idempotent and has no body: to another target.  Without another
+ * one it goes to the same target only if that ended a connection from the pool, as it may at any
+ * time, or nothing was asked on its HTTP/2 connection; what else a new connection didn't carry
+ * fails.
  *
  * An answer may come before its request has ended, from weir or from a target.  A short rest of
  * known length is then read and thrown away, and the connection goes on.  Otherwise the answer says

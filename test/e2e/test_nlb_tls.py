@@ -483,9 +483,8 @@ def test_other_protocols(lab, weir, context):
     """A listener that turns to TLS and a group that turns from it: connections that live go on as they began."""
     text = weir.config_path.read_text()
     asked = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    tls_listener = text.replace("[listener shop:80]\nprotocol = TCP\n",
-                                "[listener shop:80]\nprotocol = TLS\ncertificate = shop-ec\n")
-    tcp_group = text.replace("[target_group tls]\nprotocol = TLS\n", "[target_group tls]\nprotocol = TCP\n")
+    tls_listener = re.sub(r"(listener shop:80]\s+protocol = )TCP", r"\1TLS\n    certificate = shop-ec", text)
+    tcp_group = re.sub(r"(target_group tls]\s+protocol = )TLS", r"\1TCP", text)
     with plain(lab, port=80) as tcp, connect(lab, context, 9443) as tls:
         def go_on():
             for s in (tcp, tls):
