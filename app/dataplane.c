@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf_pool_ops.h>
@@ -54,13 +53,14 @@ dataplane_ring(const char *name, unsigned a, unsigned b, unsigned size, int sock
 }
 
 /*
- * As rte_pktmbuf_pool_create(), but without gaps at the ends of pages where IOVAs are virtual
- * addresses: net_af_xdp takes the buffers for one array, and the kernel loses those behind its end.
+ * As rte_pktmbuf_pool_create(), but without gaps at the ends of pages, and without IOVAs, where no
+ * device goes by these: net_af_xdp takes the buffers for one array, and the kernel loses those
+ * behind its end.
  */
 static struct rte_mempool *
-create_buffers(const char *name, uint32_t n, uint32_t data_room)
+create_buffers(const char *name, uint32_t n, uint32_t data_room, bool physical)
 {
-	unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+	unsigned flags = physical ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)data_room};
 	struct rte_mempool *pool =
 		rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf) + data_room, MBUF_CACHE,
@@ -107,7 +107,8 @@ make_shared(struct holdings *h, const struct dataplane_settings *s, char *why, s
 	rte_rcu_qsbr_init(dp->rcu, s->workers_n);
 	next_hop_table_init(&dp->hops, h->hops.mem, NEXT_HOPS);
 
-	dp->pool = create_buffers("weir_mbufs", s->mbufs, s->mbuf_data_room + RTE_PKTMBUF_HEADROOM);
+	dp->pool = create_buffers("weir_mbufs", s->mbufs, s->mbuf_data_room + RTE_PKTMBUF_HEADROOM,
+				  s->physical);
 	if (dp->pool == NULL) {
 		snprintf(why, why_len,
 			 "no memory for %u packet buffers (%s); lower `[dataplane] mbufs` or give "

@@ -91,6 +91,7 @@ struct dataplane_settings {
 	uint16_t crypto_n;
 	bool adaptive;
 	bool hugepages;
+	bool physical;            /* devices go by buffers' IOVAs */
 	uint32_t max_flows;       /* of all workers together */
 	uint32_t max_connections; /* terminated TCP connections, of all workers together */
 	uint32_t max_half_open;   /* per listener and worker, then SYN cookies */

@@ -125,12 +125,25 @@ is_pci_address(const char *device)
 	       (device[end] == '\0' || device[end] == ',');
 }
 
+static bool
+has_physical(const struct eal_plan *plan)
+{
+	for (unsigned i = 0; i < plan->devices_n; i++) {
+		if (is_pci_address(plan->devices[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Megabytes for buffers in pages of `page` bytes, references to them, and for rings and ports. */
 static unsigned
 memory_mb(const struct eal_plan *plan, uint32_t page)
 {
-	/* A buffer doesn't cross pages: small pages hold one each, or a part. */
-	uint64_t bytes = page > 65536 ? plan->mbuf_bytes : RTE_ALIGN_CEIL(plan->mbuf_bytes, page);
+	/* One that devices go to by IOVA doesn't cross pages: small pages hold one each, or a part.
+	 */
+	uint64_t bytes = page > 65536 || !has_physical(plan)
+				 ? plan->mbuf_bytes
+				 : RTE_ALIGN_CEIL(plan->mbuf_bytes, page);
 
 	return (unsigned)(plan->mbufs * (bytes + DATAPLANE_CLONE_BYTES) >> 20) + 64;
 }
@@ -185,7 +198,6 @@ bool
 eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, size_t why_len)
 {
 	char lcores[4096];
-	bool pci = false;
 	int rc;
 
 	if (plan->lcores != NULL)
@@ -203,15 +215,13 @@ eal_start(const struct eal_plan *plan, struct eal_result *result, char *why, siz
 	add(&given, "--log-level=lib.eal:error");
 	add(&given, "--log-level=lib.telemetry:error");
 	result->hugepages = choose_memory(plan, &given);
+	result->physical = has_physical(plan);
 	for (unsigned i = 0; i < plan->devices_n; i++) {
-		bool is_pci = is_pci_address(plan->devices[i]);
-
-		add(&given, is_pci ? "--allow=%s" : "--vdev=%s", plan->devices[i]);
-		pci |= is_pci;
+		add(&given, is_pci_address(plan->devices[i]) ? "--allow=%s" : "--vdev=%s",
+		    plan->devices[i]);
 	}
-	if (!pci) {
+	if (!result->physical) {
 		add(&given, "--no-pci");
-		/* net_af_xdp wants buffers without gaps between them: create_buffers(). */
 		add(&given, "--iova-mode=va");
 	}
 	for (int i = 0; i < plan->extra_n; i++)

@@ -29,6 +29,7 @@ struct eal_plan {
 
 struct eal_result {
 	bool hugepages;   /* in use */
+	bool physical;    /* there are devices that go by IOVAs */
 	unsigned workers; /* lcores besides the main one */
 };
 

@@ -287,9 +287,8 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 	if (port->keeps_buffers && !is_array(settings->pool)) {
 		snprintf(why, why_len,
 			 "port %s: net_af_xdp needs packet buffers that are one array, without "
-			 "gaps at the ends "
-			 "of pages: more huge pages, and no device that needs physical addresses "
-			 "(vfio-pci with an IOMMU doesn't)",
+			 "gaps at the ends of pages: no PCI device beside it, and huge pages that "
+			 "are free on one NUMA node",
 			 port->name);
 		return false;
 	}

@@ -90,8 +90,11 @@ failure_of(const struct proxy *p, const struct upstream *u, enum proxy_error err
 
 	f.unprocessed =
 		upstream_is_opening(u) || (stream != NULL && http2_stream_is_unprocessed(stream));
-	f.may_stay = (u->reused || (f.unprocessed && f.of != NULL)) &&
-		     u->client == target_tls_client(p, u->target) &&
+	if (stream != NULL && http2_end(f.of) == HTTP2_END_NONE)
+		f.may_stay = f.unprocessed; /* the connection lives: the target has answered so */
+	else
+		f.may_stay = u->reused || (f.unprocessed && f.of != NULL);
+	f.may_stay = f.may_stay && u->client == target_tls_client(p, u->target) &&
 		     p->config.ops.may_reuse(p->config.ops_arg, u->target);
 	return f;
 }
@@ -115,8 +118,9 @@ whom_to_ask_again(struct proxy *p, struct exchange *x, const struct failure *f)
 }
 
 /*
- * The same target by a new connection if the old one has died: another of the pool might be as
- * dead. One that has refused a stream, or says that it goes, is alive.
+ * Another target by a connection that it has, unless that may be dead and the request could not go
+ * again then; the same by a new one, unless the old one lives: it has refused the stream, or says
+ * that it goes.
  */
 static void
 request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
@@ -129,7 +133,7 @@ request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
 		return;
 	}
 	x->x.record.retries++;
-	if (again != f->target)
+	if (again != f->target && (x->http2 || x->idempotent))
 		upstream_begin(p, x, again);
 	else if (f->unprocessed && f->of != NULL)
 		send_on_stream(p, x, again, f->of);

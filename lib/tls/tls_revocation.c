@@ -9,23 +9,25 @@
 
 #include "tls_trust_private.h"
 
-/* @return  NULL: it is understood, else what isn't. */
+/*
+ * @param partial  it is one of several that hold together for all of its issuer's certificates
+ * @return         NULL: it is understood, else what isn't.
+ */
 static const char *
-strange_scope(const X509_CRL *crl)
+strange_scope(const X509_CRL *crl, bool *partial)
 {
 	int critical;
 	ISSUING_DIST_POINT *scope =
 		X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, &critical, NULL);
-	bool strange = scope == NULL
-			       ? critical != -1
-			       : scope->indirectCRL > 0 || scope->onlyattr > 0 ||
-					 scope->onlyuser > 0 || scope->onlyCA > 0 ||
-					 scope->onlysomereasons != NULL || scope->distpoint != NULL;
+	bool strange = scope == NULL ? critical != -1
+				     : scope->indirectCRL > 0 || scope->onlyattr > 0 ||
+					       scope->onlysomereasons != NULL;
 
+	*partial = scope != NULL &&
+		   (scope->onlyuser > 0 || scope->onlyCA > 0 || scope->distpoint != NULL);
 	ISSUING_DIST_POINT_free(scope);
 	if (strange)
-		return "a revocation list that is indirect, or for some certificates or reasons "
-		       "alone";
+		return "a revocation list that is indirect, or for some reasons alone";
 	for (int i = 0; i < X509_CRL_get_ext_count(crl); i++) {
 		X509_EXTENSION *e = X509_CRL_get_ext(crl, i);
 		int nid = OBJ_obj2nid(X509_EXTENSION_get_object(e));
@@ -75,7 +77,8 @@ static const char *
 add(struct tls_trust *t, X509_CRL *crl)
 {
 	int n = sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)); /* -1: none */
-	const char *what = strange_scope(crl);
+	bool partial;
+	const char *what = strange_scope(crl, &partial);
 
 	if (what != NULL)
 		return what;
@@ -87,6 +90,7 @@ add(struct tls_trust *t, X509_CRL *crl)
 	if (!is_signed(t, crl))
 		return "a revocation list that no authority of the bundle has signed";
 	sort(crl);
+	t->partial[t->lists_n] = partial;
 	t->lists[t->lists_n++] = crl;
 	return NULL;
 }
@@ -142,7 +146,7 @@ tls_revocation_error(const struct tls_trust *t, const X509 *x)
 		if (X509_CRL_get0_by_serial(t->lists[i], &revoked, X509_get0_serialNumber(x)) == 1)
 			return X509_V_ERR_CERT_REVOKED;
 		if (age_error(t->lists[i]) == X509_V_OK)
-			current = true;
+			current |= !t->partial[i];
 		else
 			error = age_error(t->lists[i]);
 	}

@@ -28,7 +28,7 @@ struct tls_trust *tls_trust_load(const char *bundle_path, char *why, size_t why_
 
 /**
  * Add the revocation lists of a file, before anyone uses the store.  Each must be signed by an
- * authority of the bundle, and hold for all of its certificates and all reasons.
+ * authority of the bundle, and hold for all reasons.
  * @return  false with a sentence in `why` that names the file.
  */
 bool tls_trust_add_lists(struct tls_trust *trust, const char *path, char *why, size_t why_len);

@@ -16,6 +16,7 @@ struct tls_trust {
 	STACK_OF(X509_NAME) * names;
 	uint32_t names_len;                  /* encoded */
 	X509_CRL *lists[TLS_TRUST_CRLS_MAX]; /* verified, sorted */
+	bool partial[TLS_TRUST_CRLS_MAX];    /* holds for some of its issuer's certificates */
 	uint32_t lists_n, revocations_n;
 	uint8_t sha256[TLS_TRUST_SHA256_LEN];
 };

@@ -77,7 +77,7 @@ def weir(lab, start_module_weir, tmp_path_factory):
 @pytest.mark.parametrize("address", [VIP, f"[{VIP6}]"], ids=["v4", "v6"])
 def test_page(lab, weir, tmp_path, address):
     """Chromium loads a page and its scripts, each whole, by HTTP/2."""
-    got = lab.client.run("timeout", "60", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
+    got = lab.client.run("timeout", "180", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
                          "--disable-dev-shm-usage", "--ignore-certificate-errors", "--no-first-run",
                          f"--user-data-dir={tmp_path}", "--dump-dom", f"https://{address}/files/page.html",
                          env={**os.environ, "HOME": str(tmp_path)}).stdout

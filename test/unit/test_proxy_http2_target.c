@@ -5,6 +5,7 @@
 
 static const struct wire_settings clean = {.delay_us = 100};
 
+#define GET    "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -253,15 +254,22 @@ test_connection_fails(enum failure how, uint32_t other)
 	close_world(w);
 }
 
-/* A body that is kept goes again whole, one that is too long doesn't. */
+/*
+ * A body that is kept goes again whole; one that is too long doesn't, nor one that came while
+ * `ballast` buffers were in use.
+ */
 static void
-test_refused_stream(uint32_t len, bool again)
+test_refused_stream(uint32_t len, uint32_t ballast, bool again)
 {
 	struct world *w = open_world();
+	struct chain_pool *chains = &w->wire.ends[1].pool;
+	struct chain weight = {0};
 	struct world_peer *c = client(w);
 	struct target t, second;
 	char head[128];
 
+	for (uint32_t i = 0; i < ballast; i++)
+		CHECK(chain_append_copy(chains, &weight, "x", 1));
 	snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %u\r\n\r\n",
 		 len);
 	world_send(w, c, head, (uint32_t)strlen(head));
@@ -282,6 +290,33 @@ test_refused_stream(uint32_t len, bool again)
 	}
 	EXPECT(again ? is_answered(c) : heard(c, " 502 "));
 	hang_up(&t);
+	chain_free(chains, &weight);
+	close_world(w);
+}
+
+/* A connection that lives is no reason to ask its target again by another. */
+static void
+test_reset_streams(void)
+{
+	struct world *w = open_world();
+	struct world_peer *c = client(w);
+	struct target t;
+
+	say(w, c, GET);
+	t = made(w, 1, 100);
+	run(&t);
+	answer(&t);
+	EXPECT(is_answered(c));
+	for (int i = 0; i < 3; i++) {
+		c = client(w);
+		say(w, c, GET);
+		run(&t);
+		CHECK(t.streams[t.streams_n - 1] != NULL);
+		http2_stream_reset(t.streams[t.streams_n - 1], HTTP2_INTERNAL_ERROR);
+		run(&t);
+		EXPECT(w->opened_n == 1 && heard(c, " 502 "));
+	}
+	hang_up(&t);
 	close_world(w);
 }
 
@@ -295,8 +330,10 @@ main(void)
 		test_connection_fails(how, 0);
 		test_connection_fails(how, 2);
 	}
-	test_refused_stream(0, true);
-	test_refused_stream(5000, true);
-	test_refused_stream(60000, false);
+	test_refused_stream(0, 0, true);
+	test_refused_stream(5000, 0, true);
+	test_refused_stream(5000, 1200, false);
+	test_refused_stream(60000, 0, false);
+	test_reset_streams();
 	return unit_done();
 }

@@ -320,6 +320,14 @@ test_clients(void)
 		{"an early list", "plain", "future", false, TLS_FAILURE_CERT_CRL_PROCESSING, NULL},
 		{"revoked and expired, which is ignored", "expired", "gone", true,
 		 TLS_FAILURE_CERT_CRL_HIT, NULL},
+		{"an old list beside a newer one", "plain", "renewed", false, TLS_FAILURE_NONE,
+		 NULL},
+		{"a newer one in front of it", "plain", "renewed-2", false, TLS_FAILURE_NONE, NULL},
+		{"beside it another part of them", "plain", "parted", false,
+		 TLS_FAILURE_CERT_CRL_PROCESSING, NULL},
+		{"for users", "good", "users", false, TLS_FAILURE_CERT_CRL_HIT, NULL},
+		{"a part of its certificates", "good", "part", false, TLS_FAILURE_CERT_CRL_HIT,
+		 NULL},
 		{"two lists", "good", "pair", false, TLS_FAILURE_CERT_CRL_HIT, NULL},
 		{"below an expired authority", "below-expired", NULL, false,
 		 TLS_FAILURE_CERT_EXPIRED, NULL},
@@ -440,7 +448,7 @@ test_files(void)
 		{"root", "none", "No such file"},
 		{"root", "others", "no authority of the bundle has signed"},
 		{"root", "damaged", "can't be read"},
-		{"root", "reasons", "for some certificates or reasons"},
+		{"root", "reasons", "for some reasons"},
 		{"root", "indirect", "indirect"},
 	};
 	char why[256];
@@ -462,9 +470,10 @@ test_files(void)
 static void
 remove_files(void)
 {
-	static const char *const lists[] = {"revoked", "stale",     "future",  "gone",
-					    "others",  "authority", "reasons", "indirect",
-					    "pair",    "damaged",   "two",     "three"};
+	static const char *const lists[] = {"revoked",   "stale",   "future",   "gone", "others",
+					    "authority", "reasons", "indirect", "pair", "damaged",
+					    "two",       "three",   "users",    "part", "renewed",
+					    "renewed-2", "parted"};
 
 	for (uint32_t i = 0; i < all_n; i++) {
 		unlink(tls_path(names[i], "pem"));
@@ -491,6 +500,11 @@ main(void)
 	make_list("authority", "mid1", "mid2", -60, DAY, NULL);
 	make_list("reasons", "root", "good", -60, DAY, "critical,onlysomereasons:keyCompromise");
 	make_list("indirect", "root", "good", -60, DAY, "critical,indirectCRL:TRUE");
+	make_list("users", "root", "good", -60, DAY, "critical,onlyuser:TRUE");
+	make_list("part", "root", "good", -60, DAY, "critical,fullname:URI:http://a.example/1");
+	join_files("renewed", "stale", "gone", 0);
+	join_files("renewed-2", "gone", "stale", 0);
+	join_files("parted", "stale", "part", 0);
 	join_files("pair", "gone", "revoked", 0);
 	join_files("damaged", "gone", "revoked", 60);
 	join_files("two", "root", "other", 0);
