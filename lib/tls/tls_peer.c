@@ -75,18 +75,26 @@ stays(char c)
 	       (c != '\0' && strchr("-._~+=/", c) != NULL);
 }
 
+/* Runs of what stays in one piece. */
 static bool
 url_encode(BIO *bio, const char *from, size_t len)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	bool ok = true;
+	size_t run = 0;
 
-	for (size_t i = 0; ok && i < len; i++) {
+	for (size_t i = 0; ok && i < len; i += run) {
 		uint8_t byte = (uint8_t)from[i];
 		char triple[3] = {'%', digits[byte >> 4], digits[byte & 15]};
 
-		ok = stays(from[i]) ? BIO_write(bio, from + i, 1) == 1
-				    : BIO_write(bio, triple, 3) == 3;
+		for (run = 0; i + run < len && stays(from[i + run]);)
+			run++;
+		if (run > 0) {
+			ok = BIO_write(bio, from + i, (int)run) == (int)run;
+			continue;
+		}
+		ok = BIO_write(bio, triple, 3) == 3;
+		run = 1;
 	}
 	return ok;
 }
@@ -139,18 +147,17 @@ take_strings(BIO *bio)
 {
 	size_t len = BIO_pending(bio);
 	struct tls_peer *peer = malloc(sizeof(*peer) + len);
-	const char **strings[] = {&peer->subject, &peer->issuer, &peer->serial, &peer->validity,
-				  &peer->pem};
-	const char *at = (const char *)(peer + 1);
+	const char *at;
 
 	if (peer == NULL || BIO_read(bio, peer + 1, (int)len) != (int)len) {
 		free(peer);
 		return NULL;
 	}
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-		*strings[i] = at;
-		at += strlen(at) + 1;
-	}
+	at = peer->subject = (const char *)(peer + 1);
+	at = peer->issuer = at + strlen(at) + 1;
+	at = peer->serial = at + strlen(at) + 1;
+	at = peer->validity = at + strlen(at) + 1;
+	peer->pem = at + strlen(at) + 1;
 	return peer;
 }
 
