@@ -54,6 +54,17 @@ emit(void *arg, const struct tcp_segment *s)
 		worker_segment_send(t->worker, s);
 }
 
+/* Of connections that are accepted and of those to targets. */
+static struct tcp_settings
+settings_for(uint16_t mtu)
+{
+	return (struct tcp_settings){.mtu = mtu,
+				     .congestion = TCP_CUBIC,
+				     .receive_buffer = RECEIVE_BUFFER,
+				     .send_buffer = SEND_BUFFER,
+				     .syn_retries = SYN_RETRIES};
+}
+
 /* Of a SYN: the burst has found its listener. */
 static struct tcp_listener *
 listen_for(void *arg, const struct packet *p)
@@ -66,12 +77,8 @@ listen_for(void *arg, const struct packet *p)
 	if (f == NULL || !f->terminates)
 		return NULL;
 	l = &t->listeners[ref_index(p->frontend)];
-	l->settings =
-		(struct tcp_settings){.mtu = s->interfaces[p->interface].mtu,
-				      .congestion = TCP_CUBIC,
-				      .receive_buffer = RECEIVE_BUFFER,
-				      .send_buffer = SEND_BUFFER,
-				      .tell_keepalive = f->terminates == SNAPSHOT_ENDS_CONDUIT};
+	l->settings = settings_for(s->interfaces[p->interface].mtu);
+	l->settings.tell_keepalive = f->terminates == SNAPSHOT_ENDS_CONDUIT;
 	l->max_half_open = t->worker->dp->max_half_open;
 	l->syn_cookies = t->worker->dp->syn_cookies;
 	l->closed = f->draining;
@@ -114,11 +121,7 @@ reserve(struct worker_tcp *t, const struct snapshot_target *target, uint16_t por
 		tuple->remote = target->addr;
 		tuple->remote_port_be = port_be;
 		tuple->af = target->af;
-		*settings = (struct tcp_settings){.mtu = s->interfaces[target->interface].mtu,
-						  .congestion = TCP_CUBIC,
-						  .receive_buffer = RECEIVE_BUFFER,
-						  .send_buffer = SEND_BUFFER,
-						  .syn_retries = SYN_RETRIES};
+		*settings = settings_for(s->interfaces[target->interface].mtu);
 		return true;
 	}
 	return false;

@@ -54,7 +54,7 @@ struct tcp_settings {
 	uint32_t keepalive_interval_ms;
 	uint8_t keepalive_count;
 	bool tell_keepalive; /* TCP_EVENT_KEPT_ALIVE is wanted */
-	uint8_t syn_retries;
+	uint8_t syn_retries; /* of SYNs and SYN-ACKs; 0: neither goes again */
 };
 
 enum tcp_syn_cookies { TCP_SYN_COOKIES_AUTO, TCP_SYN_COOKIES_ALWAYS, TCP_SYN_COOKIES_OFF };
