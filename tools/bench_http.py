@@ -3,8 +3,12 @@
 
 The proxy alone runs on core 1; clients, targets and weir's management core are on core 0.  First
 each proxy is driven as fast as it goes; then all get the same rate, 70 % of what the slowest
-carried.  CPU per request is core 1's busy time (user, system, interrupts) by /proc/stat over the
-requests answered.  Access logs are on everywhere.
+carried.  CPU per request is the time that core 1 was not idle over the requests answered, so weir
+pays for its naps, too: waking up is most of it while there is little to do.  Beside it: weir's turns
+that had work.  Access logs are on everywhere.
+
+The kernel measures idle time to the microsecond, but user, system and interrupts by looking every
+few milliseconds, which a load that a timer paces makes a fool of.
 
 A veth pair receives on the sender's core: every proxy pays for its clients' and targets' kernels
 receiving, and kernel proxies don't pay for their own, which favours them.
@@ -138,12 +142,31 @@ def progress(text: str) -> None:
 
 
 def busy_seconds() -> float:
-    """Of the proxy's core, since the machine started."""
+    """That the proxy's core was not idle, up to a constant."""
     for line in Path("/proc/stat").read_text().splitlines():
         if line.startswith(f"cpu{PROXY_CPU} "):
-            user, nice, system, _idle, _iowait, irq, softirq = map(int, line.split()[1:8])
-            return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+            idle, iowait = map(int, line.split()[4:6])
+            return time.monotonic() - (idle + iowait) / os.sysconf("SC_CLK_TCK")
     raise RuntimeError("no such core in /proc/stat")
+
+
+def turn_seconds(directory: Path) -> float:
+    """Of weir's worker, in turns that had work; 0 for other proxies."""
+    socket = directory / "weir.sock"
+    if not socket.exists():
+        return 0.0
+    row = call(str(socket), "lcores")["lcores"][0]
+    return row["busy_ticks"] / row["tick_hz"]
+
+
+@contextlib.contextmanager
+def measured(directory: Path) -> Iterator[dict]:
+    """What the proxy's core does in the block: cpu_us and turn_us for each of the block's `n`."""
+    result: dict = {}
+    busy, turns = busy_seconds(), turn_seconds(directory)
+    yield result
+    busy, turns = busy_seconds() - busy, turn_seconds(directory) - turns
+    result["cpu_us"], result["turn_us"] = (seconds * 1e6 / max(1, result["n"]) for seconds in (busy, turns))
 
 
 @contextlib.contextmanager
@@ -187,15 +210,14 @@ def running(lab: Lab, name: str, directory: Path, templates: dict[str, str] = TE
         yield process
 
 
-def load(lab: Lab, path: str, new: bool, rate: float, seconds: float) -> dict:
-    """One run of the load; with CPU of the proxy's core per request."""
-    before = busy_seconds()
-    done = lab.client.run("taskset", "-c", str(OTHER_CPU), str(LOAD), VIP, "80", path, str(CONNECTIONS),
-                          f"{rate:.0f}", str(seconds), *(["new"] if new else []))
-    result = json.loads(done.stdout)
-    result["cpu_us"] = (busy_seconds() - before) * 1e6 / max(1, result["requests"])
-    result["rate"] = result["requests"] / result["seconds"]
-    return result
+def load(lab: Lab, directory: Path, path: str, new: bool, rate: float, seconds: float) -> dict:
+    """One run of the load on the proxy of `directory`."""
+    with measured(directory) as cpu:
+        done = lab.client.run("taskset", "-c", str(OTHER_CPU), str(LOAD), VIP, "80", path, str(CONNECTIONS),
+                              f"{rate:.0f}", str(seconds), *(["new"] if new else []))
+        result = json.loads(done.stdout)
+        cpu["n"] = result["requests"]
+    return {**result, **cpu, "rate": result["requests"] / result["seconds"]}
 
 
 @contextlib.contextmanager
@@ -278,16 +300,16 @@ def bench(proxies: list[str], rounds: int, seconds: float) -> dict:
             for name in proxies:
                 progress(f"{case}: {name} as fast as it goes")
                 with running(lab, name, directory / name):
-                    load(lab, path, new, 0, min(1, seconds))
-                    fastest[name] = load(lab, path, new, 0, seconds)["rate"]
+                    load(lab, directory / name, path, new, 0, min(1, seconds))
+                    fastest[name] = load(lab, directory / name, path, new, 0, seconds)["rate"]
             rate = 0.7 * min(fastest.values())
             runs: dict[str, list[dict]] = {name: [] for name in proxies}
             for i in range(rounds):  # A-B-C-A-B-C
                 for name in proxies:
                     progress(f"{case}: {name} at {rate:.0f}/s, round {i + 1} of {rounds}")
                     with running(lab, name, directory / name):
-                        load(lab, path, new, rate, min(1, seconds))
-                        runs[name].append(load(lab, path, new, rate, seconds))
+                        load(lab, directory / name, path, new, rate, min(1, seconds))
+                        runs[name].append(load(lab, directory / name, path, new, rate, seconds))
             results["cases"][case] = {"rate": rate, "fastest": fastest, "runs": runs}
         results["idle"] = bench_idle(lab, proxies, rounds, directory)
     return results
@@ -298,17 +320,17 @@ def show(results: dict) -> None:
           "(medians; spread of CPU)")
     for case, found in results["cases"].items():
         print(f"\n{case}, {found['rate']:.0f} requests/s")
-        print(f"  {'':8} {'fastest/s':>10} {'CPU us':>8} {'spread':>13} {'p50 us':>8} {'p99 us':>8} "
+        print(f"  {'':8} {'fastest/s':>10} {'CPU us':>8} {'spread':>13} {'turns us':>9} {'p50 us':>8} {'p99 us':>8} "
               f"{'p99.9 us':>9} {'errors':>7} {'weir/it':>8}")
         medians = {name: statistics.median(r["cpu_us"] for r in runs)
                    for name, runs in found["runs"].items()}
         for name, runs in found["runs"].items():
             cpu = [r["cpu_us"] for r in runs]
-            row = [statistics.median(r[key] for r in runs) for key in ("p50_us", "p99_us", "p999_us")]
+            row = [statistics.median(r[key] for r in runs) for key in ("turn_us", "p50_us", "p99_us", "p999_us")]
             ratio = f"{medians['weir'] / medians[name]:.2f}" if "weir" in medians else ""
             spread = f"{min(cpu):.1f}-{max(cpu):.1f}"
             print(f"  {name:8} {found['fastest'][name]:10.0f} {medians[name]:8.1f} {spread:>13} "
-                  f"{row[0]:8.0f} {row[1]:8.0f} {row[2]:9.0f} {sum(r['errors'] for r in runs):7} {ratio:>8}")
+                  f"{row[0]:9.1f} {row[1]:8.0f} {row[2]:8.0f} {row[3]:9.0f} {sum(r['errors'] for r in runs):7} {ratio:>8}")
 
 
 def run(quick: bool) -> dict:

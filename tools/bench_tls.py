@@ -2,7 +2,7 @@
 """tools/bench tls: weir and HAProxy in turn as the same TLS proxy, beside libssl alone.
 
 As tools/bench http: the proxy alone on core 1, everything else on core 0.  CPU per handshake or
-request is core 1's busy time over what was answered.  Handshakes are closed loops of four
+request is the time that core 1 was not idle over what was answered.  Handshakes are closed loops of four
 `openssl s_time`; requests come from h2load at the same rate for both, 70 % of what the slower one
 carried.  A handshake's figure includes its TCP connection, request and answer, for both.
 
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import bench_http
-from bench_http import OTHER_CPU, PROXY_CPU, ROOT, VIP, busy_seconds, own_bytes, progress, running
+from bench_http import OTHER_CPU, PROXY_CPU, ROOT, VIP, measured, own_bytes, progress, running
 from certificates import Certificate, make_certificate
 from raw_port import socket_in
 
@@ -40,7 +40,7 @@ HANDSHAKES = {
 REQUESTS = {
     "keep-alive 1 KiB": ("/files/1k", ("--h1", "-c", "64"), 1024),
     "keep-alive 1 MiB": ("/files/1m", ("--h1", "-c", "16"), 1 << 20),
-    "HTTP/2 1 KiB, 10 streams": ("/files/1k", ("-c", "16", "-m", "10"), 1024),
+    "HTTP/2 1 KiB, 10 streams": ("/files/1k", ("-c", "64", "-m", "10"), 1024),
 }
 
 STORM_RATE = 1000  # requests a second of connections that live
@@ -71,39 +71,38 @@ def templates(directory: Path, certificate: Certificate, weir: str = WEIR, hapro
             "haproxy": haproxy.replace("{pem}", str(pem))}
 
 
-def handshakes(lab, protocol: str, resumed: bool, seconds: float) -> dict:
+def handshakes(lab, directory: Path, protocol: str, resumed: bool, seconds: float) -> dict:
     """Four clients that connect, ask and leave, again and again."""
     command = ["taskset", "-c", str(OTHER_CPU), "openssl", "s_time", "-connect", f"{VIP}:443", protocol,
                "-www", "/files/1k", "-reuse" if resumed else "-new", "-time", f"{max(1, round(seconds))}"]
-    before = busy_seconds()
-    clients = [lab.client.start(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
-    texts = [client.communicate()[0] for client in clients]
-    n = sum(int(re.findall(r"(\d+) connections in \d+ real seconds", text)[-1]) for text in texts)
-    return {"n": n, "cpu_us": (busy_seconds() - before) * 1e6 / max(1, n), "rate": n / max(1, round(seconds))}
+    with measured(directory) as result:
+        clients = [lab.client.start(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
+        texts = [client.communicate()[0] for client in clients]
+        result["n"] = sum(int(re.findall(r"(\d+) connections in \d+ real seconds", text)[-1]) for text in texts)
+    return {**result, "rate": result["n"] / max(1, round(seconds))}
 
 
-def storm(lab, seconds: float, rages: bool) -> dict:
+def storm(lab, directory: Path, seconds: float, rages: bool) -> dict:
     """Latency of requests of connections that live, with or without a storm of handshakes beside them."""
     command = ["nice", "-n", "19", "taskset", "-c", str(OTHER_CPU), "openssl", "s_time", "-connect", f"{VIP}:443", "-tls1_3",
                "-new", "-time", f"{round(seconds) + 1}"]
     clients = [lab.client.start(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                for _ in range(4 if rages else 0)]
     time.sleep(0.5)
-    got = bench_http.load(lab, "/files/1k", False, STORM_RATE, seconds)
+    got = bench_http.load(lab, directory, "/files/1k", False, STORM_RATE, seconds)
     texts = [client.communicate()[0] for client in clients]
     got["handshakes"] = sum(int(re.findall(r"(\d+) connections in \d+ real seconds", text)[-1]) for text in texts)
     return got
 
 
-def requests(lab, path: str, arguments: tuple[str, ...], rate: float, seconds: float) -> dict:
+def requests(lab, directory: Path, path: str, arguments: tuple[str, ...], rate: float, seconds: float) -> dict:
     connections = int(arguments[arguments.index("-c") + 1])
     paced = () if rate == 0 else (f"--rps={max(1, round(rate / connections))}",)
-    before = busy_seconds()
-    text = lab.client.run("taskset", "-c", str(OTHER_CPU), "h2load", *arguments, *paced, "-D", f"{seconds:.0f}",
-                          f"https://{VIP}{path}").stdout
-    busy = busy_seconds() - before
-    done, failed = map(int, re.search(r"(\d+) succeeded, (\d+) failed", text).groups())
-    return {"n": done, "failed": failed, "cpu_us": busy * 1e6 / max(1, done), "rate": done / seconds}
+    with measured(directory) as result:
+        text = lab.client.run("taskset", "-c", str(OTHER_CPU), "h2load", *arguments, *paced, "-D", f"{seconds:.0f}",
+                              f"https://{VIP}{path}").stdout
+        result["n"], result["failed"] = map(int, re.search(r"(\d+) succeeded, (\d+) failed", text).groups())
+    return {**result, "rate": result["n"] / seconds}
 
 
 def memory(lab, name: str, directory: Path, texts: dict[str, str], alpn: list[str]) -> float:
@@ -156,21 +155,21 @@ def bench(rounds: int, seconds: float) -> dict:
                 for name in PROXIES:
                     progress(f"{case}: {name}, round {i + 1} of {rounds}")
                     with running(lab, name, directory / name, both[kind], url):
-                        runs[name].append(handshakes(lab, protocol, resumed, seconds))
+                        runs[name].append(handshakes(lab, directory / name, protocol, resumed, seconds))
             results["handshakes"][case] = runs
         for case, (path, arguments, _size) in REQUESTS.items():
             fastest = {}
             for name in PROXIES:
                 progress(f"{case}: {name} as fast as it goes")
                 with running(lab, name, directory / name, both["ec"], url):
-                    fastest[name] = requests(lab, path, arguments, 0, seconds)["rate"]
+                    fastest[name] = requests(lab, directory / name, path, arguments, 0, seconds)["rate"]
             rate = 0.7 * min(fastest.values())
             runs = {name: [] for name in PROXIES}
             for i in range(rounds):
                 for name in PROXIES:
                     progress(f"{case}: {name} at {rate:.0f}/s, round {i + 1} of {rounds}")
                     with running(lab, name, directory / name, both["ec"], url):
-                        runs[name].append(requests(lab, path, arguments, rate, seconds))
+                        runs[name].append(requests(lab, directory / name, path, arguments, rate, seconds))
             results["requests"][case] = {"rate": rate, "fastest": fastest, "runs": runs}
         texts = templates(directory, make_certificate(directory, "ec", "shop.example"), STORM["weir"], STORM["haproxy"])
         results["storm"] = {name: {"calm": [], "storm": []} for name in PROXIES}
@@ -179,7 +178,7 @@ def bench(rounds: int, seconds: float) -> dict:
                 progress(f"storm: {name}, round {i + 1} of {rounds}")
                 with running(lab, name, directory / name, texts, url):
                     for kind, rows in results["storm"][name].items():
-                        rows.append(storm(lab, seconds, kind == "storm"))
+                        rows.append(storm(lab, directory / name, seconds, kind == "storm"))
         for alpn in ("http/1.1", "h2"):
             progress(f"{IDLE_CONNECTIONS} idle connections, {alpn}")
             results["memory"][alpn] = {name: memory(lab, name, directory / name, both["ec"], [alpn])
@@ -191,7 +190,9 @@ def show_rows(runs: dict[str, list[dict]], unit: str) -> None:
     medians = {name: statistics.median(r["cpu_us"] for r in rows) for name, rows in runs.items()}
     for name, rows in runs.items():
         cpu = [r["cpu_us"] for r in rows]
+        turns = statistics.median(r["turn_us"] for r in rows)
         print(f"  {name:8} {medians[name]:9.1f} us/{unit} ({min(cpu):.1f}-{max(cpu):.1f}) "
+              f"{f'in turns {turns:.1f}, ' if turns > 0 else ''}"
               f"{statistics.median(r['rate'] for r in rows):9.0f}/s  weir/it {medians['weir'] / medians[name]:.2f}")
 
 
