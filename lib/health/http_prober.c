@@ -499,7 +499,7 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 		return false;
 	probe->tls = NULL;
 	if (request->tls != NULL) {
-		probe->tls = tls_connect(request->tls, prober->pool, NULL);
+		probe->tls = tls_connect(request->tls, prober->pool, NULL, NULL);
 		if (probe->tls == NULL)
 			return false;
 	}

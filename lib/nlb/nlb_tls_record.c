@@ -52,6 +52,9 @@ nlb_tls_record_write(struct log_ring *ring, uint64_t wall_us, uint64_t load_bala
 				     .local_port = ntohs(t->local_port_be)};
 	if (conduit->session.tls != NULL)
 		keep_tls(r, &conduit->session);
+	if (conduit->target_tls != NULL)
+		log_record_keep(r->target_alpn, sizeof(r->target_alpn),
+				tls_alpn(conduit->target_tls));
 	log_ring_commit(ring);
 	return true;
 }
@@ -113,9 +116,8 @@ put_or_none(struct log_line *l, const char *text, const char *also)
 static void
 put_words(struct log_line *l, const struct nlb_tls_record *r)
 {
-	const char *const words[] = {
-		r->certificate,  "",      r->cipher, r->protocol,
-		r->key_exchange, r->name, r->alpn,   "" /* targets agree on none */};
+	const char *const words[] = {r->certificate,  "",      r->cipher, r->protocol,
+				     r->key_exchange, r->name, r->alpn,   r->target_alpn};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		put_or_none(l, words[i], "/*");

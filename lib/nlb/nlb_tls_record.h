@@ -29,7 +29,7 @@ struct nlb_tls_record {
 	uint16_t client_port, local_port;
 	char cipher[41], protocol[8], key_exchange[17]; /* "": none */
 	char certificate[33];                           /* its name in the configuration */
-	char alpn[9];                                   /* agreed on */
+	char alpn[9], target_alpn[9];                   /* agreed on */
 	char name[TLS_NAME_MAX + 1], alpn_offered[128]; /* the client's words */
 };
 

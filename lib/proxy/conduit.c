@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "clock.h"
+#include "stream_tls.h"
 
 #define KEEPALIVE_MS 20000
 #define KEEPALIVES   5 /* unanswered: the connection is dead */
@@ -213,6 +214,7 @@ target_handshake(struct proxy_side *of, bool done)
 		conduit_end(p, c, CONDUIT_END_UNREACHABLE);
 		return;
 	}
+	c->record.target_tls = c->target.stream.tls->tls;
 	/* What follows the handshake may have come with it. */
 	stream_events(p, &c->target.stream, 0);
 	open_conduit(p, c);
@@ -266,6 +268,7 @@ target_event(struct proxy_side *of, struct tcp_connection *connection, uint32_t 
 static bool
 connect_target(struct proxy *p, struct conduit *c, uint32_t target)
 {
+	const struct tls *client = c->record.session.tls;
 	struct tcp_settings settings;
 	struct tcp_tuple tuple;
 
@@ -278,7 +281,8 @@ connect_target(struct proxy *p, struct conduit *c, uint32_t target)
 		return false;
 	}
 	p->config.ops.connected(p->config.ops_arg, target);
-	return target_tls_begin(p, &c->target.stream, &c->target.side, target);
+	return target_tls_begin(p, &c->target.stream, &c->target.side, target,
+				client != NULL ? tls_alpn(client) : NULL);
 }
 
 /* The client is ready. */

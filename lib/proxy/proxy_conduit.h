@@ -12,6 +12,8 @@
  * A side that sends a keep-alive has weir send some to both sides: while these are answered,
  * silence doesn't end the conduit.
  *
+ * What TLS with the client agreed on by ALPN is what TLS with the target offers.
+ *
  * The *service* on top (a network or classic load balancer) chooses the target, and is told what
  * became of it.  Called by the worker whose proxy it is.
  */
@@ -46,8 +48,9 @@ enum proxy_conduit_end {
 /** What the log and the metrics are made of. */
 struct proxy_conduit_record {
 	struct proxy_session_info session;
-	uint32_t target;       /* reference; 0: none was chosen */
-	uint64_t connected_us; /* to the target, by the worker's clock; 0: it was not */
+	uint32_t target;              /* reference; 0: none was chosen */
+	const struct tls *target_tls; /* NULL: none was agreed on */
+	uint64_t connected_us;        /* to the target, by the worker's clock; 0: it was not */
 	uint64_t ended_us;
 	uint64_t received_bytes, sent_bytes; /* from and to the client, inside TLS */
 	uint8_t end;                         /* enum proxy_conduit_end */

@@ -246,10 +246,13 @@ void stream_pool_free(struct proxy *proxy);
 /* target_tls.c: the newest TLS session of a target is what its next connection begins with. */
 /** NULL: connections to the target are in the clear. */
 struct tls_client *target_tls_client(const struct proxy *proxy, uint32_t target);
-/** Towards a target that wants it, TLS in the stream of a connection. @return false without memory.
+/**
+ * Towards a target that wants it, TLS in the stream of a connection.
+ * @param protocol  what ALPN offers; NULL: what the target group's settings say
+ * @return  false without memory.
  */
 bool target_tls_begin(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
-		      uint32_t target);
+		      uint32_t target, const char *protocol);
 /** Of a connection that goes on idle, or ends. */
 void target_tls_keep(struct proxy *proxy, const struct stream *stream, uint32_t target);
 

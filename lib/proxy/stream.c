@@ -70,9 +70,10 @@ stream_accept_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
 
 bool
 stream_connect_tls(struct proxy *p, struct stream *s, struct proxy_side *side,
-		   struct tls_client *client, const struct tls_session *resume)
+		   struct tls_client *client, const char *protocol,
+		   const struct tls_session *resume)
 {
-	struct tls *tls = tls_connect(client, p->config.pool, resume);
+	struct tls *tls = tls_connect(client, p->config.pool, protocol, resume);
 
 	if (tls == NULL)
 		return false;

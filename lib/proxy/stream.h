@@ -48,10 +48,11 @@ struct stream {
 const struct tls *stream_accept_tls(struct proxy *proxy, struct stream *stream,
 				    struct proxy_side *side, struct tls_server *server);
 
-/** The same with a server, as `client`; `resume` NULL: no session. @return false without memory or
- * object. */
+/** The same with a server, as `client`, see tls_connect(). @return false without memory or object.
+ */
 bool stream_connect_tls(struct proxy *proxy, struct stream *stream, struct proxy_side *side,
-			struct tls_client *client, const struct tls_session *resume);
+			struct tls_client *client, const char *protocol,
+			const struct tls_session *resume);
 
 /** A session with a server, to be resumed as that client; see tls_session_take(). */
 struct tls_session *stream_take_session(const struct stream *stream, struct tls_client **client);

@@ -9,14 +9,15 @@ target_tls_client(const struct proxy *p, uint32_t target)
 }
 
 bool
-target_tls_begin(struct proxy *p, struct stream *s, struct proxy_side *side, uint32_t target)
+target_tls_begin(struct proxy *p, struct stream *s, struct proxy_side *side, uint32_t target,
+		 const char *protocol)
 {
 	const struct target_session *known = &p->sessions_of[ref_index(target)];
 	struct tls_client *client = target_tls_client(p, target);
 	bool same = known->target == target && known->client == client;
 
 	return client == NULL ||
-	       stream_connect_tls(p, s, side, client, same ? known->session : NULL);
+	       stream_connect_tls(p, s, side, client, protocol, same ? known->session : NULL);
 }
 
 void

@@ -93,7 +93,7 @@ connect_target(struct proxy *p, uint32_t target)
 	}
 	p->config.ops.connected(p->config.ops_arg, target);
 	u->target = target;
-	if (target_tls_begin(p, &u->stream, &u->side, target))
+	if (target_tls_begin(p, &u->stream, &u->side, target, NULL))
 		return u;
 	upstream_end(p, u, true);
 	return NULL;

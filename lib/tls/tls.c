@@ -52,8 +52,21 @@ tls_accept(struct tls_server *server, struct chain_pool *pool)
 	return tls;
 }
 
+static bool
+offer(SSL *ssl, const char *protocol)
+{
+	uint8_t list[32]; /* wire format */
+	size_t n = strlen(protocol);
+
+	CHECK(n > 0 && n < sizeof(list));
+	list[0] = (uint8_t)n;
+	memcpy(list + 1, protocol, n);
+	return SSL_set_alpn_protos(ssl, list, (unsigned int)n + 1) == 0;
+}
+
 struct tls *
-tls_connect(struct tls_client *client, struct chain_pool *pool, const struct tls_session *resume)
+tls_connect(struct tls_client *client, struct chain_pool *pool, const char *protocol,
+	    const struct tls_session *resume)
 {
 	struct tls *tls = create(tls_client_begin(client), pool);
 	SSL_SESSION *session = (SSL_SESSION *)(uintptr_t)resume;
@@ -65,7 +78,8 @@ tls_connect(struct tls_client *client, struct chain_pool *pool, const struct tls
 	tls->client = client;
 	tls->began = true;
 	SSL_set_connect_state(tls->ssl);
-	if (session == NULL || SSL_set_session(tls->ssl, session) == 1)
+	if ((protocol == NULL || offer(tls->ssl, protocol)) &&
+	    (session == NULL || SSL_set_session(tls->ssl, session) == 1))
 		return tls;
 	ERR_clear_error();
 	tls_free(tls);

@@ -136,9 +136,10 @@ struct tls *tls_accept(struct tls_server *server, struct chain_pool *pool);
 
 /**
  * A connection's client side; the first tls_handshake() writes the ClientHello.
+ * @param protocol  what ALPN offers; NULL: what the settings say
  * @param resume  a session to resume; NULL: none; stays the caller's
  */
-struct tls *tls_connect(struct tls_client *client, struct chain_pool *pool,
+struct tls *tls_connect(struct tls_client *client, struct chain_pool *pool, const char *protocol,
 			const struct tls_session *resume);
 
 void tls_free(struct tls *tls);

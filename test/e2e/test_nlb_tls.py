@@ -86,6 +86,18 @@ SERVICES = """
     certificate = shop-ec
     default_action = forward tls6
 
+    [listener shop:9446]
+    protocol = TLS
+    certificate = shop-ec
+    alpn_policy = HTTP2Optional
+    default_action = forward tls-http2
+
+    [listener shop6:9446]
+    protocol = TLS
+    certificate = shop-ec
+    alpn_policy = HTTP2Preferred
+    default_action = forward tls6-http2
+
     [listener shop:9444]
     protocol = TLS
     certificate = shop-ec
@@ -104,6 +116,14 @@ SERVICES = """
     protocol = TLS
     health_check.protocol = HTTPS
     target = [2001:db8:2::11]:443
+
+    [target_group tls-http2]
+    protocol = TLS
+    target = 198.18.2.11:446
+
+    [target_group tls6-http2]
+    protocol = TLS
+    target = [2001:db8:2::11]:446
 
     [target_group tls-proxied]
     protocol = TLS
@@ -206,7 +226,7 @@ def weir(lab, servers, start_module_weir, certificates, logs):
     serve_tls(lab, lab.targets[0], certificates[1])
     weir = start_module_weir(SERVICES.replace("LOGS", str(logs)) + "".join("\n" + c.section() for c in certificates),
                              dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0", healthy=False)
-    wait_until("targets are healthy", lambda: list(weir.target_states().values()).count("healthy") == 13, 20)
+    wait_until("targets are healthy", lambda: list(weir.target_states().values()).count("healthy") == 15, 20)
     return weir
 
 
@@ -552,6 +572,23 @@ def test_tls_to_targets(lab, weir, address):
     assert "r" in [reused for _, reused, *_ in said[1:]], said
     got = lab.client.run("sh", "-c", f"curl -skS -g -m 20 'https://{address}:9443/files/big' | sha256sum").stdout
     assert got.split()[0] == hashlib.sha256(pattern(5_000_000)).hexdigest()
+
+
+@pytest.mark.parametrize("address", [VIP, f"[{VIP6}]"], ids=["v4", "v6"])
+@pytest.mark.parametrize("asked, spoken", [("--http1.1", "1.1"), ("--http2", "2"), ("--no-alpn", "1.1"), ("--http1.0", "1.1")])
+def test_protocol_of_targets(lab, weir, logs, address, asked, spoken):
+    """What was agreed on with the client is offered to the target: HTTP/2 goes through, and so does HTTP/1.1."""
+    if address == VIP and asked == "--http2":  # HTTP2Optional: curl offers both, and HTTP/1.1 is preferred
+        spoken = "1.1"
+    said = curl(lab, asked, "-o", "/dev/null", "-w", "%{http_code} %{http_version} %{local_port}",
+                url=f"https://{address}:9446/").split()
+    assert said[:2] == ["200", spoken]
+    if address != VIP:
+        return
+    agreed = {"--no-alpn": "-", "--http1.0": "http/1.0"}.get(asked, "http/1.1")
+    wait_until("the line", lambda: any(f[5] == f"{CLIENT_V4}:{said[2]}" for f in lines(logs)), 10)
+    line = next(f for f in lines(logs) if f[5] == f"{CLIENT_V4}:{said[2]}")
+    assert line[18:20] == [agreed, agreed]
 
 
 def test_proxy_header_before_tls(lab, weir):

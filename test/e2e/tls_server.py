@@ -13,7 +13,8 @@ from topology import Lab, Target
 def serve_tls(lab: Lab, target: Target, certificate: Certificate) -> Path:
     """
     nginx: / tells the protocol, `r` of a resumed session, the request's number on its connection, and the client by
-    the PROXY header; /name tells the SNI; /files/big.  TLS on port 443, 1.2 alone on 442, behind a PROXY header on 444.
+    the PROXY header; /name tells the SNI; /files/big.  TLS on port 443, 1.2 alone on 442, behind a PROXY header on 444,
+    HTTP/2 where ALPN agrees on it on 446.
     @return where /files/ is.
     """
     directory = lab.directory / target.name / "tls"
@@ -42,6 +43,7 @@ http {{
     {server(443, "TLSv1.2 TLSv1.3")}
     {server(442, "TLSv1.2")}
     {server(444, "TLSv1.3", "proxy_protocol")}
+    {server(446, "TLSv1.3", "http2")}
 }}
 """)
     target.serve("nginx-tls", "nginx", "-c", str(config), ready=lambda: target.is_listening(443))

@@ -273,7 +273,7 @@ records(double *write_rate, double *read_rate)
 	settings.policy = tls_policy_find(POLICY, false, why, sizeof(why));
 	client = tls_client_create(&settings, why, sizeof(why));
 	w->server = tls_accept(server, &w->pool);
-	w->client = tls_connect(client, &w->pool, NULL);
+	w->client = tls_connect(client, &w->pool, NULL, NULL);
 	CHECK(tls_shake() && strcmp(tls_cipher(w->server), CIPHERSUITE) == 0);
 	for (uint32_t i = 0; i < RECORDS; i += BATCH) {
 		for (uint32_t k = 0; k < BATCH; k++)

@@ -109,7 +109,7 @@ peer_begin(struct tls_peer_world *c, struct world *w)
 	w->settings.tls = server;
 	w->wire.ends[1].pool.ops.alloc = maybe_alloc;
 	c->peer = client(w);
-	c->tls = tls_connect(client_side, &w->wire.ends[0].pool, NULL);
+	c->tls = tls_connect(client_side, &w->wire.ends[0].pool, NULL, NULL);
 	CHECK(c->tls != NULL);
 	peer_read(c);
 }

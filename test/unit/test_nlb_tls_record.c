@@ -58,9 +58,10 @@ main(void)
 	strcpy(r.key_exchange, "x25519");
 	strcpy(r.name, "shop.example");
 	strcpy(r.alpn, "http/1.1");
+	strcpy(r.target_alpn, "http/1.0");
 	strcpy(r.alpn_offered, "\"http/1.1\"");
 	expect("all of it", &r,
 	       BEGIN "2 10 5000000000 - shop - TLS_AES_128_GCM_SHA256 tlsv13 x25519 shop.example "
-		     "http/1.1 - \"http/1.1\"" END);
+		     "http/1.1 http/1.0 \"http/1.1\"" END);
 	return unit_done();
 }

@@ -60,7 +60,7 @@ meet(struct tls_server *server, struct tls_client *client, const struct tls_sess
 	struct tls_world *w = tls_world();
 
 	w->server = tls_accept(server, &w->pool);
-	w->client = tls_connect(client, &w->pool, resume);
+	w->client = tls_connect(client, &w->pool, NULL, resume);
 	return tls_shake();
 }
 

@@ -394,7 +394,7 @@ test_client(void)
 		.server_name = "a.example"};
 	char why[256] = "";
 	struct tls_client *client = tls_client_create(&settings, why, sizeof(why));
-	struct tls *c = tls_connect(client, &pool, NULL), *s = tls_accept(server, &pool);
+	struct tls *c = tls_connect(client, &pool, NULL, NULL), *s = tls_accept(server, &pool);
 	struct chain up = {0}, down = {0}, plain = {0};
 	enum tls_result a, b;
 

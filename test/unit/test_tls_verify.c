@@ -424,7 +424,7 @@ test_targets(void)
 
 		CHECK(client != NULL);
 		w->server = tls_accept(server, &w->pool);
-		w->client = tls_connect(client, &w->pool, NULL);
+		w->client = tls_connect(client, &w->pool, NULL, NULL);
 		EXPECT_ROW(rows[i].why, tls_shake() == (rows[i].want == TLS_FAILURE_NONE));
 		EXPECT_ROW(rows[i].why, tls_failure(w->client) == rows[i].want);
 		tls_hang_up();
