@@ -2,6 +2,7 @@
 #include "metric_http.h"
 #include "model_network.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "balance.h"
@@ -276,6 +277,47 @@ metric_http2_ends(const struct management *m)
 		for (uint16_t w = 0; w < m->dp->workers_n; w++)
 			n += worker_tcp_http2(m->dp->workers[w]->tcp)->ends[end];
 		json_put(r, http2_end_name((enum http2_end)end), n);
+	}
+	return r;
+}
+
+json_t *
+metric_tcp(const struct management *m)
+{
+#define TCP_COUNTER(name)                                  \
+	{                                                  \
+#name, offsetof(struct tcp_counters, name) \
+	}
+	static const struct {
+		const char *name;
+		size_t offset;
+	} counters[] = {
+		TCP_COUNTER(segments_in),      TCP_COUNTER(segments_out),
+		TCP_COUNTER(bytes_in),         TCP_COUNTER(bytes_out),
+		TCP_COUNTER(accepted),         TCP_COUNTER(connected),
+		TCP_COUNTER(refused),          TCP_COUNTER(reset_sent),
+		TCP_COUNTER(reset_received),   TCP_COUNTER(retransmitted),
+		TCP_COUNTER(timeouts),         TCP_COUNTER(out_of_order),
+		TCP_COUNTER(duplicate),        TCP_COUNTER(out_of_window),
+		TCP_COUNTER(challenge_acks),   TCP_COUNTER(cookies_sent),
+		TCP_COUNTER(cookies_accepted), TCP_COUNTER(cookies_refused),
+		TCP_COUNTER(no_connection),    TCP_COUNTER(no_memory),
+		TCP_COUNTER(memory_resets),
+	};
+#undef TCP_COUNTER
+	json_t *r = json_object();
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		uint64_t sum = 0;
+
+		for (uint16_t w = 0; w < m->dp->workers_n; w++) {
+			const struct tcp_counters *c = worker_tcp_engine(m->dp->workers[w]->tcp);
+			const uint64_t *value =
+				(const void *)((const uint8_t *)c + counters[i].offset);
+
+			sum += __atomic_load_n(value, __ATOMIC_RELAXED);
+		}
+		json_put(r, counters[i].name, sum);
 	}
 	return r;
 }

@@ -58,4 +58,7 @@ void metric_http_pools(struct management *m, struct http_pools *pools);
 /** Connections by HTTP/2 that ended, by reason. */
 json_t *metric_http2_ends(const struct management *m);
 
+/** Segments and connections of weir's own TCP, all workers together. */
+json_t *metric_tcp(const struct management *m);
+
 #endif

@@ -175,6 +175,13 @@ op_http2_ends(struct management *m, json_t *args, const char **code, char *messa
 	return metric_http2_ends(m);
 }
 
+static json_t *
+op_tcp(struct management *m, json_t *args, const char **code, char *message, size_t message_len)
+{
+	(void)args, (void)code, (void)message, (void)message_len;
+	return metric_tcp(m);
+}
+
 /* Metrics. */
 
 static void
@@ -654,6 +661,7 @@ static const struct {
 	{"target_health", op_target_health},
 	{"metrics", op_metrics},
 	{"drops", op_drops},
+	{"tcp", op_tcp},
 	{"http2_ends", op_http2_ends},
 	{"endpoints", operation_endpoints},
 	{"addresses", operation_addresses},

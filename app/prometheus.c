@@ -115,6 +115,7 @@ static const struct family families[] = {
 	ROWS("elb_zonal_health_status", GAUGE, "CloudWatch ZonalHealthStatus, of the zone of each address.", "addresses", "addresses", "ZonalHealthStatus", "address", "address"),
 	ROWS("weir_address_announced", GAUGE, "1: the address is announced.", "addresses", "addresses", "announced", "address", "address"),
 	ROWS("weir_drops_total", COUNTER, "Packets not forwarded, by reason.", "drops", NULL, "*", NULL, "reason"),
+	ROWS("weir_tcp_total", COUNTER, "Of weir's own TCP, by what was counted.", "tcp", NULL, "*", NULL, "counter"),
 	ROWS("weir_http2_ended_total", COUNTER, "Connections by HTTP/2 that ended, by reason.", "http2_ends", NULL, "*", NULL, "reason"),
 	LISTENER("active_flow_count", GAUGE, "ActiveFlowCount", new_flows, FRONTEND_CLOSED),
 	LISTENER("new_flow_count_total", COUNTER, "NewFlowCount", new_flows, NOTHING),

@@ -70,7 +70,6 @@ struct tcp_listener {
 	uint32_t half_open;
 	bool issuing_cookies;
 	uint32_t last_cookie_ms;
-	uint64_t cookies_sent, cookies_accepted, cookies_refused;
 };
 
 /** Longest IP and TCP headers that the engine writes. */
@@ -274,6 +273,7 @@ struct tcp_counters {
 	uint64_t no_connection; /* refused: table full */
 	uint64_t no_memory;     /* payload dropped unacknowledged */
 	uint64_t memory_resets;
+	uint64_t cookies_sent, cookies_accepted, cookies_refused;
 };
 
 const struct tcp_counters *tcp_counters(const struct tcp *tcp);

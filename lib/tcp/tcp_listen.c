@@ -123,7 +123,7 @@ answer_with_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arr
 	h.iss = tcp_cookie_make(tcp, tuple, a->seq, a->mss);
 	if ((h.has & TCP_HAS_TIMESTAMPS) == 0)
 		h.has = 0;
-	l->cookies_sent++;
+	tcp->counters.cookies_sent++;
 	l->last_cookie_ms = tcp->now_ms | 1;
 	send_syn_ack(tcp, &h, tcp_cookie_timestamp(tcp->now_ms + h.ts_offset, h.has, h.scale));
 }
@@ -222,7 +222,7 @@ read_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a
 	h->iss = a->ack - 1;
 	h->sent_us = 0;
 	if (!tcp_cookie_check(tcp, tuple, h->irs, h->iss, &h->peer_mss)) {
-		l->cookies_refused++;
+		tcp->counters.cookies_refused++;
 		return false;
 	}
 	h->has = 0;
@@ -230,7 +230,7 @@ read_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a
 		h->has = TCP_HAS_TIMESTAMPS;
 		tcp_cookie_options(a->tsecr, &h->has, &h->scale);
 	}
-	l->cookies_accepted++;
+	tcp->counters.cookies_accepted++;
 	return true;
 }
 

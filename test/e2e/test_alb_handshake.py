@@ -7,6 +7,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 from conftest import FRONT
+from topology import wait_until
 
 HAND, HAND6, MAC = "198.18.1.77", "2001:db8:1::77", "02:00:00:00:00:77"
 
@@ -40,6 +41,7 @@ def test_last_ack_is_lost(weir, client_port, ip):
     def is_ours(frame) -> bool:
         return type(ip) in frame and TCP in frame and frame[TCP].dport == 4000
 
+    before = weir.ask("tcp")
     client_port.send(segment(flags="S", seq=1000))
     answers = client_port.receive(is_ours, 3, 10)
     assert [answer[TCP].flags for answer in answers] == ["SA"] * 3
@@ -51,3 +53,7 @@ def test_last_ack_is_lost(weir, client_port, ip):
     assert response and bytes(response[0][TCP].payload).startswith(b"HTTP/1.1 200 ")
     assert weir.pool("half_open")["in_use"] == 0
     client_port.send(segment(flags="R", seq=1001 + len(REQUEST)))
+    wait_until("the reset is counted", lambda: weir.ask("tcp")["reset_received"] == before["reset_received"] + 1)
+    counted = {name: value - before[name] for name, value in weir.ask("tcp").items()}
+    assert (counted["accepted"], counted["segments_in"], counted["bytes_in"]) == (1, 3, len(REQUEST))
+    assert counted["retransmitted"] >= 2 and counted["cookies_sent"] == counted["refused"] == 0

@@ -71,6 +71,7 @@ def weir(lab, start_module_weir):
     (["flows"], ["198.18.1.2:", "198.18.2.12:5353"]),
     (["flows", "--listener", "shop:53", "--limit", "1"], ["UDP"]),
     (["drops", "--all"], ["not_a_flow", "tx_full"]),
+    (["tcp"], ["segments_in", "retransmitted", "cookies_sent"]),
     (["neighbors"], ["198.18.2.11", "reachable"]),
     (["pools"], ["mbufs", "flows", "source_ports"]),
     (["metrics", "shop"], ["NewFlowCount", "ProcessedBytes"]),

@@ -667,9 +667,9 @@ script_line(struct script *s, char *line)
 	} else if (strcmp(word, "from") == 0) {
 		s->from = (uint16_t)script_number();
 	} else if (strcmp(word, "cookies_sent") == 0) {
-		script_see(s, word, (uint32_t)s->listener.cookies_sent);
+		script_see(s, word, (uint32_t)tcp_counters(s->tcp)->cookies_sent);
 	} else if (strcmp(word, "cookies_refused") == 0) {
-		script_see(s, word, (uint32_t)s->listener.cookies_refused);
+		script_see(s, word, (uint32_t)tcp_counters(s->tcp)->cookies_refused);
 	} else if (strcmp(word, "crumbs") == 0) {
 		script_crumbs(s, script_number());
 	} else if (strcmp(word, "leap") == 0) {
