@@ -218,7 +218,7 @@ def show(results: dict) -> None:
 
 
 def alone(quick: bool) -> list[str]:
-    """lib/tls without TCP beside libssl, libcrypto and openssl(1)."""
+    """lib/tls, and the proxy with its TCP between ports without cost, beside libssl, libcrypto and openssl(1)."""
     on_core = ["taskset", "-c", str(PROXY_CPU)]
     progress("lib/tls alone")
     lines = subprocess.run([*on_core, BENCH, *(["3", "30"] if quick else [])], check=True, capture_output=True,
@@ -227,9 +227,13 @@ def alone(quick: bool) -> list[str]:
     speed = subprocess.run([*on_core, "openssl", "speed", "-seconds", "1" if quick else "3", "-bytes", "16384", "-evp",
                             "aes-128-gcm"], check=True, capture_output=True, text=True).stdout.splitlines()[-1]
     rate = float(speed.split()[-1].rstrip("k")) / 1e6
-    written, read = (float(re.search(f"{what} ([0-9.]+) GB/s", lines[-1])[1]) for what in ("write", "read"))
+    relay = subprocess.run([*on_core, BENCH.with_name("bench_relay"), *(["3"] if quick else [])], check=True,
+                           capture_output=True, text=True).stdout.splitlines()[0]
+    lines.append(relay)
+    written, read, relayed = (float(re.search(f"{what} ([0-9.]+) GB/s", line)[1]) for what, line in
+                              (("write", lines[-2]), ("read", lines[-2]), ("9,000 bytes:", relay)))
     return [*lines, f"openssl speed -evp aes-128-gcm, 16 KiB: {rate:.2f} GB/s; "
-                    f"records written {written / rate:.2f} of it, read {read / rate:.2f}"]
+                    f"records written {written / rate:.2f} of it, read {read / rate:.2f}, relayed {relayed / rate:.2f}"]
 
 
 def run(quick: bool) -> dict:

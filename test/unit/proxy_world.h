@@ -18,6 +18,12 @@
 #define WORLD_PEERS       264
 #define WORLD_INPUT       (1u << 20)
 #define WORLD_FRONTEND    ref_make(1, 1)
+#ifndef WORLD_MTU
+#define WORLD_MTU 1500
+#endif
+#ifndef WORLD_TSO
+#define WORLD_TSO false
+#endif
 
 /** The far end of one of the proxy's connections: a client, or a target's. */
 struct world_peer {
@@ -52,7 +58,7 @@ struct world {
 };
 
 static const struct tcp_settings world_tcp = {
-	.mtu = 1500, .receive_buffer = 262144, .send_buffer = 262144, .syn_retries = 3};
+	.mtu = WORLD_MTU, .receive_buffer = 262144, .send_buffer = 262144, .syn_retries = 3};
 static const struct http_policy world_policy = {.desync_mode = HTTP_DESYNC_DEFENSIVE,
 						.response_server = true};
 
@@ -404,7 +410,7 @@ world_open_with(const struct wire_settings *settings, unsigned long long seed,
 				      .exchanges_max = WORLD_PEERS};
 
 	memset(w, 0, sizeof(*w));
-	wire_open(&w->wire, settings, &world_tcp, WORLD_PEERS, 16384, false, seed);
+	wire_open(&w->wire, settings, &world_tcp, WORLD_PEERS, 16384, WORLD_TSO, seed);
 	w->wire.listener.user = (void *)(uintptr_t)WORLD_FRONTEND;
 	for (uint32_t i = 0; i < ARRAY_N(w->wire.targets); i++)
 		w->wire.targets[i] =

@@ -12,7 +12,9 @@
 #include "tcp.h"
 #include "unit.h"
 
-#define BUFFER_ROOM   2048u
+#ifndef BUFFER_ROOM
+#define BUFFER_ROOM 2048u
+#endif
 #define BUFFER_CHARGE 2304u
 #define BUFFER_LINK   14u
 

@@ -35,6 +35,8 @@ struct wire_end {
 	uint64_t free_us; /* when its link can take the next frame */
 	uint64_t frames_n, bytes_n;
 	uint32_t released_n;
+	/* What takes segments, trains as they are; NULL: the wire does. */
+	void (*port)(struct wire_end *end, const struct tcp_segment *segment);
 };
 
 struct wire {
@@ -146,7 +148,7 @@ wire_send(struct wire_end *e, struct buffer *b)
 }
 
 static inline void
-wire_emit(void *arg, const struct tcp_segment *segment)
+wire_transmit(struct wire_end *e, const struct tcp_segment *segment)
 {
 	struct tcp_segment part = *segment;
 	uint32_t left = segment->payload_len, seq;
@@ -154,7 +156,7 @@ wire_emit(void *arg, const struct tcp_segment *segment)
 	uint8_t flags;
 
 	if (left <= segment->mss || segment->mss == 0) {
-		wire_send(arg, buffer_of_segment(segment));
+		wire_send(e, buffer_of_segment(segment));
 		return;
 	}
 	/* As a NIC cuts: the header again with each MSS of payload. */
@@ -183,7 +185,7 @@ wire_emit(void *arg, const struct tcp_segment *segment)
 							    header + (v4 ? IPV4_DST : IPV6_DST),
 							    v4 ? 4 : 16, IPPROTO_TCP,
 							    (uint32_t)len - segment->l4_off)));
-		wire_send(arg, buffer_of_segment(&part));
+		wire_send(e, buffer_of_segment(&part));
 		for (part.offset += n; part.span != NULL && part.offset >= part.span->len;) {
 			part.offset -= part.span->len;
 			part.span = part.span->next;
@@ -192,6 +194,17 @@ wire_emit(void *arg, const struct tcp_segment *segment)
 		bytes_store_be32(tcp + TCP_SEQ, seq);
 		left -= n;
 	}
+}
+
+static inline void
+wire_emit(void *arg, const struct tcp_segment *segment)
+{
+	struct wire_end *e = arg;
+
+	if (e->port != NULL)
+		e->port(e, segment);
+	else
+		wire_transmit(e, segment);
 }
 
 static inline struct tcp_listener *
