@@ -87,6 +87,7 @@ ask_by_http(const struct management *m, struct worker_command *command)
 	command->path = strdup(tg->health_check.path);
 	command->http2 = tg->version == VERSION_HTTP2;
 	command->grpc = tg->version == VERSION_GRPC;
+	command->proxy_v2 = tg->proxy_v2;
 	command->matcher.first = command->grpc ? 0 : 200;
 	memcpy(command->matcher.bits, tg->health_check.codes, sizeof(command->matcher.bits));
 	return command->path != NULL;

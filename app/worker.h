@@ -39,8 +39,8 @@ struct worker_command {
 	uint32_t timeout_ms;
 	char *path; /* WORKER_PROBE by HTTP: malloc'ed; NULL: by TCP */
 	struct http_matcher matcher;
-	bool http2, grpc;       /* WORKER_PROBE by HTTP */
-	struct tls_client *tls; /* WORKER_PROBE by HTTPS: a reference; else NULL */
+	bool http2, grpc, proxy_v2; /* WORKER_PROBE by HTTP */
+	struct tls_client *tls;     /* WORKER_PROBE by HTTPS: a reference; else NULL */
 	enum probe_result result;
 	uint16_t status;             /* of the HTTP answer, 0: none */
 	uint64_t begun_us, ended_us; /* of the check by HTTP, by the workers' clock */

@@ -212,6 +212,7 @@ worker_tcp_probe(struct worker *w, struct worker_command *command)
 					     .matcher = command->matcher,
 					     .http2 = command->http2,
 					     .grpc = command->grpc,
+					     .proxy_v2 = command->proxy_v2,
 					     .tls = command->tls,
 					     .timeout_ms = command->timeout_ms};
 

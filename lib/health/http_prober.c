@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "http2.h"
+#include "proxy_protocol.h"
 #include "timer_wheel.h"
 
 #define TLS_READS 16u /* at once */
@@ -253,6 +254,23 @@ send_request(struct http_probe *probe)
 	end(probe, PROBE_NOT_SENT, 0);
 }
 
+/* @return  false: the probe is over. */
+static bool
+send_proxy_header(struct http_probe *probe)
+{
+	static const struct proxy_protocol what = {.command = PROXY_PROTOCOL_LOCAL};
+	uint8_t bytes[PROXY_PROTOCOL_MAX];
+	struct chain header = {0};
+
+	if (!chain_append_copy(probe->prober->pool, &header, bytes,
+			       proxy_protocol_write(bytes, &what))) {
+		end(probe, PROBE_NOT_SENT, 0);
+		return false;
+	}
+	send_chain(probe, &header);
+	return true;
+}
+
 /* Answers. */
 
 /* The status line is enough: "HTTP/1.x NNN" and what ends it. */
@@ -466,6 +484,8 @@ on_event(struct proxy_side *side, struct tcp_connection *connection, uint32_t ev
 	(void)connection;
 	if ((events & TCP_EVENT_CONNECTED) != 0 && !probe->connected) {
 		probe->connected = true;
+		if (probe->request.proxy_v2 && !send_proxy_header(probe))
+			return;
 		if (probe->tls == NULL)
 			send_request(probe);
 		if (probe->prober->free == probe)

@@ -46,6 +46,7 @@ struct http_probe_request {
 	struct http_matcher matcher;
 	uint32_t timeout_ms;
 	bool http2, grpc;       /* grpc: over HTTP/2 */
+	bool proxy_v2;          /* a PROXY header of command LOCAL goes first, before TLS */
 	struct tls_client *tls; /* of HTTPS; NULL: HTTP.  The caller's until the probe is done */
 };
 

@@ -128,6 +128,7 @@ SERVICES = """
     [target_group tls-proxied]
     protocol = TLS
     proxy_protocol_v2.enabled = true
+    health_check.protocol = HTTPS
     target = 198.18.2.11:444
 
     [target_group tls-none]

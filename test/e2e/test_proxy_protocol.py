@@ -9,7 +9,7 @@ from scapy.layers.l2 import Ether
 
 from conftest import BACK
 from raw_port import RawPort
-from topology import CLIENT_V4, CLIENT_V6, PYTHON, ROOT
+from topology import CLIENT_V4, CLIENT_V6, PYTHON, ROOT, wait_until
 
 VIP, VIP6 = "198.18.1.10", "2001:db8:1::10"
 HAND, MAC = "198.18.2.99", "02:00:00:00:00:99"
@@ -19,7 +19,7 @@ SERVER = str(ROOT / "test/e2e/proxy_server.py")
 
 def services(preserve: str) -> str:
     text = f"[load_balancer shop]\ntype = network\naddress = {VIP}\n[load_balancer shop6]\ntype = network\naddress = {VIP6}\n"
-    groups = [(name, port, "TCP", "") for name, port in PORTS.items()]
+    groups = [(name, port, "TCP", "" if name == "python" else "health_check.protocol = HTTP\n") for name, port in PORTS.items()]
     groups.append(("udp", 8004, "UDP", "health_check.enabled = false\n"))
     groups.append(("hand", 8005, "TCP", "health_check.enabled = false\n"))
     for name, port, protocol, more in groups:
@@ -87,6 +87,11 @@ frontend proxied
 def weir(request, lab, servers, start_weir):
     return start_weir(services(request.param), dataplane="workers = 2\nlcores = 0@0,1@1,2@0\nmax_flows = 65536",
                       healthy=False, back=BACK + f"neighbor = {HAND} {MAC}\n")
+
+
+def test_health_checks(weir):
+    """Checks by HTTP begin with a header of nobody (LOCAL), without which these servers answer nothing."""
+    wait_until("targets are healthy", lambda: list(weir.target_states().values()).count("healthy") == 6, 20)
 
 
 @pytest.mark.parametrize("server", ["nginx", "haproxy"])
