@@ -559,16 +559,22 @@ http2_is_settled(const struct http2 *h)
 }
 
 uint32_t
-http2_room(const struct http2 *h)
+http2_streams_max(const struct http2 *h)
 {
 	uint32_t most = nghttp2_session_get_remote_settings(
 		h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
+	return most < h->config.streams_max ? most : h->config.streams_max;
+}
+
+uint32_t
+http2_room(const struct http2 *h)
+{
+	uint32_t most = http2_streams_max(h);
+
 	if (h->config.role != HTTP2_CLIENT || h->end != HTTP2_END_NONE || h->input_ended ||
 	    h->dead || nghttp2_session_check_request_allowed(h->session) == 0)
 		return 0;
-	if (most > h->config.streams_max)
-		most = h->config.streams_max;
 	return most > h->streams_n ? most - h->streams_n : 0;
 }
 

@@ -212,6 +212,8 @@ bool http2_is_settled(const struct http2 *h);
 
 /** Client: whether a request may be begun now: neither side ends, streams are left. */
 bool http2_can_open(const struct http2 *h);
+/** Client: how many streams at once both sides allow, as far as is known. */
+uint32_t http2_streams_max(const struct http2 *h);
 /** Client: how many more streams the peer lets us open now. */
 uint32_t http2_room(const struct http2 *h);
 

@@ -93,14 +93,35 @@ upstream_pool_find_http2(struct proxy *p, uint32_t target, const struct http2 *b
 	return u;
 }
 
+/*
+ * How many requests wait for one connection: as many as others to the target carry.  One that
+ * allows no stream for now tells nothing.
+ */
+static uint32_t
+waiting_max(const struct proxy *p, uint32_t target, const struct tls_client *client)
+{
+	uint32_t least = PROXY_WAITING_MAX;
+
+	for (const struct upstream *u = p->idle[ref_index(target)]; u != NULL; u = u->next) {
+		uint32_t most = is_of(u, target, client) && u->state == UPSTREAM_HTTP2
+					? http2_streams_max(u->carrier->http2)
+					: 0;
+
+		if (most > 0 && most < least)
+			least = most;
+	}
+	return least;
+}
+
 struct upstream *
 upstream_pool_find_opening(struct proxy *p, uint32_t target)
 {
 	struct upstream *u = p->idle[ref_index(target)];
 	const struct tls_client *client = target_tls_client(p, target);
+	uint32_t most = waiting_max(p, target, client);
 
-	while (u != NULL && (!is_of(u, target, client) || !upstream_is_opening(u) ||
-			     u->waiting_n >= PROXY_WAITING_MAX))
+	while (u != NULL &&
+	       (!is_of(u, target, client) || !upstream_is_opening(u) || u->waiting_n >= most))
 		u = u->next;
 	return u;
 }
