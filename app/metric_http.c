@@ -284,6 +284,7 @@ metric_http2_ends(const struct management *m)
 json_t *
 metric_tcp(const struct management *m)
 {
+	/* clang-format off */
 #define TCP_COUNTER(name)                                  \
 	{                                                  \
 #name, offsetof(struct tcp_counters, name) \
@@ -292,19 +293,32 @@ metric_tcp(const struct management *m)
 		const char *name;
 		size_t offset;
 	} counters[] = {
-		TCP_COUNTER(segments_in),      TCP_COUNTER(segments_out),
-		TCP_COUNTER(bytes_in),         TCP_COUNTER(bytes_out),
-		TCP_COUNTER(accepted),         TCP_COUNTER(connected),
-		TCP_COUNTER(refused),          TCP_COUNTER(reset_sent),
-		TCP_COUNTER(reset_received),   TCP_COUNTER(retransmitted),
-		TCP_COUNTER(timeouts),         TCP_COUNTER(out_of_order),
-		TCP_COUNTER(duplicate),        TCP_COUNTER(out_of_window),
-		TCP_COUNTER(challenge_acks),   TCP_COUNTER(cookies_sent),
-		TCP_COUNTER(cookies_accepted), TCP_COUNTER(cookies_refused),
-		TCP_COUNTER(no_connection),    TCP_COUNTER(no_memory),
+		TCP_COUNTER(segments_in),
+		TCP_COUNTER(segments_out),
+		TCP_COUNTER(bytes_in),
+		TCP_COUNTER(bytes_out),
+		TCP_COUNTER(accepted),
+		TCP_COUNTER(connected),
+		TCP_COUNTER(refused),
+		TCP_COUNTER(reset_sent),
+		TCP_COUNTER(reset_received),
+		TCP_COUNTER(retransmitted),
+		TCP_COUNTER(timeouts),
+		TCP_COUNTER(out_of_order),
+		TCP_COUNTER(duplicate),
+		TCP_COUNTER(out_of_window),
+		TCP_COUNTER(challenge_acks),
+		TCP_COUNTER(syn_ack_retransmitted),
+		TCP_COUNTER(half_open_expired),
+		TCP_COUNTER(cookies_sent),
+		TCP_COUNTER(cookies_accepted),
+		TCP_COUNTER(cookies_refused),
+		TCP_COUNTER(no_connection),
+		TCP_COUNTER(no_memory),
 		TCP_COUNTER(memory_resets),
 	};
 #undef TCP_COUNTER
+	/* clang-format on */
 	json_t *r = json_object();
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {

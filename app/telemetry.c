@@ -42,7 +42,7 @@ static const struct {
 	{"/weir/drops", "drops", NULL, NULL, "Packets not forwarded, by reason"},
 	{"/weir/tcp", "tcp", NULL, NULL,
 	 "Segments and connections of weir's own TCP: terminated listeners, their targets, health "
-	 "checks"},
+	 "checks by HTTP"},
 	{"/weir/http2_ends", "http2_ends", NULL, NULL,
 	 "Connections by HTTP/2 that ended, by reason"},
 	{"/weir/neighbors", "neighbors", NULL, "neighbors", "ARP and ND entries"},

@@ -86,6 +86,16 @@ listen_for(void *arg, const struct packet *p)
 	return l;
 }
 
+static bool
+serves(void *arg, const struct tcp_listener *l)
+{
+	const struct worker_tcp *t = arg;
+	const struct snapshot_frontend *f =
+		snapshot_frontend(t->worker->snapshot, (uint32_t)(uintptr_t)l->user);
+
+	return f != NULL && f->terminates && !f->draining;
+}
+
 static void
 release_port(void *arg, const struct tcp_tuple *tuple)
 {
@@ -333,14 +343,16 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	uint32_t connections = settings->max_connections / settings->workers_n;
 	uint32_t spans = settings->mbufs * SPANS_PER_MBUF / settings->workers_n;
 	struct chain_ops ops = port_chain_ops(w->dp->pool);
-	struct tcp_config tcp = {
-		.ops = {.emit = emit, .listen = listen_for, .released = release_port},
-		.arg = t,
-		.connections_max = connections,
-		.time_wait_max = connections,
-		.half_open_max = connections / 4 + 1,
-		.checksum_offload = true,
-		.tso_max = WORKER_SEGMENT_TRAIN};
+	struct tcp_config tcp = {.ops = {.emit = emit,
+					 .listen = listen_for,
+					 .released = release_port,
+					 .serves = serves},
+				 .arg = t,
+				 .connections_max = connections,
+				 .time_wait_max = connections,
+				 .half_open_max = connections / 4 + 1,
+				 .checksum_offload = true,
+				 .tso_max = WORKER_SEGMENT_TRAIN};
 	struct proxy_config proxy = {.ops = {.reserve = reserve_for_proxy,
 					     .release = release_port,
 					     .connected = count_connected,

@@ -7,8 +7,8 @@ carried.  CPU per request is the time that core 1 was not idle over the requests
 pays for its naps, too: waking up is most of it while there is little to do.  Beside it: weir's turns
 that had work.  Access logs are on everywhere.
 
-The kernel measures idle time to the microsecond, but user, system and interrupts by looking every
-few milliseconds, which a load that a timer paces makes a fool of.
+The kernel measures idle time, if it stops its tick then (NO_HZ), but user, system and interrupts it
+samples every few milliseconds, which a load that a timer paces makes a fool of.
 
 A veth pair receives on the sender's core: every proxy pays for its clients' and targets' kernels
 receiving, and kernel proxies don't pay for their own, which favours them.
@@ -143,10 +143,11 @@ def progress(text: str) -> None:
 
 def busy_seconds() -> float:
     """That the proxy's core was not idle, up to a constant."""
-    for line in Path("/proc/stat").read_text().splitlines():
+    text, now = Path("/proc/stat").read_text(), time.monotonic()
+    for line in text.splitlines():
         if line.startswith(f"cpu{PROXY_CPU} "):
-            idle, iowait = map(int, line.split()[4:6])
-            return time.monotonic() - (idle + iowait) / os.sysconf("SC_CLK_TCK")
+            idle, iowait, _irq, _softirq, steal = map(int, line.split()[4:9])
+            return now - (idle + iowait + steal) / os.sysconf("SC_CLK_TCK")
     raise RuntimeError("no such core in /proc/stat")
 
 

@@ -36,7 +36,8 @@ HANDSHAKES = {
     "resumed, TLS 1.3": ("ec", "-tls1_3", True),
     "resumed, TLS 1.2": ("ec", "-tls1_2", True),
 }
-# (path, arguments of h2load, bytes of an answer)
+# (path, arguments of h2load, bytes of an answer).  As ELB does, weir ends a connection after 10,000 requests over HTTP/2: with
+# few connections none would be left.
 REQUESTS = {
     "keep-alive 1 KiB": ("/files/1k", ("--h1", "-c", "64"), 1024),
     "keep-alive 1 MiB": ("/files/1m", ("--h1", "-c", "16"), 1 << 20),
@@ -218,7 +219,7 @@ def show(results: dict) -> None:
 
 
 def alone(quick: bool) -> list[str]:
-    """lib/tls, and the proxy with its TCP between ports without cost, beside libssl, libcrypto and openssl(1)."""
+    """lib/tls, and proxy, TCP and TLS without weir's worker and ports, beside libssl, libcrypto and openssl(1)."""
     on_core = ["taskset", "-c", str(PROXY_CPU)]
     progress("lib/tls alone")
     lines = subprocess.run([*on_core, BENCH, *(["3", "30"] if quick else [])], check=True, capture_output=True,

@@ -105,6 +105,11 @@ struct tcp_ops {
 	struct tcp_listener *(*listen)(void *arg, const struct packet *p);
 	/** A tuple given to tcp_connect() is free again (its TIME-WAIT is over too). */
 	void (*released)(void *arg, const struct tcp_tuple *tuple);
+	/**
+	 * Whether a handshake may go on that began at this listener; `closed` is of its last SYN.
+	 * NULL: while it is not closed.
+	 */
+	bool (*serves)(void *arg, const struct tcp_listener *listener);
 };
 
 struct tcp_config {
@@ -274,6 +279,7 @@ struct tcp_counters {
 	uint64_t no_memory;     /* payload dropped unacknowledged */
 	uint64_t memory_resets;
 	uint64_t cookies_sent, cookies_accepted, cookies_refused;
+	uint64_t syn_ack_retransmitted, half_open_expired; /* of handshakes; the others not */
 };
 
 const struct tcp_counters *tcp_counters(const struct tcp *tcp);

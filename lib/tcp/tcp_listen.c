@@ -65,19 +65,29 @@ tcp_half_open_free(struct tcp *tcp, struct tcp_half_open *h)
 	tcp_endpoint_give(&tcp->free_half_open, &h->endpoint);
 }
 
+static bool
+is_closed(const struct tcp *tcp, const struct tcp_listener *l)
+{
+	return l->closed || (tcp->ops.serves != NULL && !tcp->ops.serves(tcp->arg, l));
+}
+
+/* In a storm those that have not answered make room: repetitions are for quiet times. */
 static void
 on_due(struct timer *timer, void *arg)
 {
 	struct tcp *tcp = arg;
 	struct tcp_half_open *h =
 		(void *)((uint8_t *)timer - offsetof(struct tcp_half_open, timer));
+	struct tcp_listener *l = h->listener;
 
-	if (h->retries >= h->listener->settings.syn_retries || h->listener->closed) {
+	if (h->retries >= l->settings.syn_retries || l->half_open > l->max_half_open / 2 ||
+	    is_closed(tcp, l)) {
+		tcp->counters.half_open_expired++;
 		tcp_half_open_free(tcp, h);
 		return;
 	}
 	h->retries++;
-	tcp->counters.retransmitted++;
+	tcp->counters.syn_ack_retransmitted++;
 	half_open_send(tcp, h);
 	half_open_arm(tcp, h);
 }
@@ -105,11 +115,13 @@ read_syn(struct tcp *tcp, struct tcp_half_open *h, struct tcp_listener *l,
 static bool
 wants_cookie(const struct tcp *tcp, struct tcp_listener *l)
 {
+	bool full = l->half_open >= l->max_half_open;
+
 	if (l->syn_cookies == TCP_SYN_COOKIES_ALWAYS)
 		return true;
-	if (l->half_open >= l->max_half_open)
+	if (full && l->syn_cookies == TCP_SYN_COOKIES_AUTO)
 		l->issuing_cookies = true;
-	return l->issuing_cookies || tcp->free_half_open == NULL;
+	return full || l->issuing_cookies || tcp->free_half_open == NULL;
 }
 
 /* Without timestamps there is no room for scale and SACK. */
@@ -199,7 +211,7 @@ promote(struct tcp *tcp, const struct tcp_half_open *h)
 static void
 finish(struct tcp *tcp, const struct tcp_half_open *h, const struct tcp_arrival *a)
 {
-	struct tcp_connection *c = promote(tcp, h);
+	struct tcp_connection *c = is_closed(tcp, h->listener) ? NULL : promote(tcp, h);
 
 	if (c == NULL) {
 		tcp->counters.refused++;
@@ -249,8 +261,10 @@ tcp_half_open_input(struct tcp *tcp, struct tcp_half_open *h, const struct tcp_a
 	}
 	if ((a->flags & TCP_FLAG_SYN) != 0) {
 		/* The same SYN, or one whose sender will refuse this answer (RFC 5961). */
-		if (tcp_may_challenge(tcp))
+		if (tcp_may_challenge(tcp)) {
 			half_open_send(tcp, h);
+			h->sent_us = 0; /* which of them is answered can't be told (Karn) */
+		}
 		return;
 	}
 	if ((a->flags & TCP_FLAG_ACK) == 0)

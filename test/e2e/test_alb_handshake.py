@@ -56,4 +56,32 @@ def test_last_ack_is_lost(weir, client_port, ip):
     wait_until("the reset is counted", lambda: weir.ask("tcp")["reset_received"] == before["reset_received"] + 1)
     counted = {name: value - before[name] for name, value in weir.ask("tcp").items()}
     assert (counted["accepted"], counted["segments_in"], counted["bytes_in"]) == (1, 3, len(REQUEST))
-    assert counted["retransmitted"] >= 2 and counted["cookies_sent"] == counted["refused"] == 0
+    assert counted["syn_ack_retransmitted"] >= 2 and counted["retransmitted"] == 0 and counted["cookies_sent"] == counted["refused"] == 0
+
+
+def test_listener_goes_meanwhile(weir, client_port):
+    """Of a handshake whose listener a reload takes nothing goes on: no SYN-ACK again, and its ACK is refused."""
+    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    text = weir.config_path.read_text()
+    before = weir.ask("tcp")
+
+    def segment(**fields):
+        return Ether(src=MAC, dst=mac) / IP(src=HAND, dst="198.18.1.10") / TCP(sport=4001, dport=80, window=60000, **fields)
+
+    def is_ours(frame) -> bool:
+        return TCP in frame and frame[TCP].dport == 4001
+
+    client_port.send(segment(flags="S", seq=1000))
+    answer = client_port.receive(is_ours, 1, 10)[0]
+    weir.config_path.write_text(text.replace("[listener shop:80]", "[listener shop:81]"))
+    weir.reload()
+    try:
+        wait_until("it is forgotten", lambda: weir.pool("half_open")["in_use"] == 0, 10)
+        after = weir.ask("tcp")
+        assert after["half_open_expired"] == before["half_open_expired"] + 1
+        assert after["syn_ack_retransmitted"] <= before["syn_ack_retransmitted"] + 1, "the reload may have taken a second"
+        client_port.send(segment(flags="A", seq=1001, ack=answer[TCP].seq + 1))
+        assert weir.ask("tcp")["accepted"] == before["accepted"]
+    finally:
+        weir.config_path.write_text(text)
+        weir.reload()

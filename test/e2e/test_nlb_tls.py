@@ -454,6 +454,14 @@ def test_many_at_once(lab, weir, context):
     wait_until("all are gone", lambda: metrics(weir)["ActiveFlowCount_TLS"] == 0, 10)
 
 
+def logged(logs, client_port, port):
+    """The newest line of such a connection."""
+    def found():
+        return [f for f in lines(logs) if f[5:7] == [f"{CLIENT_V4}:{client_port}", f"{VIP}:{port}"]]
+    wait_until("the line", lambda: len(found()) > 0, 10)
+    return found()[-1]
+
+
 def test_log(lab, weir, logs, context):
     context.set_alpn_protocols(["h2", "x y", "http/1.1"])
     with connect(lab, context, server_hostname="logged.example") as s:
@@ -462,10 +470,7 @@ def test_log(lab, weir, logs, context):
         left = 1000
         while left > 0:
             left -= len(s.recv(1000))
-    def line():
-        return next((f for f in lines(logs) if f[5] == f"{CLIENT_V4}:{port}"), None)
-    wait_until("the line", lambda: line() is not None, 10)
-    f = line()
+    f = logged(logs, port, ECHO)
     assert len(f) == 22 and f[:2] == ["tls", "2.0"] and f[3].startswith("net/shop/"), f
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", f[2]) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", f[21])
     assert re.fullmatch(r"[0-9a-f]{16}", f[4]) and f[6] == f"{VIP}:{ECHO}", f
@@ -548,7 +553,7 @@ def test_deregistration(lab, weir, context):
         finally:
             weir.config_path.write_text(text)
             weir.reload()
-    wait_until("healthy", lambda: list(weir.target_states().values()).count("healthy") == 13, 20)
+    wait_until("healthy", lambda: list(weir.target_states().values()).count("healthy") == 15, 20)
 
 
 def test_metrics(lab, weir, context):
@@ -587,9 +592,7 @@ def test_protocol_of_targets(lab, weir, logs, address, asked, spoken):
     if address != VIP:
         return
     agreed = {"--no-alpn": "-", "--http1.0": "http/1.0"}.get(asked, "http/1.1")
-    wait_until("the line", lambda: any(f[5] == f"{CLIENT_V4}:{said[2]}" for f in lines(logs)), 10)
-    line = next(f for f in lines(logs) if f[5] == f"{CLIENT_V4}:{said[2]}")
-    assert line[18:20] == [agreed, agreed]
+    assert logged(logs, said[2], 9446)[18:20] == [agreed, agreed]
 
 
 def test_proxy_header_before_tls(lab, weir):

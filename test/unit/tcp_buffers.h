@@ -15,7 +15,7 @@
 #ifndef BUFFER_ROOM
 #define BUFFER_ROOM 2048u
 #endif
-#define BUFFER_CHARGE 2304u
+#define BUFFER_CHARGE (BUFFER_ROOM + 256u)
 #define BUFFER_LINK   14u
 
 struct buffer {

@@ -287,6 +287,46 @@ test_tickets(void)
 	tls_tickets_put(t);
 }
 
+/* ALPN offers what a connection says instead of what its side's settings say. */
+static void
+test_protocol(void)
+{
+	static const struct {
+		const char *offered, *agreed; /* NULL: the settings; none */
+	} rows[] = {{NULL, "http/1.1"}, {"h2", "h2"}, {"http/1.1", "http/1.1"}, {"http/1.0", NULL}};
+	struct secret secret = {{4}};
+	struct tls_world *w = tls_world();
+	struct tls_tickets *t = tls_tickets_create(&secret, 3600, 360000);
+	struct tls_server *server = make_server(policy(DEFAULT_POLICY), 0, 1, t);
+	struct tls_client *client = make_client(policy(DEFAULT_POLICY), "shop.example");
+	struct tls_session *session = NULL;
+	struct chain plain = {0};
+	uint32_t resumed_n = 0;
+
+	for (uint32_t i = 0; i < ARRAY_N(rows); i++) {
+		const char *agreed = rows[i].agreed, *alpn;
+
+		w->server = tls_accept(server, &w->pool);
+		w->client = tls_connect(client, &w->pool, rows[i].offered, session);
+		EXPECT_ROW(rows[i].offered == NULL ? "-" : rows[i].offered,
+			   tls_shake() && tls_is_resumed(w->server) == (session != NULL));
+		resumed_n += session != NULL;
+		alpn = tls_alpn(w->client);
+		EXPECT(alpn == tls_alpn(w->server));
+		EXPECT((alpn == NULL) == (agreed == NULL) &&
+		       (agreed == NULL || strcmp(alpn, agreed) == 0));
+		tls_read(w->client, &w->to_client, &plain, 100, &w->to_server);
+		tls_session_free(session);
+		session = tls_session_take(w->client);
+		tls_hang_up();
+	}
+	EXPECT(resumed_n >= 2);
+	tls_session_free(session);
+	tls_server_put(server);
+	tls_client_put(client);
+	tls_tickets_put(t);
+}
+
 static void
 test_credentials(void)
 {
@@ -338,6 +378,7 @@ main(void)
 	test_data();
 	test_wrong_input();
 	test_tickets();
+	test_protocol();
 	for (uint32_t i = 0; i < ARRAY_N(all); i++)
 		tls_credentials_put(all[i]);
 	remove_files();
