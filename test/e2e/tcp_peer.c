@@ -220,7 +220,7 @@ take_events(void)
 static void
 open_engine(const char *address, char *connect_to)
 {
-	struct tcp_config config = {.ops = {emit, listen_for, released},
+	struct tcp_config config = {.ops = {emit, listen_for, released, NULL},
 				    .pool = &pool,
 				    .connections_max = 256,
 				    .time_wait_max = 256,

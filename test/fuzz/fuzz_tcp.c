@@ -453,7 +453,7 @@ icmp(struct input *in)
 static void
 open_world(struct input *in)
 {
-	struct tcp_config config = {.ops = {emit, listen_for, released},
+	struct tcp_config config = {.ops = {emit, listen_for, released, NULL},
 				    .pool = &w.pool,
 				    .connections_max = CONNECTIONS,
 				    .time_wait_max = 2,

@@ -253,7 +253,7 @@ static void
 create(uint32_t connections)
 {
 	static const struct chain_ops ops = {ref, unref, alloc, NULL};
-	struct tcp_config config = {.ops = {emit, listen_for, released},
+	struct tcp_config config = {.ops = {emit, listen_for, released, NULL},
 				    .pool = &b.pool,
 				    .connections_max = connections + 16,
 				    .time_wait_max = 16,

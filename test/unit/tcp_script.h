@@ -94,7 +94,7 @@ script_released(void *arg, const struct tcp_tuple *tuple)
 static inline void
 script_open(struct script *s, const char *name)
 {
-	struct tcp_config config = {.ops = {script_emit, script_listen, script_released},
+	struct tcp_config config = {.ops = {script_emit, script_listen, script_released, NULL},
 				    .arg = s,
 				    .pool = &s->pool,
 				    .connections_max = 8,

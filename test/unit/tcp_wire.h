@@ -237,7 +237,7 @@ wire_open(struct wire *w, const struct wire_settings *settings, const struct tcp
 	w->listener = (struct tcp_listener){.settings = *tcp, .max_half_open = connections};
 	for (uint32_t i = 0; i < 2; i++) {
 		struct wire_end *e = &w->ends[i];
-		struct tcp_config config = {.ops = {wire_emit, wire_listen, wire_released},
+		struct tcp_config config = {.ops = {wire_emit, wire_listen, wire_released, NULL},
 					    .arg = e,
 					    .pool = &e->pool,
 					    .connections_max = connections,
