@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "tls_context.h"
 #include "tls_private.h"
 
 #define RECORD_PAYLOAD_MAX 16384u
@@ -55,13 +56,11 @@ tls_accept(struct tls_server *server, struct chain_pool *pool)
 static bool
 offer(SSL *ssl, const char *protocol)
 {
-	uint8_t list[32]; /* wire format */
-	size_t n = strlen(protocol);
+	uint8_t list[32];
+	int len = tls_alpn_write(list, sizeof(list), &protocol, 1);
 
-	CHECK(n > 0 && n < sizeof(list));
-	list[0] = (uint8_t)n;
-	memcpy(list + 1, protocol, n);
-	return SSL_set_alpn_protos(ssl, list, (unsigned int)n + 1) == 0;
+	CHECK(len > 0);
+	return SSL_set_alpn_protos(ssl, list, (unsigned int)len) == 0;
 }
 
 struct tls *

@@ -36,20 +36,12 @@ on_session(SSL *ssl, SSL_SESSION *session)
 static bool
 set_alpn(struct tls_client *client, const struct tls_client_settings *s)
 {
-	uint8_t *list = client->alpn;
-	size_t len = 0;
+	int len = tls_alpn_write(client->alpn, sizeof(client->alpn), s->alpn, s->alpn_n);
 
-	for (uint32_t i = 0; i < s->alpn_n; i++) {
-		size_t n = strlen(s->alpn[i]);
-
-		if (n == 0 || len + 1 + n > sizeof(client->alpn))
-			return false;
-		list[len] = (uint8_t)n;
-		memcpy(list + len + 1, s->alpn[i], n);
-		len += 1 + n;
-	}
-	client->alpn_len = len;
-	return len == 0 || SSL_CTX_set_alpn_protos(client->ctx, list, (unsigned int)len) == 0;
+	if (len <= 0)
+		return len == 0;
+	client->alpn_len = (size_t)len;
+	return SSL_CTX_set_alpn_protos(client->ctx, client->alpn, (unsigned int)len) == 0;
 }
 
 static bool

@@ -2,6 +2,7 @@
 #include <openssl/err.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "tls_context.h"
 
@@ -70,4 +71,21 @@ tls_context_create(const SSL_METHOD *method, const struct tls_policy *policy, ch
 	ERR_clear_error();
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+int
+tls_alpn_write(uint8_t *list, size_t size, const char *const *protocols, uint32_t n)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len = strlen(protocols[i]);
+
+		if (len == 0 || len > UINT8_MAX || at + 1 + len > size)
+			return -1;
+		list[at] = (uint8_t)len;
+		memcpy(list + at + 1, protocols[i], len);
+		at += 1 + len;
+	}
+	return (int)at;
 }

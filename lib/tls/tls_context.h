@@ -11,4 +11,10 @@
 SSL_CTX *tls_context_create(const SSL_METHOD *method, const struct tls_policy *policy, char *why,
 			    size_t why_len);
 
+/**
+ * Protocols as ALPN writes them: each behind its length.
+ * @return  bytes, or -1: they don't fit, or one is empty.
+ */
+int tls_alpn_write(uint8_t *list, size_t size, const char *const *protocols, uint32_t n);
+
 #endif

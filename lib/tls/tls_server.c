@@ -332,16 +332,10 @@ add_certificate(struct tls_server *server, const struct tls_server_settings *s,
 static bool
 set_alpn(struct tls_server *server, const struct tls_server_settings *s)
 {
-	for (uint32_t i = 0; i < s->alpn_n; i++) {
-		size_t len = strlen(s->alpn[i]);
+	int len = tls_alpn_write(server->alpn, sizeof(server->alpn), s->alpn, s->alpn_n);
 
-		if (len == 0 || server->alpn_len + 1 + len > sizeof(server->alpn))
-			return false;
-		server->alpn[server->alpn_len] = (uint8_t)len;
-		memcpy(server->alpn + server->alpn_len + 1, s->alpn[i], len);
-		server->alpn_len = (uint16_t)(server->alpn_len + 1 + len);
-	}
-	return true;
+	server->alpn_len = (uint16_t)(len > 0 ? len : 0);
+	return len >= 0;
 }
 
 static bool
