@@ -81,7 +81,6 @@ listen_for(void *arg, const struct packet *p)
 	l->settings.tell_keepalive = f->terminates == SNAPSHOT_ENDS_CONDUIT;
 	l->max_half_open = t->worker->dp->max_half_open;
 	l->syn_cookies = t->worker->dp->syn_cookies;
-	l->closed = f->draining;
 	l->user = (void *)(uintptr_t)p->frontend;
 	return l;
 }

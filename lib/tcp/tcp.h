@@ -105,10 +105,7 @@ struct tcp_ops {
 	struct tcp_listener *(*listen)(void *arg, const struct packet *p);
 	/** A tuple given to tcp_connect() is free again (its TIME-WAIT is over too). */
 	void (*released)(void *arg, const struct tcp_tuple *tuple);
-	/**
-	 * Whether a handshake may go on that began at this listener; `closed` is of its last SYN.
-	 * NULL: while it is not closed.
-	 */
+	/** Whether a handshake may begin or go on at a listener that is not `closed`. NULL: yes. */
 	bool (*serves)(void *arg, const struct tcp_listener *listener);
 };
 

@@ -144,10 +144,11 @@ static enum tcp_input_result
 take_syn(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a,
 	 const struct tcp_tuple *tuple, uint32_t hash, uint32_t iss_above)
 {
+	bool closed = is_closed(tcp, l);
 	struct tcp_half_open *h;
 
-	if (l->closed || tcp->free_connections == NULL) {
-		tcp->counters.no_connection += !l->closed;
+	if (closed || tcp->free_connections == NULL) {
+		tcp->counters.no_connection += !closed;
 		tcp->counters.refused++;
 		tcp_refuse(tcp, a);
 		return TCP_INPUT_TAKEN;
@@ -226,8 +227,9 @@ static bool
 read_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a,
 	    const struct tcp_tuple *tuple, uint32_t hash, struct tcp_half_open *h)
 {
-	if (l->closed || l->last_cookie_ms == 0 ||
-	    (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS)
+	if (l->last_cookie_ms == 0 ||
+	    (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS ||
+	    is_closed(tcp, l))
 		return false;
 	read_syn(tcp, h, l, a, tuple, hash);
 	h->irs = a->seq - 1;
