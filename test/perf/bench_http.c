@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench_numbers.h"
 #include "check.h"
 #include "http_verdict.h"
 #include "http_write.h"
@@ -109,23 +109,6 @@ run(const struct kind *k, uint32_t count)
 	}
 }
 
-static double
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void
 measure(const struct kind *k, int rounds)
 {
@@ -134,12 +117,12 @@ measure(const struct kind *k, int rounds)
 	CHECK(ns != NULL);
 	run(k, BATCH);
 	for (int i = 0; i < rounds; i++) {
-		double begin = now_ns();
+		double begin = clock_s(CLOCK_THREAD_CPUTIME_ID);
 
 		run(k, BATCH);
-		ns[i] = (now_ns() - begin) / BATCH;
+		ns[i] = (clock_s(CLOCK_THREAD_CPUTIME_ID) - begin) * 1e9 / BATCH;
 	}
-	qsort(ns, (size_t)rounds, sizeof(*ns), compare);
+	sort_numbers(ns, (uint32_t)rounds);
 	printf("{\"case\": \"%s\", \"bytes\": %u, \"ns\": %.1f, \"ns_min\": %.1f, \"ns_max\": "
 	       "%.1f}\n",
 	       k->name, k->head.len, ns[rounds / 2], ns[0], ns[rounds - 1]);

@@ -15,12 +15,10 @@
 #define WORLD_MTU   9000
 #define WORLD_TSO   true
 
-#include <time.h>
-
+#include "bench_gcm.h"
 #include "proxy_tls_world.h"
 
 #define CIPHERSUITE "TLS_AES_128_GCM_SHA256"
-#define RECORD      16384u
 #define ROUNDS_MAX  101u
 #define AHEAD       (512u << 10)
 #define PIECE       (64u << 10)
@@ -37,17 +35,8 @@ struct held {
 static struct held held[HELD_MAX];
 static struct span held_spans[SPANS_MAX];
 static uint32_t held_n, held_spans_n;
-static uint64_t proxy_ns;
+static double proxy_s;
 static uint8_t pattern[PIECE];
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* As a driver: headers into a buffer, payload by reference. */
 static void
@@ -91,7 +80,7 @@ deliver(struct world *w, struct buffer *b)
 {
 	struct wire_end *e = &w->wire.ends[1];
 	struct packet p = {0};
-	uint64_t began;
+	double began;
 
 	if (b->data[0] == 0) {
 		wire_deliver(&w->wire, b);
@@ -99,11 +88,11 @@ deliver(struct world *w, struct buffer *b)
 	}
 	b->data[0] = 0;
 	CHECK(buffer_parse(b, &p));
-	began = now_ns();
+	began = clock_s(CLOCK_MONOTONIC);
 	tcp_set_time(e->tcp, w->wire.now_us);
 	tcp_input(e->tcp, &p, BUFFER_CHARGE, false);
 	buffer_unref(b);
-	proxy_ns += now_ns() - began;
+	proxy_s += clock_s(CLOCK_MONOTONIC) - began;
 	transmit_held(e);
 }
 
@@ -112,7 +101,8 @@ static void
 step(struct world *w)
 {
 	struct wire *wire = &w->wire;
-	uint64_t tick_us = wire->now_us - wire->now_us % 1000 + 1000, began;
+	uint64_t tick_us = wire->now_us - wire->now_us % 1000 + 1000;
+	double began;
 
 	if (wire->heap_n > 0 && wire->heap[0].due_us < tick_us)
 		tick_us = wire->heap[0].due_us > wire->now_us ? wire->heap[0].due_us : wire->now_us;
@@ -122,11 +112,11 @@ step(struct world *w)
 	tcp_advance(wire->ends[0].tcp, wire->now_us);
 	world_peers_turn(w);
 	tcp_flush(wire->ends[0].tcp);
-	began = now_ns();
+	began = clock_s(CLOCK_MONOTONIC);
 	tcp_advance(wire->ends[1].tcp, wire->now_us);
 	proxy_turn(w->proxy, wire->now_us);
 	tcp_flush(wire->ends[1].tcp);
-	proxy_ns += now_ns() - began;
+	proxy_s += clock_s(CLOCK_MONOTONIC) - began;
 	transmit_held(&wire->ends[1]);
 }
 
@@ -212,7 +202,7 @@ relay(uint64_t bytes)
 		 (unsigned long long)bytes);
 	world_send(w, target, head, (uint32_t)strlen(head));
 	skip_head(&c);
-	proxy_ns = 0;
+	proxy_s = 0;
 	until_us = w->wire.now_us + bytes / 100 + UINT64_C(10000000);
 	while (got < bytes) {
 		CHECK(w->wire.now_us < until_us);
@@ -227,33 +217,7 @@ relay(uint64_t bytes)
 	world_run(w, 100);
 	CHECK(w->done_n == 1 && w->last.elb_status == 200);
 	peer_close(&c);
-	return (double)bytes * 1e9 / (double)proxy_ns;
-}
-
-static double
-gcm(uint64_t bytes)
-{
-	static uint8_t from[RECORD], to[RECORD + 16];
-	static const uint8_t key[16] = {1}, iv[12] = {2};
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	uint64_t began;
-	int len;
-
-	CHECK(EVP_CipherInit_ex(ctx, EVP_aes_128_gcm(), NULL, key, iv, 1) == 1);
-	began = now_ns();
-	for (uint64_t i = 0; i < bytes; i += RECORD)
-		CHECK(EVP_CipherUpdate(ctx, to, &len, from, RECORD) == 1);
-	began = now_ns() - began;
-	EVP_CIPHER_CTX_free(ctx);
-	return (double)bytes * 1e9 / (double)began;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	return (double)bytes / proxy_s;
 }
 
 int
@@ -270,12 +234,12 @@ main(int argc, char **argv)
 	relay(4 << 20);
 	for (uint32_t i = 0; i < rounds; i++) {
 		relayed[i] = relay(bytes);
-		sealed[i] = gcm(bytes);
+		sealed[i] = gcm(true, bytes, CLOCK_MONOTONIC);
 		ratio[i] = relayed[i] / sealed[i];
 	}
-	qsort(relayed, rounds, sizeof(double), compare);
-	qsort(sealed, rounds, sizeof(double), compare);
-	qsort(ratio, rounds, sizeof(double), compare);
+	sort_numbers(relayed, rounds);
+	sort_numbers(sealed, rounds);
+	sort_numbers(ratio, rounds);
 	printf("relay to TLS, TSO, frames of 9,000 bytes: %.2f GB/s, AES-128-GCM %.2f GB/s; %.2f "
 	       "of "
 	       "it (%.2f-%.2f)\n",

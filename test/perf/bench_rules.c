@@ -13,9 +13,9 @@
  * table.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "alb_world.h"
+#include "bench_numbers.h"
 
 #define ROUNDS 15
 
@@ -131,27 +131,10 @@ make_request(struct hit *q, enum shape shape, unsigned i)
 }
 
 static double
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static double
 loop(const struct alb_rules *r, struct alb_scratch *s, const struct hit *q, uint32_t want,
      unsigned times)
 {
-	double begin = now_ns();
+	double begin = clock_s(CLOCK_MONOTONIC);
 
 	for (unsigned i = 0; i < times; i++) {
 		uint32_t rule;
@@ -161,7 +144,7 @@ loop(const struct alb_rules *r, struct alb_scratch *s, const struct hit *q, uint
 			exit(1);
 		}
 	}
-	return (now_ns() - begin) / times;
+	return (clock_s(CLOCK_MONOTONIC) - begin) * 1e9 / times;
 }
 
 static double
@@ -176,7 +159,7 @@ measure(enum shape shape, unsigned n, bool last, unsigned times, unsigned rounds
 	make_request(&q, shape, want);
 	for (unsigned i = 0; i < rounds; i++)
 		ns[i] = loop(r, s, &q, want, times);
-	qsort(ns, rounds, sizeof(ns[0]), compare);
+	sort_numbers(ns, rounds);
 	alb_scratch_free(s);
 	alb_rules_free(r);
 	return ns[rounds / 2];

@@ -14,11 +14,12 @@
 
 #include <time.h>
 
+#include "bench_gcm.h"
 #include "tls_tickets.h"
 #include "tls_world.h"
 
-#define RECORD      16384u
 #define RECORDS     4000u
+#define BYTES       ((uint64_t)RECORDS * RECORD)
 #define BATCH       4u /* records between two looks at the clock, which costs as much as half of one */
 #define ROUNDS_MAX  101u
 #define BYTES_MAX   65536u
@@ -29,15 +30,6 @@ static SSL_CTX *client_ctx, *bare_ctx;
 static struct tls_server *server;
 static SSL_SESSION *session; /* of a full handshake; a copy is resumed: a client uses each once */
 static double counted_s;
-
-static double
-cpu_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static int
 on_session(SSL *ssl, SSL_SESSION *s)
@@ -132,27 +124,27 @@ shake_bare(bool resume)
 {
 	BIO *client_in, *client_out, *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
 	SSL *client = new_client(&client_in, &client_out, resume), *ssl;
-	double began = cpu_s();
+	double began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 	uint8_t byte;
 
 	ssl = SSL_new(bare_ctx);
 	SSL_set_bio(ssl, in, out);
 	SSL_set_accept_state(ssl);
-	counted_s += cpu_s() - began;
+	counted_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 	for (uint32_t i = 0; i < 3; i++) {
 		SSL_do_handshake(client);
 		pump(client_out, in);
-		began = cpu_s();
+		began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 		SSL_do_handshake(ssl);
-		counted_s += cpu_s() - began;
+		counted_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 		pump(out, client_in);
 	}
 	SSL_read(client, &byte, 1);
 	CHECK(SSL_is_init_finished(ssl) && SSL_session_reused(ssl) == resume);
 	hang_up(client);
-	began = cpu_s();
+	began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 	hang_up(ssl);
-	counted_s += cpu_s() - began;
+	counted_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 }
 
 static void
@@ -163,11 +155,11 @@ shake_ours(bool resume)
 	struct chain in = {0}, out = {0};
 	BIO *client_in, *client_out;
 	SSL *client = new_client(&client_in, &client_out, resume);
-	double began = cpu_s();
+	double began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 	struct tls *tls = tls_accept(server, &w->pool);
 	uint8_t byte;
 
-	counted_s += cpu_s() - began;
+	counted_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 	for (uint32_t i = 0; i < 3; i++) {
 		int n;
 
@@ -175,9 +167,9 @@ shake_ours(bool resume)
 		n = BIO_read(client_out, bytes, sizeof(bytes));
 		if (n > 0)
 			CHECK(chain_append_copy(&w->pool, &in, bytes, (uint32_t)n));
-		began = cpu_s();
+		began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 		tls_handshake(tls, &in, &out);
-		counted_s += cpu_s() - began;
+		counted_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 		chain_copy_out(&out, 0, bytes, out.len);
 		if (out.len > 0)
 			BIO_write(client_in, bytes, (int)out.len);
@@ -186,9 +178,9 @@ shake_ours(bool resume)
 	SSL_read(client, &byte, 1);
 	CHECK(tls_is_finished(tls) && tls_is_resumed(tls) == resume);
 	hang_up(client);
-	began = cpu_s();
+	began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 	tls_free(tls);
-	counted_s += cpu_s() - began;
+	counted_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 	chain_free(&w->pool, &in);
 }
 
@@ -239,25 +231,6 @@ shakes(void (*shake)(bool), bool resume, uint32_t n)
 	return counted_s * 1e6 / n;
 }
 
-/* @return  bytes a second */
-static double
-gcm(bool seal)
-{
-	static uint8_t from[RECORD], to[RECORD + 16];
-	static const uint8_t key[16] = {1}, iv[12] = {2};
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	double began;
-	int len;
-
-	CHECK(EVP_CipherInit_ex(ctx, EVP_aes_128_gcm(), NULL, key, iv, seal) == 1);
-	began = cpu_s();
-	for (uint32_t i = 0; i < RECORDS; i++)
-		CHECK(EVP_CipherUpdate(ctx, to, &len, from, RECORD) == 1);
-	began = cpu_s() - began;
-	EVP_CIPHER_CTX_free(ctx);
-	return (double)RECORDS * RECORD / began;
-}
-
 /* Of both directions, in `s` seconds: a server writes, a client of ours reads. */
 static void
 records(double *write_rate, double *read_rate)
@@ -278,14 +251,14 @@ records(double *write_rate, double *read_rate)
 	for (uint32_t i = 0; i < RECORDS; i += BATCH) {
 		for (uint32_t k = 0; k < BATCH; k++)
 			CHECK(chain_append(&w->pool, &plain, NULL, bytes, RECORD, 0));
-		began = cpu_s();
+		began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 		CHECK(tls_write(w->server, &plain, &w->to_client, UINT32_MAX, 0) == TLS_DONE);
-		write_s += cpu_s() - began;
-		began = cpu_s();
+		write_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
+		began = clock_s(CLOCK_THREAD_CPUTIME_ID);
 		while (tls_read(w->client, &w->to_client, &got, UINT32_MAX, &w->to_server) ==
 		       TLS_MORE)
 			;
-		read_s += cpu_s() - began;
+		read_s += clock_s(CLOCK_THREAD_CPUTIME_ID) - began;
 		CHECK(got.len == BATCH * RECORD);
 		chain_free(&w->pool, &got);
 	}
@@ -295,21 +268,13 @@ records(double *write_rate, double *read_rate)
 	tls_client_put(client);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double
 median(const double *values, uint32_t n)
 {
 	double sorted[ROUNDS_MAX];
 
 	memcpy(sorted, values, n * sizeof(*values));
-	qsort(sorted, n, sizeof(*sorted), compare);
+	sort_numbers(sorted, n);
 	return sorted[n / 2];
 }
 
@@ -335,8 +300,8 @@ bench_records(uint32_t rounds)
 
 	for (uint32_t i = 0; i < rounds; i++) {
 		records(&written[i], &read[i]);
-		sealed[i] = gcm(true);
-		opened[i] = gcm(false);
+		sealed[i] = gcm(true, BYTES, CLOCK_THREAD_CPUTIME_ID);
+		opened[i] = gcm(false, BYTES, CLOCK_THREAD_CPUTIME_ID);
 	}
 	printf("16 KiB records: write %.2f GB/s, AES-128-GCM %.2f GB/s, %.2f of it; read %.2f "
 	       "GB/s, "
