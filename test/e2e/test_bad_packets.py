@@ -63,7 +63,7 @@ def weir(start_weir):
 
 
 def front_mac(weir) -> str:
-    return next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    return weir.mac("front")
 
 
 def v4(**fields):

@@ -38,7 +38,7 @@ def test_echo_for_others_is_not_answered(lab, weir):
 
 def test_answers_are_limited(weir, client_port):
     """A worker answers at most 1,000 a second; the rest is counted."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     request = bytes(Ether(dst=mac, src=client_port.mac) / IP(src=CLIENT_V4, dst="198.18.1.10") / ICMP())
     begin = time.monotonic()
     for _ in range(30):

@@ -68,7 +68,7 @@ def syns(mac: str, dport: int, n: int) -> list[bytes]:
 
 def test_one_source(lab, weir):
     """16,000 SYNs of one source: it gets what it may, a connection goes on, new ones of another source succeed."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     flood = syns(mac, 80, 4000)
     keep = lab.client.start(PYTHON, "-c", KEEP, stdin=-1, stdout=-1, text=True)
     port = RawPort(lab.client)
@@ -91,7 +91,7 @@ def test_one_source(lab, weir):
 
 def test_listener(lab, weir):
     """More than the listener takes: the rest is refused, and another listener does not notice."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     port = RawPort(lab.client)
     try:
         port.send(*syns(mac, 81, 4000))

@@ -115,7 +115,7 @@ def content(frame) -> tuple[int, bytes]:
 @pytest.mark.parametrize("family", [4, 6])
 def test_any_order(lab, weir, family):
     """40 datagrams of 4 fragments, shuffled and some sent twice: each is answered whole by a kernel."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     client = RawPort(lab.client)
     rng = random.Random(family)
     try:
@@ -138,7 +138,7 @@ def test_any_order(lab, weir, family):
 @pytest.mark.parametrize("family", [4, 6])
 def test_what_goes_nowhere(lab, weir, family):
     """Later fragments whose first one never comes wait a second; what overlaps the first one is dropped."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     client = RawPort(lab.client)
     try:
         client.send(*(Ether(src=MAC, dst=mac) / part for part in pieces(family, 3000, 2000)[1][1:]))
@@ -158,7 +158,7 @@ def test_what_goes_nowhere(lab, weir, family):
 
 def test_a_flood_is_bounded(lab, weir):
     """20,000 fragments whose first ones never come: whole packets go on, and fragments do after a second."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     client = RawPort(lab.client)
     frames = [bytes(Ether(src=MAC, dst=mac) / IP(src=HAND, dst=VIP, frag=100, proto=17, id=n) / Raw(b"x" * 64))
               for n in range(2000)]

@@ -386,7 +386,7 @@ def test_reset_on_deregistration(lab, appliances, start, load):
 def test_segments_of_no_flow(lab, appliances, start, client_port, on):
     """Such as one idle for too long: dropped, or with the listener's attribute answered with RST."""
     weir = start(listener=f"send_tcp_reset.on_idle_timeout.enabled = {str(on).lower()}\n")
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     client_port.flush()
     client_port.send(Ether(src=client_port.mac, dst=mac) / IP(src=CLIENT_V4, dst=SERVER_V4) /
                      TCP(sport=999, dport=80, flags="A", seq=1000, ack=2000))

@@ -128,7 +128,7 @@ def content(frame) -> tuple[int, int, bytes]:
 @pytest.mark.parametrize("family", [4, 6])
 def test_any_order(lab, weir, appliances, family):
     """50 datagrams of 4 fragments, shuffled each: all arrive, and each datagram saw one appliance."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     sender, receiver = RawPort(lab.client), RawPort(lab.server.ns)
     rng = random.Random(family)
     try:
@@ -157,7 +157,7 @@ def test_any_order(lab, weir, appliances, family):
 @pytest.mark.parametrize("family", [4, 6])
 def test_without_a_first_fragment(lab, weir, appliances, family):
     """Nothing is sent on; what waited is dropped and counted (and given back, which the end of weir tells)."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     sender, receiver = RawPort(lab.client), RawPort(lab.server.ns)
     try:
         for n in range(5):
@@ -171,7 +171,7 @@ def test_without_a_first_fragment(lab, weir, appliances, family):
 
 def test_a_flood_of_fragments_is_bounded(lab, weir, appliances):
     """20,000 fragments whose first ones never come: other traffic goes on, all is counted, nothing leaks."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     sender = RawPort(lab.client)
     frame = bytearray(bytes(Ether(src=CLIENT_MAC, dst=mac) / IP(src=CLIENT, dst=SERVER, frag=100, proto=17) /
                             Raw(b"x" * 64)))

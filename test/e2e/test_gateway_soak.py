@@ -49,7 +49,7 @@ class Flapping:
         assert self.removed in self.text
         self.rng = random.Random(1)
         self.port = RawPort(lab.targets[0].ns)
-        self.mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "back")
+        self.mac = weir.mac("back")
         self.dead = False
 
     def step(self, n: int) -> None:

@@ -194,7 +194,7 @@ def test_a_wire_and_a_routed_endpoint_on_one_box(lab, appliances, start_weir):
     assert [flow for a in appliances[1:] for flow in a.flows("UDP")] == []
     port = RawPort(lab.lb, "weir-mid2")
     try:
-        mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "mid1")
+        mac = weir.mac("mid1")
         port.send(Ether(src=A, dst=mac) / IP(src="198.18.4.9", dst="198.18.2.77") / UDP(sport=5, dport=6))
         wait_until("the routed endpoint's flow",
                    lambda: len([f for a in appliances[1:] for f in a.flows("UDP")]) == 1)

@@ -179,7 +179,7 @@ def test_upload_over_a_smaller_mtu_towards_targets(lab, start_weir, mode, addres
 
 def syn_at_target(lab, weir, client_port, mss: int) -> int:
     """MSS of a SYN as the target sees it."""
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     target_port = RawPort(lab.targets[0].ns)
     try:
         client_port.send(Ether(dst=mac, src=client_port.mac) / IP(src="198.18.1.77", dst="198.18.1.10") /
@@ -206,7 +206,7 @@ def test_mss_is_left_alone_where_nothing_is_smaller(lab, start_weir, client_port
 def test_packet_too_big(lab, start_weir, client_port):
     """RFC 1191 and RFC 8201: the answer names the next hop's MTU and quotes the packet."""
     weir = start_weir(SERVICES.format(mode=FULL_NAT), back=BACK + "mtu = 1300\n")
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     ether = Ether(dst=mac, src=client_port.mac)
     got = client_port.ask(ether / IP(src=CLIENT_V4, dst="198.18.1.10", flags="DF") /
                           UDP(sport=5, dport=53) / Raw(b"x" * 1400),
@@ -222,7 +222,7 @@ def test_packet_too_big(lab, start_weir, client_port):
 
 def test_hop_limit_runs_out(lab, start_weir, client_port):
     weir = start_weir(SERVICES.format(mode=FULL_NAT))
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    mac = weir.mac("front")
     ether = Ether(dst=mac, src=client_port.mac)
     got = client_port.ask(ether / IP(src=CLIENT_V4, dst="198.18.1.10", ttl=1) / UDP(sport=5, dport=53),
                           lambda f: ICMP in f and f[ICMP].type == 11)

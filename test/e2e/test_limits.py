@@ -40,7 +40,7 @@ ROUTER = "gateway = 198.18.1.77\nneighbor = 198.18.1.77 " + MAC + "\n"
 
 
 def front_mac(weir) -> str:
-    return next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    return weir.mac("front")
 
 
 def slow_download(lab, seconds: int):

@@ -30,7 +30,7 @@ STRANGER, STRANGER6, MAC = "198.18.1.77", "2001:db8:1::77", "02:00:00:00:00:77"
 
 
 def front_mac(weir) -> str:
-    return next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "front")
+    return weir.mac("front")
 
 
 @pytest.mark.parametrize("address", ["198.18.1.1", "198.18.1.10"])

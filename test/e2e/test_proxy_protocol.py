@@ -166,7 +166,7 @@ def test_datagrams(lab, weir, vip):
 def test_lost_headers(lab, weir):
     """A target that loses the header twice gets it again; what the client sends meanwhile is kept apart."""
     port = RawPort(lab.targets[0].ns)
-    mac = next(row["mac"] for row in weir.ask("interfaces")["interfaces"] if row["name"] == "back")
+    mac = weir.mac("back")
     client = lab.client.start(PYTHON, "-c", "import socket\nwith socket.create_connection(('198.18.1.10', 8005), 5) as s:\n"
                               "    s.sendall(b'hello')\n    print(s.recv(100))", stdout=-1, text=True)
 

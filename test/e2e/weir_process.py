@@ -62,6 +62,9 @@ class Weir:
         """One operation of the control socket."""
         return call(self.control_socket, op, args)
 
+    def mac(self, interface: str) -> str:
+        return next(row["mac"] for row in self.ask("interfaces")["interfaces"] if row["name"] == interface)
+
     def target_states(self, target_group: str | None = None) -> dict[str, str]:
         """State of each target by "GROUP ADDRESS:PORT"."""
         args = {"target_group": target_group} if target_group else {}
