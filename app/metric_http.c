@@ -285,10 +285,7 @@ json_t *
 metric_tcp(const struct management *m)
 {
 	/* clang-format off */
-#define TCP_COUNTER(name)                                  \
-	{                                                  \
-#name, offsetof(struct tcp_counters, name) \
-	}
+#define TCP_COUNTER(name) {#name, offsetof(struct tcp_counters, name)}
 	static const struct {
 		const char *name;
 		size_t offset;
