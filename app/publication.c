@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 
 #include "alb.h"
+#include "clb_conduit.h"
 #include "clock.h"
 #include "log.h"
 #include "maglev.h"
@@ -653,6 +654,8 @@ make_service(void *tickets, const struct snapshot_input *input,
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(input->model, l->load_balancer_id);
 
+	if (lb->type == LB_CLASSIC && (l->protocol == ELB_TCP || l->protocol == ELB_SSL))
+		return clb_conduit_listener_create(tickets, input, registries, l, why, why_len);
 	if (lb->type == LB_CLASSIC) {
 		snprintf(why, why_len,
 			 "%s:%u: [listener %s]: %s listeners of classic load balancers have no "

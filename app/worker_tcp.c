@@ -10,12 +10,14 @@
 
 #include "alb.h"
 #include "checksum.h"
+#include "clb_conduit.h"
 #include "clock.h"
 #include "crypto.h"
 #include "http_prober.h"
 #include "nlb_tls.h"
 #include "port_chain.h"
 #include "proxy.h"
+#include "service_conduit.h"
 #include "tcp.h"
 #include "wire.h"
 #include "worker_io.h"
@@ -33,7 +35,8 @@ struct worker_tcp {
 	struct proxy *proxy;
 	struct http_prober *prober;
 	struct alb *alb;
-	struct nlb_tls *nlb_tls;
+	struct service_conduit *conduits;
+	struct clb_conduit *clb_conduit;
 	struct http_counters counters;
 	struct log_ring log;
 	void *log_bytes;
@@ -310,7 +313,7 @@ worker_tcp_turn(struct worker *w)
 	bool busy;
 
 	alb_begin(t->alb, w->snapshot, w->now_us);
-	nlb_tls_begin(t->nlb_tls, w->snapshot, w->now_ms);
+	service_conduit_begin(t->conduits, w->snapshot, w->now_ms);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
 	busy = proxy_turn(t->proxy, w->now_us);
@@ -365,7 +368,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	struct alb_settings alb = {.flows = &w->counters,
 				   .secrets = settings->secrets,
 				   .secrets_n = settings->secrets_n};
-	struct nlb_tls_settings nlb_tls = {.nlb = w->nlb, .counters = &w->counters, .log = NULL};
+	struct service_conduit_settings conduits = {.counters = &w->counters};
 
 	if (t == NULL)
 		return NULL;
@@ -373,7 +376,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	if (!make_counters(t) || !secret_random(&alb.seed, sizeof(alb.seed)))
 		goto fail;
 	alb.counters = &t->counters;
-	alb.log = nlb_tls.log = &t->log;
+	alb.log = conduits.log = &t->log;
 	alb.wall_us = dataplane_wall_us(w->dp);
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
@@ -388,9 +391,13 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	if (t->tcp == NULL)
 		goto fail;
 	t->alb = alb_create(&alb, &proxy);
-	nlb_tls.wall_us = alb.wall_us;
-	t->nlb_tls = nlb_tls_create(&nlb_tls, &proxy);
-	if (t->alb == NULL || t->nlb_tls == NULL)
+	conduits.wall_us = alb.wall_us;
+	t->conduits = service_conduit_create(&conduits, &proxy);
+	if (t->alb == NULL || t->conduits == NULL)
+		goto fail;
+	nlb_tls_serve(t->conduits, w->nlb);
+	t->clb_conduit = clb_conduit_create(t->conduits, alb.seed);
+	if (t->clb_conduit == NULL)
 		goto fail;
 	if (w->dp->crypto_n > 0) {
 		proxy.ops.make_step = make_step;
@@ -419,7 +426,8 @@ worker_tcp_free(struct worker_tcp *t)
 		tcp_free(t->tcp);
 	}
 	alb_free(t->alb);
-	nlb_tls_free(t->nlb_tls);
+	clb_conduit_free(t->clb_conduit);
+	service_conduit_free(t->conduits);
 	free(t->spans);
 	free(t->listeners);
 	free(t->counters.frontends);
