@@ -54,7 +54,7 @@ name_of(const struct names *names, uint64_t id)
 }
 
 static size_t
-format_request(struct log_files *log, const struct alb_record *r, char *line, size_t size)
+format_request(struct log_files *log, const struct service_record *r, char *line, size_t size)
 {
 	struct alb_record_names names;
 	size_t n;

@@ -16,6 +16,7 @@
 #include "nlb_tls.h"
 #include "port_chain.h"
 #include "proxy.h"
+#include "service_http.h"
 #include "tcp.h"
 #include "wire.h"
 #include "worker_io.h"
@@ -32,6 +33,7 @@ struct worker_tcp {
 	struct tcp *tcp;
 	struct proxy *proxy;
 	struct http_prober *prober;
+	struct service_http *http;
 	struct alb *alb;
 	struct nlb_tls *nlb_tls;
 	struct http_counters counters;
@@ -309,7 +311,7 @@ worker_tcp_turn(struct worker *w)
 	struct worker_tcp *t = w->tcp;
 	bool busy;
 
-	alb_begin(t->alb, w->snapshot, w->now_us);
+	service_http_begin(t->http, w->snapshot, w->now_us);
 	nlb_tls_begin(t->nlb_tls, w->snapshot, w->now_ms);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
@@ -362,19 +364,19 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 				     .connections_max = connections,
 				     .exchanges_max = connections};
 
-	struct alb_settings alb = {.flows = &w->counters,
-				   .secrets = settings->secrets,
-				   .secrets_n = settings->secrets_n};
+	struct service_http_settings http = {.flows = &w->counters,
+					     .secrets = settings->secrets,
+					     .secrets_n = settings->secrets_n};
 	struct nlb_tls_settings nlb_tls = {.nlb = w->nlb, .counters = &w->counters, .log = NULL};
 
 	if (t == NULL)
 		return NULL;
 	t->worker = w;
-	if (!make_counters(t) || !secret_random(&alb.seed, sizeof(alb.seed)))
+	if (!make_counters(t) || !secret_random(&http.seed, sizeof(http.seed)))
 		goto fail;
-	alb.counters = &t->counters;
-	alb.log = nlb_tls.log = &t->log;
-	alb.wall_us = dataplane_wall_us(w->dp);
+	http.counters = &t->counters;
+	http.log = nlb_tls.log = &t->log;
+	http.wall_us = dataplane_wall_us(w->dp);
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
 	if (t->spans == NULL || t->listeners == NULL ||
@@ -387,8 +389,11 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	t->tcp = tcp_create(&tcp, w->now_us);
 	if (t->tcp == NULL)
 		goto fail;
-	t->alb = alb_create(&alb, &proxy);
-	nlb_tls.wall_us = alb.wall_us;
+	t->http = service_http_create(&http, &proxy);
+	if (t->http == NULL)
+		goto fail;
+	t->alb = alb_create(t->http);
+	nlb_tls.wall_us = http.wall_us;
 	t->nlb_tls = nlb_tls_create(&nlb_tls, &proxy);
 	if (t->alb == NULL || t->nlb_tls == NULL)
 		goto fail;
@@ -419,6 +424,7 @@ worker_tcp_free(struct worker_tcp *t)
 		tcp_free(t->tcp);
 	}
 	alb_free(t->alb);
+	service_http_free(t->http);
 	nlb_tls_free(t->nlb_tls);
 	free(t->spans);
 	free(t->listeners);
