@@ -154,7 +154,7 @@ gather_targets(const struct management *m, const struct model *model,
 			.weight = t->weight,
 			.eligible = is_eligible(m, tg, t)};
 	}
-	if (!model_group_is_http(tg) && tg->protocol != ELB_GENEVE)
+	if (!model_group_is_balanced(tg) && tg->protocol != ELB_GENEVE)
 		apply_threshold(tg, targets, n);
 	return n;
 }
@@ -209,7 +209,8 @@ requests_set(struct management *m, const struct model_target_group *tg,
 	struct balance_settings settings = {.algorithm = tg->algorithm,
 					    .slow_start_ms = tg->slow_start_s * 1000,
 					    .minimum_healthy = tg->minimum_healthy,
-					    .minimum_healthy_percent = tg->minimum_healthy_percent};
+					    .minimum_healthy_percent = tg->minimum_healthy_percent,
+					    .fail_close = tg->fail_mode == FAIL_CLOSE};
 	struct balance_member *members = calloc(n + 1, sizeof(*members));
 	struct target_set *set;
 
@@ -249,7 +250,7 @@ begin_set(struct management *m, const struct model *model, const struct model_se
 	build->inputs = digest_inputs(m, targets, n);
 	if (set_in_force(m, build->index, model_set->id) == NULL ||
 	    m->groups[build->index].inputs != build->inputs) {
-		if (model_group_is_http(tg))
+		if (model_group_is_balanced(tg))
 			build->set = requests_set(m, tg, targets, n);
 		else
 			build->job = maglev_begin(&m->maglev_seed, targets, n);
@@ -649,6 +650,16 @@ make_service(void *tickets, const struct snapshot_input *input,
 	     const struct snapshot_registries *registries, const struct model_listener *l,
 	     char *why, size_t why_len)
 {
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(input->model, l->load_balancer_id);
+
+	if (lb->type == LB_CLASSIC) {
+		snprintf(why, why_len,
+			 "%s:%u: [listener %s]: %s listeners of classic load balancers have no "
+			 "data path in this version",
+			 l->origin.file, l->origin.line, l->name, elb_protocol_name(l->protocol));
+		return NULL;
+	}
 	return (l->protocol == ELB_TLS ? nlb_tls_listener_create : alb_listener_create)(
 		tickets, input, registries, l, why, why_len);
 }

@@ -15,6 +15,8 @@ is_fail_open(const struct balance_settings *s, const struct balance_member *memb
 {
 	uint32_t healthy = 0, registered = 0;
 
+	if (s->fail_close)
+		return false;
 	for (uint32_t i = 0; i < n; i++) {
 		registered++;
 		healthy += members[i].healthy && members[i].weight > 0;

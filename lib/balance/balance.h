@@ -37,6 +37,7 @@ struct balance_settings {
 	uint32_t slow_start_ms; /* length of the ramp */
 	/* Fewer healthy targets than this count or share of the registered: fail-open. */
 	uint32_t minimum_healthy, minimum_healthy_percent;
+	bool fail_close; /* never: without healthy targets none is chosen */
 };
 
 /** Who may be chosen. */

@@ -209,6 +209,10 @@ hash_model(struct model *m)
 		fwrite(info->chain_sha256, 1, sizeof(info->chain_sha256), f);
 		fwrite(info->key_sha256, 1, sizeof(info->key_sha256), f);
 	}
+	for (uint32_t i = 0; i < m->target_groups_n; i++) {
+		if (m->target_groups[i].has_public_key)
+			fwrite(m->target_groups[i].public_key, 1, TLS_PUBLIC_KEY_LEN, f);
+	}
 	for (uint32_t i = 0; i < m->trust_stores_n; i++)
 		fwrite(tls_trust_sha256(m->trust_stores[i].trust), 1, TLS_TRUST_SHA256_LEN, f);
 	ok = fclose(f) == 0 && ok;

@@ -525,11 +525,12 @@ check_name(enum model_kind kind, const char *name, struct model_error *error)
 	return true;
 }
 
-struct model_object *
-model_add(struct model *model, enum model_kind kind, const char *name,
-	  const struct model_origin *origin, struct model_error *error)
+/* Append an object of a name that was checked. */
+static struct model_object *
+add_object(struct model *model, enum model_kind kind, const char *name,
+	   const struct model_origin *origin, struct model_error *error)
 {
-	struct model_object *object = singleton(model, kind), *there;
+	struct model_object *object;
 	static const union {
 		struct model_interface interface;
 		struct model_load_balancer load_balancer;
@@ -543,19 +544,6 @@ model_add(struct model *model, enum model_kind kind, const char *name,
 	} zero;
 	struct kind_array a = array_of(model, kind);
 
-	if (object != NULL) {
-		object->origin = *origin;
-		return object;
-	}
-	if (!check_name(kind, name, error) || strlen(name) >= sizeof(object->name))
-		return NULL;
-	there = model_find(model, kind, name);
-	if (there != NULL) {
-		model_refuse(error, "one section for each object",
-			     "the section appears twice; first at %s:%u", there->origin.file,
-			     there->origin.line);
-		return NULL;
-	}
 	if (!model_append(a.items, a.n, &zero, a.size)) {
 		model_refuse(error, "", "no memory");
 		return NULL;
@@ -570,6 +558,40 @@ model_add(struct model *model, enum model_kind kind, const char *name,
 		return NULL;
 	}
 	return object;
+}
+
+struct model_object *
+model_add(struct model *model, enum model_kind kind, const char *name,
+	  const struct model_origin *origin, struct model_error *error)
+{
+	struct model_object *object = singleton(model, kind), *there;
+
+	if (object != NULL) {
+		object->origin = *origin;
+		return object;
+	}
+	if (!check_name(kind, name, error) || strlen(name) >= sizeof(object->name))
+		return NULL;
+	there = model_find(model, kind, name);
+	if (there != NULL) {
+		model_refuse(error, "one section for each object",
+			     "the section appears twice; first at %s:%u", there->origin.file,
+			     there->origin.line);
+		return NULL;
+	}
+	return add_object(model, kind, name, origin, error);
+}
+
+struct model_target_group *
+model_add_implicit_group(struct model *model, const char *name, const struct model_origin *origin,
+			 struct model_error *error)
+{
+	struct model_target_group *tg = (struct model_target_group *)add_object(
+		model, MODEL_TARGET_GROUP, name, origin, error);
+
+	if (tg != NULL)
+		tg->implicit = true;
+	return tg;
 }
 
 const char *
@@ -629,6 +651,7 @@ free_arrays(struct model_object *object)
 		free(i->neighbors);
 	} else if (object->object_kind == MODEL_LOAD_BALANCER) {
 		free(((struct model_load_balancer *)object)->addresses);
+		free(((struct model_load_balancer *)object)->instances);
 	} else if (object->object_kind == MODEL_RULE) {
 		struct model_rule *r = (struct model_rule *)object;
 

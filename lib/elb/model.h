@@ -19,8 +19,10 @@
 #include <stdio.h>
 
 #include "ip_addr.h"
+#include "tls_public_key.h"
 
 #define MODEL_NAME_MAX            33
+#define MODEL_OBJECT_NAME_MAX     (MODEL_NAME_MAX + 13) /* LB:PORT PRIORITY, LB:HTTPS:PORT */
 #define MODEL_TEXT_MAX            512  /* of messages and short values, with the zero */
 #define MODEL_VALUE_MAX           4096 /* of any value's canonical text */
 #define MODEL_FORWARDS_MAX        5
@@ -122,11 +124,11 @@ enum model_kind {
 #define MODEL_KINDS (MODEL_TRUST_STORE + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
-#define MODEL_OBJECT_FIELDS                                                    \
-	uint64_t id;                                                           \
-	char name[MODEL_NAME_MAX + 13]; /* LB, LB:PORT, or LB:PORT PRIORITY */ \
-	enum model_kind object_kind;                                           \
-	struct model_origin origin;                                            \
+#define MODEL_OBJECT_FIELDS               \
+	uint64_t id;                      \
+	char name[MODEL_OBJECT_NAME_MAX]; \
+	enum model_kind object_kind;      \
+	struct model_origin origin;       \
 	struct model_attributes given
 
 struct model_object {
@@ -195,6 +197,23 @@ struct model_lb_address {
 	char zone[64];
 };
 
+/** Registered with a classic load balancer; the port is in its listeners. */
+struct model_instance {
+	struct ip_addr addr;
+	char zone[64]; /* "": the box's */
+};
+
+struct model_health_check {
+	bool enabled;
+	enum elb_protocol protocol;
+	uint16_t port; /* 0: traffic-port */
+	uint32_t interval_s, timeout_s;
+	uint32_t healthy_threshold, unhealthy_threshold;
+	char path[1025];
+	char matcher[64];
+	uint64_t codes[5]; /* of the matcher, a bit per status code from 200 on; GRPC: from 0 */
+};
+
 struct model_load_balancer {
 	MODEL_OBJECT_FIELDS;
 	enum load_balancer_type type;
@@ -216,6 +235,12 @@ struct model_load_balancer {
 	uint32_t header_timeout_s;          /* weir.header_timeout_seconds */
 	uint32_t body_min_bytes_per_second; /* weir.body_min_bytes_per_second */
 	struct model_log access_log, connection_log, health_check_log;
+	/* Of classic load balancers, which have idle timeout, desync mode and access log, too: */
+	struct model_instance *instances;
+	uint32_t instances_n;
+	bool connection_draining;               /* connection_draining.enabled */
+	uint32_t connection_draining_s;         /* connection_draining.timeout */
+	struct model_health_check health_check; /* port 0: the first listener's instance_port */
 };
 
 enum model_action_kind { ACTION_FORWARD, ACTION_REDIRECT, ACTION_FIXED_RESPONSE };
@@ -237,7 +262,7 @@ struct model_fixed_response {
 };
 
 struct model_forward {
-	char target_group[MODEL_NAME_MAX];
+	char target_group[MODEL_OBJECT_NAME_MAX];
 	uint64_t target_group_id;
 	uint32_t weight; /* 0 .. 999; 1 when not given */
 };
@@ -270,6 +295,14 @@ struct model_listener {
 	uint32_t mutual_mode; /* mutual_authentication.mode: enum tls_mutual_mode */
 	char trust_store[MODEL_NAME_MAX];
 	bool ignore_client_expiry, advertise_ca_names;
+	/* Of classic load balancers: */
+	enum elb_protocol instance_protocol;
+	uint16_t instance_port;
+	bool lb_cookie;               /* lb_cookie_stickiness was given */
+	uint32_t lb_cookie_s;         /* 0: as long as the browser's session */
+	char app_cookie[256];         /* app_cookie_stickiness; "": none */
+	bool proxy_protocol;          /* a PROXY header of version 1 */
+	char backend_public_key[256]; /* a file; "": instances aren't authenticated */
 };
 
 enum model_condition_kind {
@@ -329,17 +362,6 @@ struct model_target {
 	struct model_origin origin;
 };
 
-struct model_health_check {
-	bool enabled;
-	enum elb_protocol protocol;
-	uint16_t port; /* 0: traffic-port */
-	uint32_t interval_s, timeout_s;
-	uint32_t healthy_threshold, unhealthy_threshold;
-	char path[1025];
-	char matcher[64];
-	uint64_t codes[5]; /* of the matcher, a bit per status code from 200 on; GRPC: from 0 */
-};
-
 enum stickiness_type {
 	STICKINESS_SOURCE_IP,
 	STICKINESS_LB_COOKIE,
@@ -378,7 +400,13 @@ struct model_target_group {
 				      */
 	uint32_t unhealthy_drain_s;  /* target_health_state.unhealthy.draining_interval_seconds */
 	bool proxy_v2;               /* proxy_protocol_v2.enabled */
-	bool stickiness;             /* stickiness.enabled */
+	bool implicit; /* of a classic load balancer, in no section: see model_classic.h */
+	/* Of implicit ones: */
+	uint16_t instance_port;
+	bool proxy_v1;       /* proxy_protocol of its listeners */
+	bool has_public_key; /* backend_public_key of its listeners: */
+	uint8_t public_key[TLS_PUBLIC_KEY_LEN];
+	bool stickiness; /* stickiness.enabled */
 	enum stickiness_type stickiness_type;
 	/* Of application load balancers: */
 	uint32_t lb_cookie_s, app_cookie_s; /* stickiness.*_cookie.duration_seconds */
@@ -516,6 +544,14 @@ struct model_object *model_add(struct model *model, enum model_kind kind, const 
 			       const struct model_origin *origin, struct model_error *error);
 
 /**
+ * Add a target group of no section, with every default, under a name that no section can have.
+ * @return  as model_add(); it is not written by model_write().
+ */
+struct model_target_group *model_add_implicit_group(struct model *model, const char *name,
+						    const struct model_origin *origin,
+						    struct model_error *error);
+
+/**
  * Give an object's key a value, or one more of a key that can be repeated.  The value is what an
  * INI file has behind `=`, quotes included; it is checked by itself, not against other objects.
  */
@@ -544,11 +580,25 @@ const struct model_interface *model_interface(const struct model *model, const c
 const struct model_load_balancer *model_load_balancer_by_id(const struct model *m, uint64_t id);
 const struct model_target_group *model_target_group_by_id(const struct model *m, uint64_t id);
 
-/** Of application load balancers. */
+/** Of application load balancers, and of HTTP and HTTPS listeners of classic ones. */
 static inline bool
 model_group_is_http(const struct model_target_group *tg)
 {
 	return tg->protocol == ELB_HTTP || tg->protocol == ELB_HTTPS;
+}
+
+/** Whose connections end at weir: each request or connection is balanced by itself. */
+static inline bool
+model_group_is_balanced(const struct model_target_group *tg)
+{
+	return tg->implicit || model_group_is_http(tg);
+}
+
+/** Whether its targets speak TLS. */
+static inline bool
+model_group_is_tls(const struct model_target_group *tg)
+{
+	return tg->protocol == ELB_HTTPS || tg->protocol == ELB_TLS || tg->protocol == ELB_SSL;
 }
 
 const char *elb_protocol_name(enum elb_protocol protocol);

@@ -79,10 +79,10 @@ model_check_listener_tls(struct checker *c, const struct model_listener *l, bool
 	char why[WHY_MAX] = "";
 
 	if (!tls && l->certificates_n > 0)
-		model_fault(c, l, "certificate", NULL, "protocol = HTTPS or TLS",
+		model_fault(c, l, "certificate", NULL, "protocol = HTTPS, SSL or TLS",
 			    "%s listeners have no certificate", elb_protocol_name(l->protocol));
 	if (!tls && policy != NULL)
-		model_fault(c, l, "ssl_policy", NULL, "protocol = HTTPS or TLS",
+		model_fault(c, l, "ssl_policy", NULL, "protocol = HTTPS, SSL or TLS",
 			    "%s listeners have no TLS policy", elb_protocol_name(l->protocol));
 	if (!tls)
 		return;
@@ -106,10 +106,11 @@ model_check_target_tls(struct checker *c, struct model_target_group *tg)
 
 	tls_client_put(tg->tls);
 	tg->tls = NULL;
-	if (tg->protocol != ELB_HTTPS && tg->protocol != ELB_TLS &&
-	    tg->health_check.protocol != ELB_HTTPS)
+	if (!model_group_is_tls(tg) && tg->health_check.protocol != ELB_HTTPS &&
+	    tg->health_check.protocol != ELB_SSL)
 		return;
 	model_target_trust_of(c->m, tg, &settings);
+	settings.public_key = tg->has_public_key ? tg->public_key : NULL;
 	settings.policy = tls_policy_find(TARGET_POLICY, false, why, sizeof(why));
 	tg->tls = tls_client_create(&settings, why, sizeof(why));
 	if (tg->tls == NULL)

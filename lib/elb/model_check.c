@@ -143,26 +143,41 @@ compare_owned_addr(const void *a, const void *b)
 	return memcmp(x->addr.b, y->addr.b, 16);
 }
 
+/* The `nth` value of `key`, which is `target` or `instance`. */
+static void
+check_is_elsewhere(struct checker *c, const struct owned_list *list, const void *about,
+		   const char *key, uint32_t nth, const struct ip_addr *addr)
+{
+	struct owned wanted = {.addr = *addr};
+	const struct owned *o =
+		bsearch(&wanted, list->items, list->n, sizeof(wanted), compare_owned_addr);
+
+	if (o != NULL)
+		model_fault(c, about, key, model_origin_of_nth(about, key, nth),
+			    "an address of another machine",
+			    "the %s is an address of [%s %s] (%s:%u)", key,
+			    model_kind_name(o->owner->object_kind), o->owner->name, o->origin->file,
+			    o->origin->line);
+}
+
 /* A packet to an own address never leaves the box. `list` is sorted. */
 static void
 check_targets_are_elsewhere(struct checker *c, const struct owned_list *list)
 {
-	for (uint32_t i = 0; list->n > 0 && i < c->m->target_groups_n; i++) {
-		const struct model_target_group *tg = &c->m->target_groups[i];
+	const struct model *m = c->m;
 
-		for (uint32_t k = 0; k < tg->targets_n && !model_group_is_alb(tg); k++) {
-			struct owned key = {.addr = tg->targets[k].addr};
-			const struct owned *o = bsearch(&key, list->items, list->n, sizeof(key),
-							compare_owned_addr);
+	for (uint32_t i = 0; list->n > 0 && i < m->target_groups_n; i++) {
+		const struct model_target_group *tg = &m->target_groups[i];
 
-			if (o != NULL)
-				model_fault(c, tg, "target",
-					    model_origin_of_nth((const void *)tg, "target", k),
-					    "an address of another machine",
-					    "the target is an address of [%s %s] (%s:%u)",
-					    model_kind_name(o->owner->object_kind), o->owner->name,
-					    o->origin->file, o->origin->line);
-		}
+		for (uint32_t k = 0; k < tg->targets_n && !model_group_is_alb(tg) && !tg->implicit;
+		     k++)
+			check_is_elsewhere(c, list, tg, "target", k, &tg->targets[k].addr);
+	}
+	for (uint32_t i = 0; list->n > 0 && i < m->load_balancers_n; i++) {
+		const struct model_load_balancer *lb = &m->load_balancers[i];
+
+		for (uint32_t k = 0; k < lb->instances_n; k++)
+			check_is_elsewhere(c, list, lb, "instance", k, &lb->instances[k].addr);
 	}
 }
 
@@ -386,14 +401,6 @@ model_check_keys_are_for(struct checker *c, const void *about, enum load_balance
 /* [load_balancer NAME] */
 
 static void
-fault_no_data_path(struct checker *c, const struct model_load_balancer *lb)
-{
-	model_fault(c, lb, "type", NULL, "application, network, gateway",
-		    "load balancers of type %s have no data path in this version",
-		    load_balancer_type_name(lb->type));
-}
-
-static void
 check_load_balancers(struct checker *c)
 {
 	for (uint32_t i = 0; i < c->m->load_balancers_n; i++) {
@@ -402,13 +409,13 @@ check_load_balancers(struct checker *c)
 		if (model_given((const void *)lb, "type") == NULL)
 			model_fault(c, lb, "type", NULL, "application, network, classic, gateway",
 				    "the type is missing");
-		else if (lb->type == LB_CLASSIC)
-			fault_no_data_path(c, lb);
 		model_check_security_groups(c, lb);
 		if (lb->type == LB_APPLICATION)
 			model_check_application(c, lb);
 		else
 			model_check_not_application(c, lb);
+		if (lb->type == LB_CLASSIC)
+			model_check_classic(c, lb);
 		if (model_given((const void *)lb, "type") != NULL)
 			model_check_keys_are_for(c, lb, lb->type);
 		if (lb->type == LB_GATEWAY ? lb->addresses_n > 0 : lb->addresses_n == 0)
@@ -615,8 +622,10 @@ model_check(struct model *model, model_report report, void *arg)
 	for (uint32_t i = 0; i < model->trust_stores_n; i++)
 		model_check_trust_store(&c, &model->trust_stores[i]);
 	check_load_balancers(&c);
-	for (uint32_t i = 0; i < model->target_groups_n; i++)
-		check_target_group(&c, &model->target_groups[i]);
+	for (uint32_t i = 0; i < model->target_groups_n; i++) {
+		if (!model->target_groups[i].implicit)
+			check_target_group(&c, &model->target_groups[i]);
+	}
 	for (uint32_t i = 0; i < model->listeners_n; i++)
 		model_check_listener(&c, &model->listeners[i]);
 	model_check_rules(&c);

@@ -41,10 +41,12 @@ model_check_application(struct checker *c, struct model_load_balancer *lb)
 void
 model_check_not_application(struct checker *c, const struct model_load_balancer *lb)
 {
-	if (lb->access_log.enabled && lb->type == LB_NETWORK && lb->access_log.bucket[0] == '\0')
+	bool logs = lb->type == LB_NETWORK || lb->type == LB_CLASSIC;
+
+	if (lb->access_log.enabled && logs && lb->access_log.bucket[0] == '\0')
 		model_fault(c, lb, "access_logs.s3.enabled", NULL, "access_logs.s3.bucket",
 			    "the log has no directory");
-	else if (lb->access_log.enabled && lb->type != LB_NETWORK)
+	else if (lb->access_log.enabled && !logs)
 		model_fault(c, lb, "access_logs.s3.enabled", NULL, "false",
 			    "this version has no data path for it, only the default");
 }

@@ -126,6 +126,11 @@ model_check_listener(struct checker *c, struct model_listener *l)
 		model_check_keys_are_for(c, l, lb->type);
 		return;
 	}
+	if (lb != NULL && lb->type == LB_CLASSIC) {
+		model_check_keys_are_for(c, l, lb->type);
+		model_check_classic_listener(c, l, lb);
+		return;
+	}
 	if (model_given((const void *)l, "protocol") == NULL)
 		model_fault(c, l, "protocol", NULL, "TCP, TLS, UDP, TCP_UDP",
 			    "the protocol is missing");

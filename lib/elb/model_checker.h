@@ -80,6 +80,11 @@ void model_check_security_groups(struct checker *c, const struct model_load_bala
 void model_check_group_health(struct checker *c, const struct model_target_group *tg);
 void model_check_http_health(struct checker *c, struct model_target_group *tg);
 
+/** What belongs to classic load balancers; their listeners get their implicit target groups. */
+void model_check_classic(struct checker *c, struct model_load_balancer *lb);
+void model_check_classic_listener(struct checker *c, struct model_listener *l,
+				  const struct model_load_balancer *lb);
+
 /** What belongs to gateway load balancers: their target groups, listeners and endpoints. */
 void model_check_gateway_group(struct checker *c, struct model_target_group *tg);
 void model_check_gateway_listener(struct checker *c, struct model_listener *l);

@@ -18,13 +18,19 @@ model_zones_equal(const struct model *m, const char *zone, const char *of)
 	return strcmp(name_of(m, zone), name_of(m, of)) == 0;
 }
 
+/* Whose addresses have targets of their own zone. */
+static bool
+is_zonal(const struct model_load_balancer *lb, const struct model_target_group *tg)
+{
+	return lb != NULL && (lb->type == LB_NETWORK || lb->type == LB_CLASSIC) && !tg->cross_zone;
+}
+
 uint64_t
 model_set_id(const struct model *m, const struct model_target_group *tg, const char *zone)
 {
 	const struct model_load_balancer *lb = model_load_balancer_by_id(m, tg->load_balancer_id);
 
-	if (lb == NULL || lb->type != LB_NETWORK || tg->cross_zone ||
-	    model_zones_equal(m, zone, ""))
+	if (!is_zonal(lb, tg) || model_zones_equal(m, zone, ""))
 		return tg->id;
 	return model_identity("zonal target group", tg->name, zone);
 }
@@ -62,7 +68,7 @@ model_make_sets(struct model *m)
 		const struct model_load_balancer *lb =
 			model_load_balancer_by_id(m, tg->load_balancer_id);
 
-		if (lb == NULL || lb->type != LB_NETWORK || tg->cross_zone)
+		if (!is_zonal(lb, tg))
 			continue;
 		for (uint32_t k = 0; k < lb->addresses_n; k++) {
 			const char *zone = lb->addresses[k].zone;

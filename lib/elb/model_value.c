@@ -212,30 +212,61 @@ MODEL_VALUE_PARSER(model_parse_neighbor)
 	return append(&i->neighbors, &i->neighbors_n, &n, sizeof(n), error);
 }
 
-MODEL_VALUE_PARSER(model_parse_lb_address)
+/* ADDRESS [zone=NAME] */
+static bool
+parse_zoned_address(const char *value, struct ip_addr *addr, char zone[64],
+		    char canonical[MODEL_VALUE_MAX], struct model_error *error)
 {
-	struct model_load_balancer *lb = (struct model_load_balancer *)object;
-	struct model_lb_address a = {0};
 	char text[IP_ADDR_TEXT_MAX];
 	struct words w;
 	char *word;
 
-	(void)model;
 	word = words_begin(&w, value) ? words_next(&w) : NULL;
-	if (word == NULL || !parse_unicast(word, &a.addr, error))
+	if (word == NULL || !parse_unicast(word, addr, error))
 		return word == NULL ? model_refuse(error, "ADDRESS [zone=NAME]", "no address")
 				    : false;
 	while ((word = words_next(&w)) != NULL) {
-		char *zone = words_option(word, "zone");
+		char *name = words_option(word, "zone");
 
-		if (zone == NULL || *zone == '\0' || strlen(zone) >= sizeof(a.zone))
+		if (name == NULL || *name == '\0' || strlen(name) >= 64)
 			return model_refuse(error, "ADDRESS [zone=NAME]",
 					    "`%s` is not expected here", word);
-		snprintf(a.zone, sizeof(a.zone), "%s", zone);
+		snprintf(zone, 64, "%s", name);
 	}
-	snprintf(canonical, MODEL_TEXT_MAX, "%s%s%s", ip_addr_format(&a.addr, text),
-		 a.zone[0] != '\0' ? " zone=" : "", a.zone);
-	return append(&lb->addresses, &lb->addresses_n, &a, sizeof(a), error);
+	snprintf(canonical, MODEL_TEXT_MAX, "%s%s%s", ip_addr_format(addr, text),
+		 zone[0] != '\0' ? " zone=" : "", zone);
+	return true;
+}
+
+MODEL_VALUE_PARSER(model_parse_lb_address)
+{
+	struct model_load_balancer *lb = (struct model_load_balancer *)object;
+	struct model_lb_address a = {0};
+
+	(void)model;
+	return parse_zoned_address(value, &a.addr, a.zone, canonical, error) &&
+	       append(&lb->addresses, &lb->addresses_n, &a, sizeof(a), error);
+}
+
+MODEL_VALUE_PARSER(model_parse_instance)
+{
+	struct model_load_balancer *lb = (struct model_load_balancer *)object;
+	struct model_instance i = {0};
+
+	(void)model;
+	return parse_zoned_address(value, &i.addr, i.zone, canonical, error) &&
+	       append(&lb->instances, &lb->instances_n, &i, sizeof(i), error);
+}
+
+uint64_t
+model_target_identity(const char *group, const struct ip_addr *addr, uint16_t port,
+		      char endpoint[MODEL_ENDPOINT_MAX])
+{
+	char text[IP_ADDR_TEXT_MAX];
+
+	snprintf(endpoint, MODEL_ENDPOINT_MAX, ip_addr_is_v4(addr) ? "%s:%u" : "[%s]:%u",
+		 ip_addr_format(addr, text), port);
+	return model_identity("target", group, endpoint);
 }
 
 MODEL_VALUE_PARSER(model_parse_target)
@@ -244,7 +275,7 @@ MODEL_VALUE_PARSER(model_parse_target)
 		"ADDRESS:PORT or [IPV6]:PORT [weight=0..999] [zone=NAME]";
 	struct model_target_group *tg = (struct model_target_group *)object;
 	struct model_target t = {.weight = 1};
-	char text[IP_ADDR_TEXT_MAX], endpoint[IP_ADDR_TEXT_MAX + 10];
+	char endpoint[MODEL_ENDPOINT_MAX];
 	bool weight_given = false;
 	struct words w;
 	char *word;
@@ -269,14 +300,12 @@ MODEL_VALUE_PARSER(model_parse_target)
 			return model_refuse(error, allowed, "`%s` is not expected here", word);
 		}
 	}
-	snprintf(endpoint, sizeof(endpoint), ip_addr_is_v4(&t.addr) ? "%s:%u" : "[%s]:%u",
-		 ip_addr_format(&t.addr, text), t.port);
+	t.id = model_target_identity(tg->name, &t.addr, t.port, endpoint);
 	n = snprintf(canonical, MODEL_TEXT_MAX, "%s", endpoint);
 	if (weight_given)
 		n += snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " weight=%u", t.weight);
 	if (t.zone[0] != '\0')
 		snprintf(canonical + n, MODEL_TEXT_MAX - (size_t)n, " zone=%s", t.zone);
-	t.id = model_identity("target", tg->name, endpoint);
 	return append(&tg->targets, &tg->targets_n, &t, sizeof(t), error);
 }
 
@@ -292,6 +321,45 @@ MODEL_VALUE_PARSER(model_parse_health_port)
 	tg->health_check.port = (uint16_t)port;
 	snprintf(canonical, MODEL_VALUE_MAX, "%s", value);
 	return true;
+}
+
+/* C:elb-healthchecks: PROTOCOL:PORT, of HTTP and HTTPS with a path behind it. */
+MODEL_VALUE_PARSER(model_parse_health_target)
+{
+	static const struct {
+		const char *prefix;
+		enum elb_protocol protocol;
+	} kinds[] = {
+		{"HTTP:", ELB_HTTP}, {"HTTPS:", ELB_HTTPS}, {"TCP:", ELB_TCP}, {"SSL:", ELB_SSL}};
+	static const char *const allowed =
+		"HTTP:PORT/PATH, HTTPS:PORT/PATH, TCP:PORT or SSL:PORT, such as HTTP:80/index.html";
+	struct model_health_check *hc = &((struct model_load_balancer *)object)->health_check;
+	const char *path = value + strcspn(value, "/");
+	bool has_path;
+	char port[8];
+
+	(void)model;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t n = strlen(kinds[i].prefix);
+		size_t len = (size_t)(path - value) - n;
+		uint64_t number;
+
+		if (strncmp(value, kinds[i].prefix, n) != 0)
+			continue;
+		has_path = i < 2;
+		if (len >= sizeof(port) || (*path != '\0') != has_path ||
+		    strlen(path) >= sizeof(hc->path) || path[strcspn(path, " \t#")] != '\0')
+			break;
+		snprintf(port, sizeof(port), "%.*s", (int)len, value + n);
+		if (!words_number(port, 65535, &number) || number == 0)
+			break;
+		hc->protocol = kinds[i].protocol;
+		hc->port = (uint16_t)number;
+		snprintf(hc->path, sizeof(hc->path), "%s", has_path ? path : "/");
+		snprintf(canonical, MODEL_VALUE_MAX, "%s", value);
+		return true;
+	}
+	return model_refuse(error, allowed, "`%.100s` is nothing to check", value);
 }
 
 MODEL_VALUE_PARSER(model_parse_address_port)

@@ -9,6 +9,8 @@
 
 #include "model.h"
 
+#define MODEL_ENDPOINT_MAX (IP_ADDR_TEXT_MAX + 10)
+
 #define MODEL_VALUE_PARSER(name)                                              \
 	bool name(struct model *model, struct model_object *object,           \
 		  const char *key __attribute__((unused)), const char *value, \
@@ -21,6 +23,8 @@ MODEL_VALUE_PARSER(model_parse_route);
 MODEL_VALUE_PARSER(model_parse_neighbor);
 MODEL_VALUE_PARSER(model_parse_lb_address);
 MODEL_VALUE_PARSER(model_parse_target);
+MODEL_VALUE_PARSER(model_parse_instance);
+MODEL_VALUE_PARSER(model_parse_health_target);
 MODEL_VALUE_PARSER(model_parse_action);
 MODEL_VALUE_PARSER(model_parse_health_port);
 MODEL_VALUE_PARSER(model_parse_address_port);
@@ -39,6 +43,10 @@ bool model_append(void *array, uint32_t *n, const void *item, size_t size);
 
 bool model_refuse(struct model_error *error, const char *allowed, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/** ADDRESS:PORT or [ADDRESS]:PORT, in canonical text, and the identity of a target there. */
+uint64_t model_target_identity(const char *group, const struct ip_addr *addr, uint16_t port,
+			       char endpoint[MODEL_ENDPOINT_MAX]);
 
 /** ELB's rule for names of load balancers and target groups. */
 bool model_name_is_valid(const char *name);

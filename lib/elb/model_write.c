@@ -56,12 +56,19 @@ write_value(const struct model_key *row, const char *key, const char *value, FIL
 	fputs("\"\n", out);
 }
 
+static bool
+is_implicit(const struct model_object *object)
+{
+	return object->object_kind == MODEL_TARGET_GROUP &&
+	       ((const struct model_target_group *)object)->implicit;
+}
+
 static void
 write_object(const struct model_object *object, FILE *out)
 {
 	bool single = object->object_kind <= MODEL_MANAGEMENT;
 
-	if (single && object->given.n == 0)
+	if ((single && object->given.n == 0) || is_implicit(object))
 		return;
 	fprintf(out, "[%s%s%s]\n", model_kind_name(object->object_kind), single ? "" : " ",
 		single ? "" : object->name);

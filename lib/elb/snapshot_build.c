@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "model_classic.h"
 #include "model_network.h"
 #include "model_sets.h"
 #include "snapshot_security.h"
@@ -361,6 +362,7 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	uint32_t reference = registry_find(&b->registries->targets, mt->id);
 	const struct route *route = route_lookup(b->s->routes, &mt->addr);
 	int family = ip_addr_is_v4(&mt->addr) ? 0 : 1;
+	struct model_target_words words = model_target_words(b->in->model, tg);
 	char text[IP_ADDR_TEXT_MAX];
 
 	if (model_group_is_alb(tg)) { /* nothing is sent there: see service_of_alb() */
@@ -375,19 +377,20 @@ build_target(struct builder *b, const struct model_target_group *tg, uint32_t gr
 	}
 	if (route == NULL)
 		return refuse(b, &mt->origin,
-			      "[target_group %s] target: no route to %s; add an interface address, "
+			      "[%s %s] %s: no route to %s; add an interface address, "
 			      "a `gateway` or a `route`",
-			      tg->name, ip_addr_format(&mt->addr, text));
+			      words.kind, words.owner, words.key, ip_addr_format(&mt->addr, text));
 	if (snapshot_find_address(b->s, &mt->addr) != NULL)
 		return refuse(b, &mt->origin,
-			      "[target_group %s] target: %s is an address of weir itself; a target "
-			      "is another machine",
-			      tg->name, ip_addr_format(&mt->addr, text));
-	if ((tg->full_nat || model_group_is_http(tg)) && b->local_n[route->interface][family] == 0)
+			      "[%s %s] %s: %s is an address of weir itself; give one of another "
+			      "machine",
+			      words.kind, words.owner, words.key, ip_addr_format(&mt->addr, text));
+	if (tg->full_nat && b->local_n[route->interface][family] == 0)
 		return refuse(b, &mt->origin,
-			      "[target_group %s] target: the interface towards %s has no IPv%d "
+			      "[%s %s] %s: the interface towards %s has no IPv%d "
 			      "address to be the source; give it an `address` or `local_address`",
-			      tg->name, ip_addr_format(&mt->addr, text), family == 0 ? 4 : 6);
+			      words.kind, words.owner, words.key, ip_addr_format(&mt->addr, text),
+			      family == 0 ? 4 : 6);
 	b->s->targets[ref_index(reference)] =
 		(struct snapshot_target){.addr = mt->addr,
 					 .port_be = htons(mt->port),
@@ -415,7 +418,7 @@ build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
 	g->id = id;
 	g->in_use = 1;
 	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
-	if (tg->protocol == ELB_HTTPS || tg->protocol == ELB_TLS)
+	if (model_group_is_tls(tg))
 		g->tls = tg->tls;
 	if (previous != NULL && index < previous->groups_n && previous->groups[index].id == id) {
 		struct tls_client *old = previous->groups[index].tls;
@@ -481,6 +484,7 @@ protocols_of(enum elb_protocol protocol)
 	case ELB_TCP_UDP:
 		return SNAPSHOT_TCP | SNAPSHOT_UDP;
 	case ELB_TLS:
+	case ELB_SSL:
 	case ELB_HTTP:
 	case ELB_HTTPS:
 		return SNAPSHOT_TCP;
@@ -515,7 +519,8 @@ termination_of(const struct model_listener *l, const struct snapshot_service *se
 {
 	if (service == NULL)
 		return SNAPSHOT_PASSES;
-	return l->protocol == ELB_TLS ? SNAPSHOT_ENDS_CONDUIT : SNAPSHOT_ENDS_HTTP;
+	return l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS ? SNAPSHOT_ENDS_HTTP
+								   : SNAPSHOT_ENDS_CONDUIT;
 }
 
 static void
@@ -592,7 +597,7 @@ build_listener(struct builder *b, const struct model_listener *l,
 	}
 	if (lb == NULL || lb->addresses_n == 0)
 		return true;
-	if (lb->type == LB_APPLICATION || l->protocol == ELB_TLS) {
+	if (lb->type == LB_APPLICATION || lb->type == LB_CLASSIC || l->protocol == ELB_TLS) {
 		service = b->in->service(b->in->service_arg, b->in, b->registries, l, b->why,
 					 b->why_len);
 		if (service == NULL)

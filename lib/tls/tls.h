@@ -81,8 +81,9 @@ enum tls_failure {
 	TLS_FAILURE_CERT_INVALID,
 	TLS_FAILURE_CERT_PURPOSE,
 	TLS_FAILURE_CERT_NAME, /* a target's certificate is for another name */
+	TLS_FAILURE_CERT_KEY,  /* or holds another key than it must */
 };
-#define TLS_FAILURES (TLS_FAILURE_CERT_NAME + 1)
+#define TLS_FAILURES (TLS_FAILURE_CERT_KEY + 1)
 
 enum tls_mutual_mode { TLS_MUTUAL_OFF, TLS_MUTUAL_PASSTHROUGH, TLS_MUTUAL_VERIFY };
 
@@ -110,6 +111,10 @@ struct tls_client_settings {
 	/* Sent as SNI unless it is an address; with trust: what the certificate is for. NULL: any
 	 */
 	const char *server_name;
+	/* That the certificate must hold, see tls_public_key.h; no session is resumed.  Without
+	 * trust only.  NULL: any
+	 */
+	const uint8_t *public_key;
 	const char *const *alpn;
 	uint32_t alpn_n;
 };

@@ -15,7 +15,9 @@ struct tls_client {
 	atomic_uint references;
 	SSL_CTX *ctx;
 	const struct tls_policy *policy;
-	struct tls_trust *trust;         /* NULL: any certificate is taken */
+	struct tls_trust *trust; /* NULL: any certificate is taken */
+	bool has_public_key;
+	uint8_t public_key[TLS_PUBLIC_KEY_LEN];
 	char *server_name;               /* NULL: none */
 	bool sends_name;                 /* as SNI */
 	uint8_t alpn[TLS_ALPN_MAX * 32]; /* wire format */
@@ -67,6 +69,9 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 	client->trust = settings->trust;
 	if (client->trust != NULL)
 		tls_trust_get(client->trust);
+	client->has_public_key = settings->public_key != NULL;
+	if (client->has_public_key)
+		memcpy(client->public_key, settings->public_key, TLS_PUBLIC_KEY_LEN);
 	client->server_name = settings->server_name == NULL ? NULL : strdup(settings->server_name);
 	client->sends_name = client->server_name != NULL && !is_address(client->server_name);
 	if (settings->server_name != NULL && client->server_name == NULL) {
@@ -87,7 +92,8 @@ tls_client_create(const struct tls_client_settings *settings, char *why, size_t 
 		tls_client_put(client);
 		return NULL;
 	}
-	if (client->trust != NULL) /* a session would be resumed without the target's certificate */
+	/* A session would be resumed without the target's certificate. */
+	if (client->trust != NULL || client->has_public_key)
 		return client;
 	SSL_CTX_set_session_cache_mode(client->ctx,
 				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -131,15 +137,22 @@ same_name(const char *a, const char *b)
 bool
 tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
 {
-	return same_trust(a->trust, b->trust) && same_name(a->server_name, b->server_name) &&
-	       a->policy == b->policy && a->alpn_len == b->alpn_len &&
-	       memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
+	return same_trust(a->trust, b->trust) && a->has_public_key == b->has_public_key &&
+	       memcmp(a->public_key, b->public_key, TLS_PUBLIC_KEY_LEN) == 0 &&
+	       same_name(a->server_name, b->server_name) && a->policy == b->policy &&
+	       a->alpn_len == b->alpn_len && memcmp(a->alpn, b->alpn, a->alpn_len) == 0;
 }
 
 const struct tls_trust *
 tls_client_trust(const struct tls_client *client)
 {
 	return client->trust;
+}
+
+const uint8_t *
+tls_client_public_key(const struct tls_client *client)
+{
+	return client->has_public_key ? client->public_key : NULL;
 }
 
 SSL *

@@ -36,6 +36,7 @@ static const struct {
 	[TLS_FAILURE_CERT_INVALID]        = {"cert_invalid", "ClientCertInvalid"},
 	[TLS_FAILURE_CERT_PURPOSE]        = {"cert_purpose", "ClientCertPurposeInvalid"},
 	[TLS_FAILURE_CERT_NAME]           = {"cert_name", "ClientCertInvalid"},
+	[TLS_FAILURE_CERT_KEY]            = {"cert_key", "ClientCertInvalid"},
 };
 
 static const struct {
@@ -108,6 +109,7 @@ static const struct {
 	{X509_V_ERR_CA_MD_TOO_WEAK,                       TLS_FAILURE_CERT_TYPE},
 	{X509_V_ERR_HOSTNAME_MISMATCH,                    TLS_FAILURE_CERT_NAME},
 	{X509_V_ERR_IP_ADDRESS_MISMATCH,                  TLS_FAILURE_CERT_NAME},
+	{X509_V_ERR_APPLICATION_VERIFICATION,             TLS_FAILURE_CERT_KEY},
 	{X509_V_ERR_OUT_OF_MEM,                           TLS_FAILURE_MEMORY},
 };
 /* clang-format on */

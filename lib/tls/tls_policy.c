@@ -132,6 +132,18 @@ tls_policy_find(const char *name, bool pq_fallback, char *why, size_t why_len)
 	return NULL;
 }
 
+bool
+tls_policy_is_classic(const char *name)
+{
+	static const char *const classic[] = {TLS_POLICY_DEFAULT_CLASSIC, PREFIX "TLS-1-2-2017-01",
+					      PREFIX "TLS-1-1-2017-01", PREFIX "2015-05"};
+
+	for (uint32_t i = 0; i < ARRAY_N(classic); i++)
+		if (strcmp(classic[i], name) == 0)
+			return true;
+	return false;
+}
+
 const struct tls_policy *
 tls_policy_at(uint32_t i)
 {

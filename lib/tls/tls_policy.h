@@ -41,6 +41,9 @@ struct tls_policy {
 const struct tls_policy *tls_policy_find(const char *name, bool pq_fallback, char *why,
 					 size_t why_len);
 
+/** Whether classic load balancers have it; of those only that are served. */
+bool tls_policy_is_classic(const char *name);
+
 /** All of them, whether served or not. @return  NULL past the last. */
 const struct tls_policy *tls_policy_at(uint32_t i);
 

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "tls.h"
+#include "tls_public_key.h"
 
 struct tls_server_certificate;
 
@@ -94,6 +95,11 @@ enum tls_failure tls_peer_keep(struct tls *tls);
 /* tls_client.c */
 SSL *tls_client_begin(struct tls_client *client);
 const struct tls_trust *tls_client_trust(const struct tls_client *client);
+/** @return  NULL: any. */
+const uint8_t *tls_client_public_key(const struct tls_client *client);
+
+/* tls_public_key.c */
+bool tls_public_key_of(const EVP_PKEY *key, uint8_t sha256[TLS_PUBLIC_KEY_LEN]);
 
 static inline struct tls *
 tls_of_ssl(const SSL *ssl)

@@ -135,9 +135,6 @@ test_errors(void)
 		 "[load_balancer b]\ntype = network\naddress = 192.0.2.11\n"
 		 "[listener b:80]\nprotocol = TCP\ndefault_action = forward g\n",
 		 "target group g serves another load balancer already"},
-		{"type without data path",
-		 "[load_balancer b]\ntype = classic\naddress = 192.0.2.11\n",
-		 "load balancers of type classic have no data path in this version"},
 		{"a gateway with an address",
 		 "[load_balancer gw]\ntype = gateway\naddress = 192.0.2.77\n",
 		 "a gateway load balancer has no address"},
@@ -219,7 +216,7 @@ test_errors(void)
 		{"a target group's key of another type",
 		 "[target_group h]\nprotocol = TCP\nslow_start.duration_seconds = 0\n",
 		 "t.ini:15: [target_group h] slow_start.duration_seconds: the key does not apply"},
-		{"a key of a type without data path",
+		{"a classic load balancer's key",
 		 "[load_balancer b]\ntype = classic\naddress = 192.0.2.11\n"
 		 "connection_draining.timeout = 3601\n",
 		 "t.ini:16: [load_balancer b] connection_draining.timeout: `3601` is not allowed; "

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls_public_key.h"
 #include "tls_world.h"
 
 #define POLICY "ELBSecurityPolicy-TLS13-1-2-2021-06"
@@ -435,6 +436,63 @@ test_targets(void)
 	tls_credentials_put(credentials);
 }
 
+/* The key of a certificate in a file of its own. */
+static const char *
+public_key_file(const char *name)
+{
+	const char *path = tls_path(name, "pub");
+	FILE *f = fopen(path, "w");
+
+	CHECK(f != NULL && PEM_write_PUBKEY(f, find(name)->key) == 1);
+	fclose(f);
+	return path;
+}
+
+static void
+test_public_keys(void)
+{
+	static const struct {
+		const char *name;
+		enum tls_failure want;
+	} rows[] = {{"server", TLS_FAILURE_NONE}, {"good", TLS_FAILURE_CERT_KEY}};
+	struct tls_world *w = tls_world();
+	struct tls_credentials *credentials = tls_load("server");
+	struct tls_server_settings s = {
+		.credentials = &credentials, .credentials_n = 1, .identity = "x"};
+	struct tls_client *clients[ARRAY_N(rows)];
+	struct tls_server *server;
+	uint8_t key[TLS_PUBLIC_KEY_LEN];
+	char why[256] = "";
+
+	s.policy = policy();
+	server = tls_server_create(&s, why, sizeof(why));
+	CHECK(server != NULL);
+	for (size_t i = 0; i < ARRAY_N(rows); i++) {
+		struct tls_client_settings c = {.policy = s.policy, .public_key = key};
+
+		EXPECT_ROW(why, tls_public_key_load(public_key_file(rows[i].name), key, why,
+						    sizeof(why)));
+		unlink(tls_path(rows[i].name, "pub"));
+		clients[i] = tls_client_create(&c, why, sizeof(why));
+		CHECK(clients[i] != NULL);
+		w->server = tls_accept(server, &w->pool);
+		w->client = tls_connect(clients[i], &w->pool, NULL, NULL);
+		EXPECT_ROW(rows[i].name, tls_shake() == (rows[i].want == TLS_FAILURE_NONE));
+		EXPECT_ROW(rows[i].name, tls_failure(w->client) == rows[i].want);
+		EXPECT_ROW(rows[i].name, tls_session_take(w->client) == NULL);
+		tls_hang_up();
+	}
+	EXPECT(!tls_client_is_same(clients[0], clients[1]));
+	EXPECT(!tls_public_key_load(tls_path("server", "pem"), key, why, sizeof(why)) &&
+	       strstr(why, "no public key in PEM") != NULL);
+	EXPECT(!tls_public_key_load(tls_path("none", "pub"), key, why, sizeof(why)) &&
+	       strstr(why, "No such file") != NULL);
+	for (size_t i = 0; i < ARRAY_N(rows); i++)
+		tls_client_put(clients[i]);
+	tls_server_put(server);
+	tls_credentials_put(credentials);
+}
+
 static void
 test_files(void)
 {
@@ -515,6 +573,7 @@ main(void)
 	test_clients();
 	test_what_is_said();
 	test_targets();
+	test_public_keys();
 	test_files();
 	SSL_CTX_free(client_ctx);
 	remove_files();
