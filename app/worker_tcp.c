@@ -10,6 +10,7 @@
 
 #include "alb.h"
 #include "checksum.h"
+#include "clb_http.h"
 #include "clock.h"
 #include "crypto.h"
 #include "http_prober.h"
@@ -35,6 +36,7 @@ struct worker_tcp {
 	struct http_prober *prober;
 	struct service_http *http;
 	struct alb *alb;
+	struct clb_http *clb_http;
 	struct nlb_tls *nlb_tls;
 	struct http_counters counters;
 	struct log_ring log;
@@ -393,9 +395,10 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	if (t->http == NULL)
 		goto fail;
 	t->alb = alb_create(t->http);
+	t->clb_http = clb_http_create(t->http);
 	nlb_tls.wall_us = http.wall_us;
 	t->nlb_tls = nlb_tls_create(&nlb_tls, &proxy);
-	if (t->alb == NULL || t->nlb_tls == NULL)
+	if (t->alb == NULL || t->clb_http == NULL || t->nlb_tls == NULL)
 		goto fail;
 	if (w->dp->crypto_n > 0) {
 		proxy.ops.make_step = make_step;
@@ -424,6 +427,7 @@ worker_tcp_free(struct worker_tcp *t)
 		tcp_free(t->tcp);
 	}
 	alb_free(t->alb);
+	clb_http_free(t->clb_http);
 	service_http_free(t->http);
 	nlb_tls_free(t->nlb_tls);
 	free(t->spans);
