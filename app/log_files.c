@@ -203,7 +203,7 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 	 const struct model_log *wanted, struct logger_log *log)
 {
 	bool absolute = wanted->bucket[0] == '/';
-	char address[IP_ADDR_TEXT_MAX] = "-", name[128];
+	char address[IP_ADDR_TEXT_MAX] = "-", name[64];
 
 	log->of = (struct log_record){lb->id, kind};
 	snprintf(log->root, sizeof(log->root), "%s",
