@@ -70,20 +70,20 @@ group_of(const struct management *m, uint32_t target, struct ip_addr *addr)
 	return model_target_group_by_id(m->model, s->groups[t->group].id);
 }
 
-/* What an HTTP check asks for. @return false without memory. */
+/* What a check by HTTP or TLS asks for. @return false without memory. */
 static bool
 ask_by_http(const struct management *m, struct worker_command *command)
 {
 	struct ip_addr addr;
 	const struct model_target_group *tg = group_of(m, command->target, &addr);
+	enum elb_protocol protocol = tg == NULL ? ELB_TCP : tg->health_check.protocol;
 
-	if (tg == NULL ||
-	    (tg->health_check.protocol != ELB_HTTP && tg->health_check.protocol != ELB_HTTPS))
-		return true;
-	if (tg->health_check.protocol == ELB_HTTPS) {
+	if (protocol == ELB_HTTPS || protocol == ELB_SSL) {
 		command->tls = tg->tls;
 		tls_client_get(command->tls);
 	}
+	if (protocol != ELB_HTTP && protocol != ELB_HTTPS)
+		return true;
 	command->path = strdup(tg->health_check.path);
 	command->http2 = tg->version == VERSION_HTTP2;
 	command->grpc = tg->version == VERSION_GRPC;

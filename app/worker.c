@@ -935,7 +935,7 @@ poll_commands(struct worker *w)
 
 		switch (command->kind) {
 		case WORKER_PROBE:
-			if (command->path != NULL)
+			if (command->path != NULL || command->tls != NULL)
 				worker_tcp_probe(w, command);
 			else
 				start_probe(w, command);

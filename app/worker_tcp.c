@@ -10,6 +10,7 @@
 
 #include "alb.h"
 #include "checksum.h"
+#include "clb_conduit.h"
 #include "clb_http.h"
 #include "clock.h"
 #include "crypto.h"
@@ -17,6 +18,7 @@
 #include "nlb_tls.h"
 #include "port_chain.h"
 #include "proxy.h"
+#include "service_conduit.h"
 #include "service_http.h"
 #include "tcp.h"
 #include "wire.h"
@@ -37,7 +39,8 @@ struct worker_tcp {
 	struct service_http *http;
 	struct alb *alb;
 	struct clb_http *clb_http;
-	struct nlb_tls *nlb_tls;
+	struct service_conduit *conduits;
+	struct clb_conduit *clb_conduit;
 	struct http_counters counters;
 	struct log_ring log;
 	void *log_bytes;
@@ -314,7 +317,7 @@ worker_tcp_turn(struct worker *w)
 	bool busy;
 
 	service_http_begin(t->http, w->snapshot, w->now_us);
-	nlb_tls_begin(t->nlb_tls, w->snapshot, w->now_ms);
+	service_conduit_begin(t->conduits, w->snapshot, w->now_ms);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
 	busy = proxy_turn(t->proxy, w->now_us);
@@ -337,6 +340,34 @@ make_counters(struct worker_tcp *t)
 		log_ring_init(&t->log, t->log_bytes, LOG_RING_BYTES);
 	return c->frontends != NULL && c->targets != NULL && c->groups != NULL &&
 	       t->log_bytes != NULL;
+}
+
+/* @return  false without memory. */
+static bool
+make_services(struct worker_tcp *t, const struct dataplane_settings *settings,
+	      struct proxy_config *proxy)
+{
+	struct worker *w = t->worker;
+	struct service_http_settings http = {.flows = &w->counters,
+					     .counters = &t->counters,
+					     .log = &t->log,
+					     .secrets = settings->secrets,
+					     .secrets_n = settings->secrets_n,
+					     .wall_us = dataplane_wall_us(w->dp)};
+	struct service_conduit_settings conduits = {
+		.counters = &w->counters, .log = &t->log, .wall_us = http.wall_us};
+
+	if (!secret_random(&http.seed, sizeof(http.seed)))
+		return false;
+	t->http = service_http_create(&http, proxy);
+	t->conduits = service_conduit_create(&conduits, proxy);
+	if (t->http == NULL || t->conduits == NULL)
+		return false;
+	t->alb = alb_create(t->http);
+	t->clb_http = clb_http_create(t->http);
+	nlb_tls_serve(t->conduits, w->nlb);
+	t->clb_conduit = clb_conduit_create(t->conduits, http.seed);
+	return t->alb != NULL && t->clb_http != NULL && t->clb_conduit != NULL;
 }
 
 struct worker_tcp *
@@ -366,19 +397,11 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 				     .connections_max = connections,
 				     .exchanges_max = connections};
 
-	struct service_http_settings http = {.flows = &w->counters,
-					     .secrets = settings->secrets,
-					     .secrets_n = settings->secrets_n};
-	struct nlb_tls_settings nlb_tls = {.nlb = w->nlb, .counters = &w->counters, .log = NULL};
-
 	if (t == NULL)
 		return NULL;
 	t->worker = w;
-	if (!make_counters(t) || !secret_random(&http.seed, sizeof(http.seed)))
+	if (!make_counters(t))
 		goto fail;
-	http.counters = &t->counters;
-	http.log = nlb_tls.log = &t->log;
-	http.wall_us = dataplane_wall_us(w->dp);
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
 	if (t->spans == NULL || t->listeners == NULL ||
@@ -389,16 +412,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	tcp.buffer_bytes =
 		(uint64_t)settings->mbufs / settings->workers_n * port_chain_charge(w->dp->pool);
 	t->tcp = tcp_create(&tcp, w->now_us);
-	if (t->tcp == NULL)
-		goto fail;
-	t->http = service_http_create(&http, &proxy);
-	if (t->http == NULL)
-		goto fail;
-	t->alb = alb_create(t->http);
-	t->clb_http = clb_http_create(t->http);
-	nlb_tls.wall_us = http.wall_us;
-	t->nlb_tls = nlb_tls_create(&nlb_tls, &proxy);
-	if (t->alb == NULL || t->clb_http == NULL || t->nlb_tls == NULL)
+	if (t->tcp == NULL || !make_services(t, settings, &proxy))
 		goto fail;
 	if (w->dp->crypto_n > 0) {
 		proxy.ops.make_step = make_step;
@@ -429,7 +443,8 @@ worker_tcp_free(struct worker_tcp *t)
 	alb_free(t->alb);
 	clb_http_free(t->clb_http);
 	service_http_free(t->http);
-	nlb_tls_free(t->nlb_tls);
+	clb_conduit_free(t->clb_conduit);
+	service_conduit_free(t->conduits);
 	free(t->spans);
 	free(t->listeners);
 	free(t->counters.frontends);

@@ -293,6 +293,14 @@ snapshot_target(const struct snapshot *s, uint32_t reference)
 	return &s->targets[index];
 }
 
+/** Whether what began then is to end because of what became of its target. */
+static inline bool
+snapshot_target_ends(const struct snapshot_target *t, uint32_t created_ms, uint32_t now_ms)
+{
+	return __atomic_load_n(&t->closing, __ATOMIC_ACQUIRE) &&
+	       now_ms - created_ms >= now_ms - t->closing_ms;
+}
+
 static inline const struct snapshot_endpoint *
 snapshot_endpoint(const struct snapshot *s, uint32_t reference)
 {

@@ -412,7 +412,10 @@ shake(struct http_probe *probe)
 		end(probe, PROBE_NO_TLS, 0);
 		return true;
 	}
-	send_request(probe);
+	if (probe->request.path == NULL)
+		end(probe, PROBE_CONNECTED, 0);
+	else
+		send_request(probe);
 	return prober->free == probe;
 }
 

@@ -6,7 +6,8 @@
  * The management core decides when and whom to check; the worker owns the probe until it ends in
  * exactly one result.  One prober per worker, called by that worker alone.
  *
- * Over TLS if the request says so; one handshake goes on each turn.
+ * Over TLS if the request says so; one handshake goes on each turn.  Without a path the handshake is
+ * all that is asked for.
  *
  * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.  To
  * targets of HTTP/2 it goes on the one stream of such a connection; to gRPC's as a call of one
@@ -42,7 +43,7 @@ struct http_probe_request {
 	uint64_t cookie;        /* handed back with the result */
 	struct tcp_tuple tuple; /* its local port was reserved; the engine's `released` frees it */
 	struct tcp_settings settings;
-	const char *path; /* the caller's until the probe is done */
+	const char *path; /* the caller's until the probe is done; with tls it may be NULL */
 	struct http_matcher matcher;
 	uint32_t timeout_ms;
 	bool http2, grpc;       /* grpc: over HTTP/2 */

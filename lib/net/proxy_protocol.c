@@ -2,6 +2,7 @@
 #include "proxy_protocol.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -84,6 +85,17 @@ proxy_protocol_write(uint8_t out[PROXY_PROTOCOL_MAX], const struct proxy_protoco
 	put_tlv(at, TLV_NOOP, (uint16_t)(out + len - at - TLV_LEN));
 	bytes_store_be32(crc, crc32c(out, len, (size_t)(crc - out)));
 	return len;
+}
+
+uint16_t
+proxy_protocol_write_v1(char out[PROXY_PROTOCOL_V1_MAX], const struct proxy_protocol *what)
+{
+	char src[IP_ADDR_TEXT_MAX], dst[IP_ADDR_TEXT_MAX];
+
+	return (uint16_t)snprintf(out, PROXY_PROTOCOL_V1_MAX, "PROXY TCP%u %s %s %u %u\r\n",
+				  what->af, ip_addr_format(&what->src, src),
+				  ip_addr_format(&what->dst, dst), ntohs(what->sport_be),
+				  ntohs(what->dport_be));
 }
 
 /* Type-length-values from `at` to `len`. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * PROXY protocol, version 2: a binary header that tells a server who its client is.
+ * PROXY protocol, version 2: a binary header that tells a server who its client is; and version 1,
+ * a line of text that says the same of TCP connections.
  *
  * Written in front of a TCP stream or of each UDP datagram: signature, command, family, addresses,
  * then type-length-values.  weir writes two of these: a CRC32c of the whole header, and a NOOP that
@@ -23,6 +24,8 @@
 #define PROXY_PROTOCOL_LOCAL_LEN 16
 
 enum proxy_protocol_command { PROXY_PROTOCOL_LOCAL, PROXY_PROTOCOL_PROXY };
+
+#define PROXY_PROTOCOL_V1_MAX 108 /* with the zero */
 
 /** A connection or datagram: client `src`, and the load balancer's address `dst` it came to. */
 struct proxy_protocol {
@@ -47,6 +50,14 @@ proxy_protocol_len(uint8_t af)
  * @return  its length.
  */
 uint16_t proxy_protocol_write(uint8_t out[PROXY_PROTOCOL_MAX], const struct proxy_protocol *what);
+
+/**
+ * Write a line of version 1 and a zero: `PROXY TCP4 SRC DST SPORT DPORT`.
+ * @param what  a PROXY command of TCP
+ * @return  its length, without the zero.
+ */
+uint16_t proxy_protocol_write_v1(char out[PROXY_PROTOCOL_V1_MAX],
+				 const struct proxy_protocol *what);
 
 /**
  * Read a header from the beginning of `len` bytes.

@@ -41,19 +41,11 @@ void nlb_ask_after_reset(struct nlb *nlb, const struct snapshot *s, uint32_t rec
 void nlb_terminate_serve(struct nlb *nlb, const struct snapshot *s, struct packet *p,
 			 uint32_t record, enum flow_side from, uint32_t now_ms);
 
-/** Whether what began then is to end because of what became of its target. */
-static inline bool
-nlb_target_ends(const struct snapshot_target *t, uint32_t created_ms, uint32_t now_ms)
-{
-	return __atomic_load_n(&t->closing, __ATOMIC_ACQUIRE) &&
-	       now_ms - created_ms >= now_ms - t->closing_ms;
-}
-
 /** Whether the record's flow is one of these. */
 static inline bool
 nlb_flow_has_to_end(const struct snapshot_target *t, const struct flow_record *r, uint32_t now_ms)
 {
-	return nlb_target_ends(t, r->created_ms, now_ms);
+	return snapshot_target_ends(t, r->created_ms, now_ms);
 }
 
 #endif

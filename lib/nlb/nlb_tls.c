@@ -1,120 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nlb_tls.h"
 
-#include <stdlib.h>
-
 #include <netinet/in.h>
 
-#include "clock.h"
 #include "maglev.h"
-#include "nlb_terminate.h"
 #include "nlb_tls_record.h"
 #include "proxy_protocol.h"
 #include "target_set.h"
 
 _Static_assert(PROXY_PROTOCOL_MAX <= PROXY_CONDUIT_PREFIX_MAX, "a header fits");
 
-struct nlb_tls {
-	struct nlb_tls_settings settings;
-	const struct snapshot *snapshot; /* of this turn */
-	uint32_t now_ms;
-};
-
-static const struct nlb_tls_listener *
-listener_of(const struct nlb_tls *t, uint32_t frontend)
+static uint32_t
+choose(void *arg, const struct snapshot *s, const struct snapshot_frontend *f,
+       const struct tcp_tuple *client, bool *fail_open)
 {
-	const struct snapshot_frontend *f = snapshot_frontend(t->snapshot, frontend);
+	const struct nlb *nlb = arg;
+	struct nlb_choice choice = nlb_choose(&nlb->maglev_seed, s, f, &client->remote,
+					      client->remote_port_be, IPPROTO_TCP);
+	const struct target_set *set =
+		choice.group == 0
+			? NULL
+			: atomic_load_explicit(&s->groups[choice.group].set, memory_order_acquire);
 
-	return f == NULL || f->terminates != SNAPSHOT_ENDS_CONDUIT
-		       ? NULL
-		       : (const struct nlb_tls_listener *)f->service;
-}
-
-static struct frontend_counters *
-counters_of(const struct nlb_tls *t, uint32_t frontend)
-{
-	return &t->settings.counters->frontends[ref_index(frontend)];
-}
-
-static struct target_counters *
-target_counters_of(const struct nlb_tls *t, uint32_t target)
-{
-	return &t->settings.counters->targets[ref_index(target)];
-}
-
-/* Clients. */
-
-static bool
-on_serves(void *arg, uint32_t frontend)
-{
-	return listener_of(arg, frontend) != NULL;
-}
-
-static bool
-on_accepted(void *arg, const struct proxy_session_info *session,
-	    struct proxy_listener_settings *settings)
-{
-	struct nlb_tls *t = arg;
-	const struct nlb_tls_listener *l = listener_of(t, session->frontend);
-
-	if (l == NULL)
-		return false;
-	settings->idle_timeout_ms = NLB_TLS_IDLE_MS;
-	settings->tls = l->tls;
-	counters_of(t, session->frontend)->new_flows++;
-	return true;
-}
-
-static void
-on_rejected(void *arg, const struct proxy_session_info *session)
-{
-	counters_of(arg, session->frontend)->rejected_flows++;
-}
-
-static void
-on_negotiated(void *arg, const struct proxy_session_info *session)
-{
-	counters_of(arg, session->frontend)->client_tls_errors += session->negotiated_us == 0;
-}
-
-/* Targets. */
-
-/* @return  NULL: there is none, which is counted. */
-static const struct snapshot_target *
-choose_target(struct nlb_tls *t, const struct proxy_session_info *session, uint32_t *reference)
-{
-	const struct snapshot *s = t->snapshot;
-	const struct snapshot_frontend *f = snapshot_frontend(s, session->frontend);
-	struct frontend_counters *c = counters_of(t, session->frontend);
-	const struct tcp_tuple *client = session->tuple;
-	const struct snapshot_target *target = NULL;
-	const struct target_set *set = NULL;
-	struct nlb_choice choice = {0};
-
-	if (f != NULL)
-		choice = nlb_choose(&t->settings.nlb->maglev_seed, s, f, &client->remote,
-				    client->remote_port_be, IPPROTO_TCP);
-	if (choice.group != 0)
-		set = atomic_load_explicit(&s->groups[choice.group].set, memory_order_acquire);
-	if (set != NULL) {
-		*reference = maglev_lookup(set, choice.set_hash, 0);
-		target = snapshot_target(s, *reference);
-	}
-	if (target == NULL) {
-		c->rejected_flows++;
-		return NULL;
-	}
-	if ((target->blocked & SNAPSHOT_TCP) != 0) {
-		c->blocked_out_tcp++;
-		return NULL;
-	}
-	c->unhealthy_routed += set->fail_open;
-	return target;
+	if (set == NULL)
+		return 0;
+	*fail_open = set->fail_open;
+	return maglev_lookup(set, choice.set_hash, 0);
 }
 
 static uint8_t
-write_header(const struct tcp_tuple *client, uint8_t out[PROXY_PROTOCOL_MAX])
+prefix(const struct service_conduit_listener *l, const struct snapshot_target *target,
+       const struct tcp_tuple *client, uint8_t out[PROXY_CONDUIT_PREFIX_MAX])
 {
+	(void)l;
+	if (target->proxy_v2 == 0)
+		return 0;
 	return (uint8_t)proxy_protocol_write(
 		out, &(struct proxy_protocol){.command = PROXY_PROTOCOL_PROXY,
 					      .af = client->af,
@@ -125,132 +45,65 @@ write_header(const struct tcp_tuple *client, uint8_t out[PROXY_PROTOCOL_MAX])
 					      .dport_be = client->local_port_be});
 }
 
-static void
-on_choose(void *arg, const struct proxy_session_info *session, struct proxy_conduit_choice *choice)
-{
-	uint32_t reference;
-	const struct snapshot_target *target = choose_target(arg, session, &reference);
-
-	if (target == NULL)
-		return;
-	choice->target = reference;
-	if (target->proxy_v2 != 0)
-		choice->prefix_len = write_header(session->tuple, choice->prefix);
-}
-
-/* What passive health looks at: silence doesn't count. */
-static void
-on_no_tls(void *arg, uint32_t target)
-{
-	target_counters_of(arg, target)->tls_errors++;
-}
-
-static void
-on_reached(void *arg, uint32_t target, enum tcp_close_reason reason)
-{
-	struct target_counters *c = target_counters_of(arg, target);
-
-	c->answered_flows += reason == TCP_CLOSE_NONE;
-	c->failed_flows += reason == TCP_CLOSE_REFUSED;
-}
-
-static void
-on_relayed(void *arg, const struct proxy_conduit_record *r, uint64_t bytes)
-{
-	counters_of(arg, r->session.frontend)->bytes += bytes;
-	target_counters_of(arg, r->target)->bytes += bytes;
-}
-
+/* Those that were refused before a handshake are counted only. */
 static bool
-on_has_to_end(void *arg, const struct proxy_conduit_record *r)
+log_connection(struct log_ring *ring, uint64_t wall_us, const struct snapshot *s,
+	       const struct service_conduit_listener *l, uint64_t listener_id,
+	       const struct proxy_conduit_record *r)
 {
-	const struct nlb_tls *t = arg;
-	const struct snapshot_target *target = snapshot_target(t->snapshot, r->target);
-
-	/* A listener that a reload has given another protocol takes no segments of conduits. */
-	return target == NULL || listener_of(t, r->session.frontend) == NULL ||
-	       nlb_target_ends(target, clock_us_to_ms(r->session.begun_us), t->now_ms);
+	(void)s;
+	return r->session.tls == NULL ||
+	       nlb_tls_record_write(ring, wall_us, l->load_balancer_id, listener_id, r);
 }
 
-/* What is over. */
+static const struct service_conduit_kind kind = {
+	.slot = SERVICE_CONDUIT_NETWORK, .choose = choose, .prefix = prefix, .log = log_connection};
 
-static void
-count_end(struct frontend_counters *c, const struct proxy_conduit_record *r)
+void
+nlb_tls_serve(struct service_conduit *service, struct nlb *nlb)
 {
-	c->closed_flows++;
-	switch ((enum proxy_conduit_end)r->end) {
-	case CONDUIT_END_DONE:
-	case CONDUIT_END_HANDSHAKE:
-	case CONDUIT_END_CLIENT_TLS:
+	service_conduit_add(service, &kind, nlb);
+}
+
+/* Listeners. */
+
+/* N:load-balancer-listeners: in order of the load balancer's preference. */
+static const char *const h1_then_h2[] = {"http/1.1", "http/1.0", "h2"};
+static const char *const h2_then_h1[] = {"h2", "http/1.1", "http/1.0"};
+
+/* @return  how many of the list that fits the policy are offered. */
+static uint32_t
+choose_alpn(enum alpn_policy policy, const char *const **alpn)
+{
+	*alpn = policy == ALPN_HTTP1_ONLY || policy == ALPN_HTTP2_OPTIONAL ? h1_then_h2
+									   : h2_then_h1;
+	switch (policy) {
+	case ALPN_NONE:
 		break;
-	case CONDUIT_END_CLIENT_RESET:
-		c->client_resets++;
-		break;
-	case CONDUIT_END_TARGET_RESET:
-		c->target_resets++;
-		break;
-	case CONDUIT_END_RESOURCES:
-		c->port_alloc_errors += r->target != 0 && r->connected_us == 0;
-		c->elb_resets++;
-		break;
-	case CONDUIT_END_NO_TARGET:
-	case CONDUIT_END_UNREACHABLE:
-	case CONDUIT_END_IDLE:
-	case CONDUIT_END_TARGET_LEFT:
-		c->elb_resets++;
-		break;
+	case ALPN_HTTP1_ONLY:
+		return 2;
+	case ALPN_HTTP2_ONLY:
+		return 1;
+	case ALPN_HTTP2_OPTIONAL:
+	case ALPN_HTTP2_PREFERRED:
+		return 3;
 	}
+	return 0;
 }
 
-static void
-on_closed(void *arg, const struct proxy_conduit_record *r)
+struct snapshot_service *
+nlb_tls_listener_create(void *tickets, const struct snapshot_input *input,
+			const struct snapshot_registries *registries,
+			const struct model_listener *ml, char *why, size_t why_len)
 {
-	struct nlb_tls *t = arg;
-	const struct nlb_tls_listener *l = listener_of(t, r->session.frontend);
-	struct frontend_counters *c = counters_of(t, r->session.frontend);
-	const struct snapshot_frontend *f = snapshot_frontend(t->snapshot, r->session.frontend);
+	const char *const *alpn;
+	uint32_t alpn_n = choose_alpn(ml->alpn_policy, &alpn);
+	struct service_conduit_listener *l = service_conduit_listener_create(
+		sizeof(*l), &kind, input->model, ml, alpn, alpn_n, tickets, why, why_len);
 
-	count_end(c, r);
-	/* Those that were refused before a handshake are counted only. */
-	if (l != NULL && l->log_access && t->settings.log != NULL && r->session.tls != NULL &&
-	    !nlb_tls_record_write(t->settings.log, t->settings.wall_us, l->load_balancer_id,
-				  f->listener_id, r))
-		c->log_lost++;
-}
-
-static const struct proxy_conduit_service service = {.serves = on_serves,
-						     .accepted = on_accepted,
-						     .rejected = on_rejected,
-						     .negotiated = on_negotiated,
-						     .choose = on_choose,
-						     .reached = on_reached,
-						     .no_tls = on_no_tls,
-						     .relayed = on_relayed,
-						     .has_to_end = on_has_to_end,
-						     .closed = on_closed};
-
-struct nlb_tls *
-nlb_tls_create(const struct nlb_tls_settings *settings, struct proxy_config *proxy)
-{
-	struct nlb_tls *t = calloc(1, sizeof(*t));
-
-	if (t == NULL)
+	(void)registries;
+	if (l == NULL)
 		return NULL;
-	t->settings = *settings;
-	proxy->conduits = &service;
-	proxy->conduits_arg = t;
-	return t;
-}
-
-void
-nlb_tls_free(struct nlb_tls *t)
-{
-	free(t);
-}
-
-void
-nlb_tls_begin(struct nlb_tls *t, const struct snapshot *snapshot, uint32_t now_ms)
-{
-	t->snapshot = snapshot;
-	t->now_ms = now_ms;
+	l->idle_timeout_ms = NLB_TLS_IDLE_MS;
+	return &l->service;
 }

@@ -28,7 +28,7 @@
 
 struct proxy_listener_settings;
 
-#define PROXY_CONDUIT_PREFIX_MAX 64
+#define PROXY_CONDUIT_PREFIX_MAX 108
 
 /** How a conduit ended. */
 enum proxy_conduit_end {

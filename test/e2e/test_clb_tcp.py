@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""TCP and SSL listeners of classic load balancers: real clients and servers, over both IP versions."""
+
+import re
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from certificates import make_certificate
+from raw_port import socket_in
+from tls_server import serve_tls
+from topology import CLIENT_V4, CLIENT_V6, wait_until
+
+VIP, VIP6 = "198.18.1.10", "2001:db8:1::10"
+INSTANCES, INSTANCES6 = ["198.18.2.11", "198.18.2.12", "198.18.2.13"], ["2001:db8:2::11", "2001:db8:2::12"]
+ECHO, PROXY, SILENT, BANNER = 9001, 9002, 9009, 9005
+HEALTH = "health_check.interval_seconds = 5\nhealth_check.timeout_seconds = 2\nhealth_check.healthy_threshold = 2\n"
+
+
+def listener(name, port, protocol="TCP", instance_port=80, *more):
+    lines = [f"[listener {name}:{port}]", f"protocol = {protocol}", f"instance_port = {instance_port}", *more]
+    return "\n".join(lines) + "\n\n"
+
+
+def load_balancer(name, address, instances, *more):
+    lines = [f"[load_balancer {name}]", "type = classic", f"address = {address}", HEALTH,
+             *(f"instance = {i}" for i in instances), *more]
+    return "\n".join(lines) + "\n\n"
+
+
+def services(key, wrong_key):
+    """Two of all instances, and one of the first alone, where the servers are that others lack."""
+    text = load_balancer("shop", VIP, INSTANCES) + load_balancer("shop6", VIP6, INSTANCES6)
+    text += load_balancer("one", "198.18.1.11", INSTANCES[:1], "health_check.target = TCP:80") + \
+        load_balancer("one6", "2001:db8:1::11", INSTANCES6[:1], "health_check.target = SSL:443")
+    for name in ("shop", "shop6"):
+        text += listener(name, 80) + listener(name, 443, "SSL", 80, "certificate = shop", "instance_protocol = TCP")
+    for name in ("one", "one6"):
+        text += listener(name, ECHO, "TCP", ECHO) + listener(name, BANNER, "TCP", BANNER)
+        text += listener(name, PROXY, "TCP", PROXY, "proxy_protocol = true")
+        text += listener(name, 444, "SSL", 444, "certificate = shop", "proxy_protocol = true")
+        text += listener(name, 445, "TCP", 443, "instance_protocol = SSL", f"backend_public_key = {key}")
+        text += listener(name, 446, "TCP", 446, "instance_protocol = SSL", f"backend_public_key = {wrong_key}")
+        text += listener(name, SILENT, "TCP", SILENT) + listener(name, 447, "TCP", 80, "instance_protocol = TCP")
+    return text
+
+
+def public_key(certificate):
+    path = certificate.key.with_suffix(".pub")
+    subprocess.run(["openssl", "pkey", "-in", certificate.key, "-pubout", "-out", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tls")
+    return [make_certificate(directory, "shop", "shop.example"), make_certificate(directory, "other", "other.example")]
+
+
+@pytest.fixture(scope="module")
+def servers(lab, certificates):
+    """An echo of bytes, one that speaks first, and nginx behind PROXY headers."""
+    target, directory = lab.targets[0], lab.directory / "t1"
+    (directory / "behind.conf").write_text(f"""
+daemon off; master_process off; pid {directory}/behind.pid; error_log {directory}/behind.log;
+events {{}}
+http {{
+    access_log off; client_body_temp_path {directory}; proxy_temp_path {directory};
+    fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
+    server {{
+        listen {PROXY} proxy_protocol; listen [::]:{PROXY} proxy_protocol;
+        location / {{
+            return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
+        }}
+    }}
+}}
+""")
+    target.serve("behind", "nginx", "-e", f"{directory}/behind.log", "-c", f"{directory}/behind.conf",
+                 ready=lambda: target.is_listening(PROXY))
+    for name, port, command in ("echo-tcp", ECHO, "EXEC:cat"), ("banner", BANNER, "SYSTEM:echo hello; cat"):
+        target.serve(name, "socat", f"TCP6-LISTEN:{port},ipv6only=0,reuseaddr,fork,backlog=128", command,
+                     ready=lambda port=port: target.is_listening(port))
+    serve_tls(lab, target, certificates[0])
+    yield target
+    for name in "behind", "echo-tcp", "banner", "nginx-tls":
+        target.stop(name)
+
+
+@pytest.fixture(scope="module")
+def weir(lab, servers, certificates, start_module_weir):
+    key, wrong_key = (public_key(c) for c in certificates)
+    weir = start_module_weir(services(key, wrong_key) + certificates[0].section(),
+                             dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0", healthy=False)
+    wait_until("instances are in service", lambda: set(weir.target_states().values()) == {"healthy"}, 20)
+    return weir
+
+
+def curl(lab, *arguments, url):
+    return lab.client.run("curl", "-skS", "-g", "-m", "10", *arguments, url).stdout
+
+
+def connect(lab, address, port):
+    s = socket_in(lab.client, socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    s.settimeout(15)
+    s.connect((address, port))
+    return s
+
+
+def is_closed(s):
+    try:
+        return s.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+BOTH = pytest.mark.parametrize("address", [VIP, VIP6], ids=["v4", "v6"])
+ONE = pytest.mark.parametrize("address", ["198.18.1.11", "2001:db8:1::11"], ids=["v4", "v6"])
+
+
+def host(address):
+    return f"[{address}]" if ":" in address else address
+
+
+@BOTH
+def test_instances_take_turns(lab, weir, address):
+    got = lab.http(f"http://{host(address)}/", 40)
+    assert set(got) == ({"t1", "t2"} if ":" in address else {"t1", "t2", "t3"})
+
+
+@BOTH
+def test_ssl_to_tcp(lab, weir, address):
+    assert curl(lab, "--tlsv1.2", url=f"https://{host(address)}/").startswith("t")
+
+
+def test_policy(lab, weir):
+    """ELBSecurityPolicy-2016-08: no TLS 1.3, and no application protocol is agreed on."""
+    got = lab.client.try_run("timeout", "10", "openssl", "s_client", "-connect", f"{VIP}:443", "-alpn", "h2,http/1.1", input="")
+    assert re.search(r"Protocol *: TLSv1.2", got.stdout) and "No ALPN negotiated" in got.stdout, got.stdout
+    got = lab.client.try_run("timeout", "10", "openssl", "s_client", "-connect", f"{VIP}:443", "-tls1_3", input="")
+    assert "protocol version" in got.stdout + got.stderr
+
+
+@ONE
+def test_server_speaks_first(lab, weir, address):
+    """A client that says nothing is connected all the same."""
+    with connect(lab, address, BANNER) as s:
+        assert s.recv(6, socket.MSG_WAITALL) == b"hello\n"
+        s.sendall(b"x" * 100_000)
+        s.shutdown(socket.SHUT_WR)
+        got = b""
+        while chunk := s.recv(65536):
+            got += chunk
+        assert got == b"x" * 100_000
+
+
+@ONE
+@pytest.mark.parametrize("port, url", [(PROXY, "http"), (444, "https")], ids=["plain", "ssl"])
+def test_proxy_protocol(lab, weir, address, port, url):
+    """nginx with proxy_protocol takes version 1 and 2; without a header it refuses."""
+    if port == 444:  # to TLS behind the header: the client's TLS ends at weir, the instance's begins there
+        assert curl(lab, url=f"https://{host(address)}:444/").split()[3] == (CLIENT_V6 if ":" in address else CLIENT_V4)
+        return
+    got = curl(lab, "-w", " %{local_port}", url=f"{url}://{host(address)}:{port}/").split()
+    assert got == [CLIENT_V6 if ":" in address else CLIENT_V4, got[4], address, str(port), got[4]]
+
+
+@ONE
+def test_public_key(lab, weir, address):
+    assert curl(lab, url=f"http://{host(address)}:445/").startswith("TLSv1.")
+    with connect(lab, address, 446) as s:
+        assert is_closed(s)
+
+
+@ONE
+def test_nobody_listens(lab, weir, address):
+    with connect(lab, address, SILENT) as s:
+        assert is_closed(s)
