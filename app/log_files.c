@@ -9,6 +9,7 @@
 
 #include "alb_connection.h"
 #include "alb_record.h"
+#include "clb_record.h"
 #include "nlb_tls_record.h"
 #include "worker.h"
 #include "worker_tcp.h"
@@ -54,7 +55,7 @@ name_of(const struct names *names, uint64_t id)
 }
 
 static size_t
-format_request(struct log_files *log, const struct alb_record *r, char *line, size_t size)
+format_request(struct log_files *log, const struct service_record *r, char *line, size_t size)
 {
 	struct alb_record_names names;
 	size_t n;
@@ -78,6 +79,17 @@ format_tls(struct log_files *log, const struct nlb_tls_record *r, char *line, si
 	return n;
 }
 
+static size_t
+format_classic(struct log_files *log, const struct service_record *r, char *line, size_t size)
+{
+	size_t n;
+
+	pthread_mutex_lock(&log->lock);
+	n = clb_record_format(r, name_of(log->names, r->head.load_balancer_id), line, size);
+	pthread_mutex_unlock(&log->lock);
+	return n;
+}
+
 /* The logger's thread. */
 static size_t
 format(void *arg, const void *record, uint32_t len, char *line, size_t size)
@@ -92,6 +104,8 @@ format(void *arg, const void *record, uint32_t len, char *line, size_t size)
 		return health_record_format(record, line, size);
 	case LOG_TLS:
 		return format_tls(arg, record, line, size);
+	case LOG_CLASSIC:
+		return format_classic(arg, record, line, size);
 	}
 	return 0;
 }
@@ -140,12 +154,18 @@ log_files_stop(struct log_files *log)
 static const char *const prefixes[LOG_KINDS] = {[LOG_ACCESS] = "",
 						[LOG_CONNECTION] = "conn_log.",
 						[LOG_HEALTH_CHECK] = "health_check_log_",
-						[LOG_TLS] = ""};
+						[LOG_TLS] = "",
+						[LOG_CLASSIC] = ""};
 
-static const char *
-type_of(const struct model_load_balancer *lb)
+/* TYPE/NAME/ID; of a classic load balancer, which has no type there: NAME. */
+static void
+name_load_balancer(const struct model_load_balancer *lb, char separator, char *out, size_t size)
 {
-	return lb->type == LB_NETWORK ? "net" : "app";
+	if (lb->type == LB_CLASSIC)
+		snprintf(out, size, "%s", lb->name);
+	else
+		snprintf(out, size, "%s%c%s%c%016llx", lb->type == LB_NETWORK ? "net" : "app",
+			 separator, lb->name, separator, (unsigned long long)lb->id);
 }
 
 static struct names *
@@ -162,8 +182,7 @@ names_of(const struct model *m)
 		struct name *name = &names->names[names->n++];
 
 		name->id = lb->id;
-		snprintf(name->text, sizeof(name->text), "%s/%s/%016llx", type_of(lb), lb->name,
-			 (unsigned long long)lb->id);
+		name_load_balancer(lb, '/', name->text, sizeof(name->text));
 	}
 	for (uint32_t i = 0; i < m->target_groups_n; i++) {
 		const struct model_target_group *tg = &m->target_groups[i];
@@ -184,7 +203,7 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 	 const struct model_log *wanted, struct logger_log *log)
 {
 	bool absolute = wanted->bucket[0] == '/';
-	char address[IP_ADDR_TEXT_MAX] = "-";
+	char address[IP_ADDR_TEXT_MAX] = "-", name[64];
 
 	log->of = (struct log_record){lb->id, kind};
 	snprintf(log->root, sizeof(log->root), "%s",
@@ -196,9 +215,9 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 		ip_addr_format(&lb->addresses[0].addr, address);
 	for (char *c = address; *c != '\0'; c++)
 		*c = *c == ':' ? '.' : *c;
-	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%s.%s.%016llx",
-		 prefixes[kind], m->system.account, m->system.region, type_of(lb), lb->name,
-		 (unsigned long long)lb->id);
+	name_load_balancer(lb, '.', name, sizeof(name));
+	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%s", prefixes[kind],
+		 m->system.account, m->system.region, name);
 	snprintf(log->address, sizeof(log->address), "%s", address);
 }
 
@@ -206,12 +225,12 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 static uint32_t
 describe_all(const struct model *m, const struct model_load_balancer *lb, struct logger_log *logs)
 {
-	bool network = lb->type == LB_NETWORK;
 	const struct model_log *wanted[LOG_KINDS] = {
-		[LOG_ACCESS] = network ? NULL : &lb->access_log,
+		[LOG_ACCESS] = lb->type == LB_APPLICATION ? &lb->access_log : NULL,
 		[LOG_CONNECTION] = &lb->connection_log,
 		[LOG_HEALTH_CHECK] = &lb->health_check_log,
-		[LOG_TLS] = network ? &lb->access_log : NULL,
+		[LOG_TLS] = lb->type == LB_NETWORK ? &lb->access_log : NULL,
+		[LOG_CLASSIC] = lb->type == LB_CLASSIC ? &lb->access_log : NULL,
 	};
 	uint32_t n = 0;
 
@@ -237,7 +256,7 @@ log_files_publish(struct log_files *log, const struct model *m)
 	for (uint32_t i = 0; i < m->load_balancers_n; i++) {
 		const struct model_load_balancer *lb = &m->load_balancers[i];
 
-		if (lb->type == LB_APPLICATION || lb->type == LB_NETWORK)
+		if (lb->type != LB_GATEWAY)
 			n += describe_all(m, lb, logs + n);
 	}
 	pthread_mutex_lock(&log->lock);

@@ -15,7 +15,7 @@
 
 #include <rte_version.h>
 
-#include "alb_cookie.h"
+#include "service_cookie.h"
 #include "config.h"
 #include "dataplane.h"
 #include "eal.h"
@@ -25,7 +25,7 @@
 
 enum exit_code { EXIT_DONE, EXIT_CONFIGURATION, EXIT_ENVIRONMENT, EXIT_FAULT };
 
-#define SECRETS_MAX          ALB_COOKIE_KEYS_MAX
+#define SECRETS_MAX          SERVICE_COOKIE_KEYS_MAX
 #define MBUF_DATA_ROOM       2048
 #define MBUF_OVERHEAD        512 /* headroom, mbuf and mempool headers */
 #define CONNECTIONS_PER_MBUF 16

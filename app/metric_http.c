@@ -3,6 +3,7 @@
 #include "model_network.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "balance.h"
@@ -221,11 +222,26 @@ metric_put_http_group(struct management *m, const struct model_target_group *tg,
 	json_put(row, "MitigatedHostCount", mitigated);
 	json_put(row, "RequestCountPerTarget",
 		 tg->targets_n == 0 ? 0 : sum.requests / tg->targets_n);
-	json_put(row, "TargetResponseTime_p50_us", histogram_percentile(&times, 500));
-	json_put(row, "TargetResponseTime_p90_us", histogram_percentile(&times, 900));
-	json_put(row, "TargetResponseTime_p99_us", histogram_percentile(&times, 990));
-	json_put(row, "TargetResponseTime_samples", histogram_count(&times));
-	json_put(row, "TargetResponseTime_sum_us", times.sum_us);
+	metric_put_times(row, "TargetResponseTime", &times);
+}
+
+void
+metric_put_times(json_t *row, const char *name, const struct histogram *times)
+{
+	const struct {
+		const char *suffix;
+		uint64_t value;
+	} parts[] = {{"p50_us", histogram_percentile(times, 500)},
+		     {"p90_us", histogram_percentile(times, 900)},
+		     {"p99_us", histogram_percentile(times, 990)},
+		     {"samples", histogram_count(times)},
+		     {"sum_us", times->sum_us}};
+	char key[64];
+
+	for (size_t i = 0; i < RTE_DIM(parts); i++) {
+		snprintf(key, sizeof(key), "%s_%s", name, parts[i].suffix);
+		json_put(row, key, parts[i].value);
+	}
 }
 
 void

@@ -40,6 +40,9 @@ void metric_put_http_listener(struct management *m, const struct model_listener 
 void metric_put_http_group(struct management *m, const struct model_target_group *tg, json_t *row);
 void metric_put_http_target(struct management *m, uint64_t target_id, json_t *row);
 
+/** NAME_p50_us and so on. */
+void metric_put_times(json_t *row, const char *name, const struct histogram *times);
+
 /** Pools of terminated connections, for `pools`. */
 struct http_pools {
 	uint64_t handshakes; /* that wait for a step */

@@ -15,6 +15,7 @@
 #include "crypto.h"
 #include "management.h"
 #include "metric.h"
+#include "metric_classic.h"
 #include "metric_http.h"
 #include "port_chain.h"
 #include "steering.h"
@@ -214,6 +215,8 @@ put_metrics(struct management *m, const struct model_load_balancer *lb,
 		operation_put_gateway(m, lb, sum, row);
 	else if (lb != NULL && lb->type == LB_APPLICATION)
 		metric_put_http_load_balancer(m, lb->id, row);
+	else if (lb != NULL && lb->type == LB_CLASSIC)
+		metric_put_classic(m, lb, row);
 	else
 		put_frontend_counters(row, sum);
 }
@@ -227,6 +230,10 @@ put_listener_metrics(struct management *m, const struct model_listener *l, json_
 
 	if (lb != NULL && lb->type == LB_APPLICATION) {
 		metric_put_http_listener(m, l, row);
+		return;
+	}
+	if (lb != NULL && lb->type == LB_CLASSIC) {
+		metric_put_classic_listener(m, l, row);
 		return;
 	}
 	metric_add_listener(m, l, &sum);

@@ -10,6 +10,7 @@
 
 #include "alb.h"
 #include "clb_conduit.h"
+#include "clb_http.h"
 #include "clock.h"
 #include "log.h"
 #include "maglev.h"
@@ -653,18 +654,13 @@ make_service(void *tickets, const struct snapshot_input *input,
 {
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(input->model, l->load_balancer_id);
+	bool http = l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS;
 
-	if (lb->type == LB_CLASSIC && (l->protocol == ELB_TCP || l->protocol == ELB_SSL))
-		return clb_conduit_listener_create(tickets, input, registries, l, why, why_len);
-	if (lb->type == LB_CLASSIC) {
-		snprintf(why, why_len,
-			 "%s:%u: [listener %s]: %s listeners of classic load balancers have no "
-			 "data path in this version",
-			 l->origin.file, l->origin.line, l->name, elb_protocol_name(l->protocol));
-		return NULL;
-	}
-	return (l->protocol == ELB_TLS ? nlb_tls_listener_create : alb_listener_create)(
-		tickets, input, registries, l, why, why_len);
+	if (lb->type == LB_CLASSIC)
+		return (http ? clb_http_listener_create : clb_conduit_listener_create)(
+			tickets, input, registries, l, why, why_len);
+	return (http ? alb_listener_create : nlb_tls_listener_create)(tickets, input, registries, l,
+								      why, why_len);
 }
 
 static struct snapshot *

@@ -11,6 +11,7 @@
 #include "alb.h"
 #include "checksum.h"
 #include "clb_conduit.h"
+#include "clb_http.h"
 #include "clock.h"
 #include "crypto.h"
 #include "http_prober.h"
@@ -18,6 +19,7 @@
 #include "port_chain.h"
 #include "proxy.h"
 #include "service_conduit.h"
+#include "service_http.h"
 #include "tcp.h"
 #include "wire.h"
 #include "worker_io.h"
@@ -34,7 +36,9 @@ struct worker_tcp {
 	struct tcp *tcp;
 	struct proxy *proxy;
 	struct http_prober *prober;
+	struct service_http *http;
 	struct alb *alb;
+	struct clb_http *clb_http;
 	struct service_conduit *conduits;
 	struct clb_conduit *clb_conduit;
 	struct http_counters counters;
@@ -312,7 +316,7 @@ worker_tcp_turn(struct worker *w)
 	struct worker_tcp *t = w->tcp;
 	bool busy;
 
-	alb_begin(t->alb, w->snapshot, w->now_us);
+	service_http_begin(t->http, w->snapshot, w->now_us);
 	service_conduit_begin(t->conduits, w->snapshot, w->now_ms);
 	tcp_advance(t->tcp, w->now_us);
 	http_prober_advance(t->prober, w->now_ms);
@@ -336,6 +340,34 @@ make_counters(struct worker_tcp *t)
 		log_ring_init(&t->log, t->log_bytes, LOG_RING_BYTES);
 	return c->frontends != NULL && c->targets != NULL && c->groups != NULL &&
 	       t->log_bytes != NULL;
+}
+
+/* @return  false without memory. */
+static bool
+make_services(struct worker_tcp *t, const struct dataplane_settings *settings,
+	      struct proxy_config *proxy)
+{
+	struct worker *w = t->worker;
+	struct service_http_settings http = {.flows = &w->counters,
+					     .counters = &t->counters,
+					     .log = &t->log,
+					     .secrets = settings->secrets,
+					     .secrets_n = settings->secrets_n,
+					     .wall_us = dataplane_wall_us(w->dp)};
+	struct service_conduit_settings conduits = {
+		.counters = &w->counters, .log = &t->log, .wall_us = http.wall_us};
+
+	if (!secret_random(&http.seed, sizeof(http.seed)))
+		return false;
+	t->http = service_http_create(&http, proxy);
+	t->conduits = service_conduit_create(&conduits, proxy);
+	if (t->http == NULL || t->conduits == NULL)
+		return false;
+	t->alb = alb_create(t->http);
+	t->clb_http = clb_http_create(t->http);
+	nlb_tls_serve(t->conduits, w->nlb);
+	t->clb_conduit = clb_conduit_create(t->conduits, http.seed);
+	return t->alb != NULL && t->clb_http != NULL && t->clb_conduit != NULL;
 }
 
 struct worker_tcp *
@@ -365,19 +397,11 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 				     .connections_max = connections,
 				     .exchanges_max = connections};
 
-	struct alb_settings alb = {.flows = &w->counters,
-				   .secrets = settings->secrets,
-				   .secrets_n = settings->secrets_n};
-	struct service_conduit_settings conduits = {.counters = &w->counters};
-
 	if (t == NULL)
 		return NULL;
 	t->worker = w;
-	if (!make_counters(t) || !secret_random(&alb.seed, sizeof(alb.seed)))
+	if (!make_counters(t))
 		goto fail;
-	alb.counters = &t->counters;
-	alb.log = conduits.log = &t->log;
-	alb.wall_us = dataplane_wall_us(w->dp);
 	t->spans = calloc(spans, sizeof(*t->spans));
 	t->listeners = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->listeners));
 	if (t->spans == NULL || t->listeners == NULL ||
@@ -388,16 +412,7 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	tcp.buffer_bytes =
 		(uint64_t)settings->mbufs / settings->workers_n * port_chain_charge(w->dp->pool);
 	t->tcp = tcp_create(&tcp, w->now_us);
-	if (t->tcp == NULL)
-		goto fail;
-	t->alb = alb_create(&alb, &proxy);
-	conduits.wall_us = alb.wall_us;
-	t->conduits = service_conduit_create(&conduits, &proxy);
-	if (t->alb == NULL || t->conduits == NULL)
-		goto fail;
-	nlb_tls_serve(t->conduits, w->nlb);
-	t->clb_conduit = clb_conduit_create(t->conduits, alb.seed);
-	if (t->clb_conduit == NULL)
+	if (t->tcp == NULL || !make_services(t, settings, &proxy))
 		goto fail;
 	if (w->dp->crypto_n > 0) {
 		proxy.ops.make_step = make_step;
@@ -426,6 +441,8 @@ worker_tcp_free(struct worker_tcp *t)
 		tcp_free(t->tcp);
 	}
 	alb_free(t->alb);
+	clb_http_free(t->clb_http);
+	service_http_free(t->http);
 	clb_conduit_free(t->clb_conduit);
 	service_conduit_free(t->conduits);
 	free(t->spans);

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The application load balancer: where requests go, and what is counted and logged about them.
+ * The application load balancer, a kind of lib/service/service_http.h: where requests go by its
+ * rules, and what is logged about them.
  *
- * It is the service on top of lib/proxy.  A listener's configuration is compiled once, on the
- * management core, into a struct alb_listener that the snapshot holds; each worker has its own
- * struct alb with the state of its load balancing.  Nothing here keeps a pointer into a snapshot
- * beyond a call: sessions know their listener by reference.
+ * A listener's configuration is compiled once, on the management core, into a struct alb_listener
+ * that the snapshot holds; each worker has its own struct alb.  Nothing here keeps a pointer into a
+ * snapshot beyond a call.
  */
 #ifndef ALB_H
 #define ALB_H
 
 #include "alb_rules.h"
 #include "alb_sticky.h"
-#include "counters.h"
-#include "http_counters.h"
-#include "log_ring.h"
 #include "model.h"
-#include "proxy.h"
-#include "snapshot.h"
+#include "service_http.h"
 #include "snapshot_build.h"
 
 struct alb;
@@ -39,18 +35,13 @@ enum alb_peer_field {
 
 /** A listener as workers see it; immutable. */
 struct alb_listener {
-	struct snapshot_service service; /* first */
-	struct proxy_listener_settings settings;
-	struct http_policy policy;
+	struct service_http_listener http; /* first */
 	struct http_line inserts[ALB_INSERTS_MAX];
 	bool tls_fields; /* X-Amzn-Tls-... are wanted */
 	struct http_text peer_names[ALB_PEER_FIELDS];
 	char own_names_text[ALB_PEER_FIELDS][41];
 	struct http_text own_names[ALB_PEER_FIELDS]; /* those that the configuration chose */
 	struct alb_rules *rules;
-	uint64_t load_balancer_id;
-	bool log_access, log_connections;
-	char default_host[256];
 	uint32_t groups_n;
 	struct alb_group groups[]; /* that its actions name, by index */
 };
@@ -65,22 +56,11 @@ struct snapshot_service *alb_listener_create(void *tickets, const struct snapsho
 					     const struct model_listener *listener, char *why,
 					     size_t why_len);
 
-struct alb_settings {
-	struct worker_counters *flows; /* connections count as flows of their frontend */
-	struct http_counters *counters;
-	struct log_ring *log;         /* NULL: nothing is logged */
-	uint64_t seed;                /* random */
-	const struct secret *secrets; /* of cookies: the first seals, all open */
-	uint32_t secrets_n;
-	uint64_t wall_us; /* microseconds since 1970 at time 0 of the worker's clock */
-};
+extern const struct service_http_kind *const alb_kind;
 
-/** @return  NULL without memory.  Fills what of `proxy` is the service's. */
-struct alb *alb_create(const struct alb_settings *settings, struct proxy_config *proxy);
+/** A worker's. @return  NULL without memory. */
+struct alb *alb_create(struct service_http *http);
 void alb_free(struct alb *alb);
-
-/** Begin a turn: what decisions are made by. */
-void alb_begin(struct alb *alb, const struct snapshot *snapshot, uint64_t now_us);
 
 /* What happened to a request, for the log: bits of proxy_record.actions. */
 enum alb_actions {

@@ -61,7 +61,7 @@ keep_tls(struct alb_connection *r, const struct proxy_session_info *session)
 }
 
 bool
-alb_connection_write(const struct alb_log *log, const struct alb_listener *listener,
+alb_connection_write(const struct service_log *log, const struct service_http_listener *listener,
 		     const struct proxy_session_info *session, bool refused)
 {
 	const struct tls_peer *peer = session->tls == NULL ? NULL : tls_peer(session->tls);

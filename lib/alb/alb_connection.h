@@ -9,9 +9,7 @@
 #ifndef ALB_CONNECTION_H
 #define ALB_CONNECTION_H
 
-#include "alb_record.h"
-#include "log_record.h"
-#include "proxy_exchange.h"
+#include "service_http.h"
 
 struct alb_connection {
 	struct log_record head;
@@ -28,7 +26,8 @@ struct alb_connection {
 };
 
 /** Worker. @return false when the ring is full. */
-bool alb_connection_write(const struct alb_log *log, const struct alb_listener *listener,
+bool alb_connection_write(const struct service_log *log,
+			  const struct service_http_listener *listener,
 			  const struct proxy_session_info *session, bool refused);
 
 /** Logger. @return the length of the line with its newline; 0: `size` is too small. */

@@ -33,11 +33,11 @@ static const char *const names[ALB_ERRORS] = {
 	[PROXY_ERROR_TARGET_RESPONSE] = "TargetResponseMalformed",
 	[PROXY_ERROR_TARGET_LONG] = "TargetResponseHeadersTooLong",
 	[PROXY_ERROR_TARGET_LEFT] = "TargetDeregistered",
-	[ALB_ERROR_NO_TARGETS] = "NoTargets",
+	[SERVICE_ERROR_NO_TARGETS] = "NoTargets",
 	[ALB_ERROR_BUDGET] = "RuleRegexBudgetExceeded",
 	[ALB_ERROR_TRANSFORM] = "TransformFailed",
 	[ALB_ERROR_REDIRECT] = "RedirectUrlTooLong",
-	[ALB_ERROR_LISTENER] = "ListenerRemoved",
+	[SERVICE_ERROR_LISTENER] = "ListenerRemoved",
 	[ALB_ERROR_VERSION] = "ProtocolVersionIncompatible",
 };
 

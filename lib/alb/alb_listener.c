@@ -5,7 +5,6 @@
 
 #include "alb.h"
 #include "check.h"
-#include "http_verdict.h"
 #include "model_certificate.h"
 
 static void
@@ -13,10 +12,10 @@ free_listener(struct snapshot_service *service)
 {
 	struct alb_listener *l = (struct alb_listener *)service;
 
-	for (uint32_t i = 0; i < l->policy.inserts_n; i++)
+	for (uint32_t i = 0; i < l->http.policy.inserts_n; i++)
 		free((char *)(uintptr_t)l->inserts[i].value.at);
 	alb_rules_free(l->rules);
-	tls_server_put(l->settings.tls);
+	tls_server_put(l->http.settings.tls);
 	free(l);
 }
 
@@ -58,7 +57,7 @@ read_inserts(struct alb_listener *l, const struct model_listener *ml)
 		value = strdup(value);
 		if (value == NULL)
 			return false;
-		l->inserts[l->policy.inserts_n++] = (struct http_line){
+		l->inserts[l->http.policy.inserts_n++] = (struct http_line){
 			http_text_string(inserts[i].name), http_text_string(value)};
 	}
 	return true;
@@ -71,37 +70,18 @@ read_attributes(struct alb_listener *l, const struct model_load_balancer *lb,
 	static const uint8_t xff_modes[] = {[XFF_APPEND] = HTTP_XFF_APPEND,
 					    [XFF_PRESERVE] = HTTP_XFF_PRESERVE,
 					    [XFF_REMOVE] = HTTP_XFF_REMOVE};
-	static const uint8_t desync_modes[] = {[DESYNC_MONITOR] = HTTP_DESYNC_MONITOR,
-					       [DESYNC_DEFENSIVE] = HTTP_DESYNC_DEFENSIVE,
-					       [DESYNC_STRICTEST] = HTTP_DESYNC_STRICTEST};
-	char address[IP_ADDR_TEXT_MAX] = "";
+	struct http_policy *policy = &l->http.policy;
 
-	l->settings = (struct proxy_listener_settings){
-		.idle_timeout_ms = lb->idle_timeout_s * 1000,
-		.client_keep_alive_s = lb->client_keep_alive_s,
-		.header_timeout_ms = lb->header_timeout_s * 1000,
-		.body_min_bytes_per_s = lb->body_min_bytes_per_second,
-		.h2c = lb->h2c && lb->http2 && ml->protocol == ELB_HTTP,
-		.http2_websocket = lb->http2_websocket};
-	l->load_balancer_id = lb->id;
-	l->log_access = lb->access_log.enabled;
-	l->log_connections = lb->connection_log.enabled;
-	if (lb->addresses_n > 0)
-		ip_addr_format(&lb->addresses[0].addr, address);
-	/* ELB names its own DNS name; weir has an address. */
-	snprintf(l->default_host, sizeof(l->default_host),
-		 strchr(address, ':') != NULL ? "[%s]" : "%s", address);
-	l->policy =
-		(struct http_policy){.desync_mode = desync_modes[lb->desync_mode],
-				     .xff_mode = xff_modes[lb->xff_mode],
-				     .xff_client_port = lb->xff_client_port,
-				     .drop_invalid_header_fields = lb->drop_invalid_header_fields,
-				     .preserve_host_header = lb->preserve_host_header,
-				     .response_server = ml->server_header,
-				     .port = ml->port,
-				     .https = ml->protocol == ELB_HTTPS,
-				     .default_host = http_text_string(l->default_host),
-				     .inserts = l->inserts};
+	service_http_listener_init(&l->http, alb_kind, lb, ml);
+	l->http.settings.h2c = lb->h2c && lb->http2 && ml->protocol == ELB_HTTP;
+	l->http.settings.http2_websocket = lb->http2_websocket;
+	l->http.log_connections = lb->connection_log.enabled;
+	policy->xff_mode = xff_modes[lb->xff_mode];
+	policy->xff_client_port = lb->xff_client_port;
+	policy->drop_invalid_header_fields = lb->drop_invalid_header_fields;
+	policy->preserve_host_header = lb->preserve_host_header;
+	policy->response_server = ml->server_header;
+	policy->inserts = l->inserts;
 }
 
 /* A:header-modification. */
@@ -136,9 +116,9 @@ read_peer_names(struct alb_listener *l, const struct model_load_balancer *lb,
 			continue;
 		snprintf(l->own_names_text[i], sizeof(l->own_names_text[i]), "%s", name);
 		l->peer_names[i] = http_text_string(l->own_names_text[i]);
-		l->own_names[l->policy.own_names_n++] = l->peer_names[i];
+		l->own_names[l->http.policy.own_names_n++] = l->peer_names[i];
 	}
-	l->policy.own_names = l->own_names;
+	l->http.policy.own_names = l->own_names;
 	l->tls_fields = lb->tls_fields && ml->protocol == ELB_HTTPS;
 }
 
@@ -212,10 +192,10 @@ make_tls(struct alb_listener *l, const struct model *m, const struct model_liste
 
 	if (ml->protocol != ELB_HTTPS)
 		return true;
-	l->settings.tls =
+	l->http.settings.tls =
 		model_tls_server_of(m, ml, http2 ? alpn : alpn + 1,
 				    (uint32_t)ARRAY_N(alpn) - !http2, tickets, why, why_len);
-	return l->settings.tls != NULL;
+	return l->http.settings.tls != NULL;
 }
 
 struct snapshot_service *
@@ -234,7 +214,7 @@ alb_listener_create(void *tickets, const struct snapshot_input *input,
 		snprintf(why, why_len, "no memory for a listener");
 		return NULL;
 	}
-	l->service.free = free_listener;
+	l->http.service.free = free_listener;
 	read_attributes(l, lb, ml);
 	read_peer_names(l, lb, ml);
 	read_groups(l, input->model, ml, registries);
@@ -243,8 +223,8 @@ alb_listener_create(void *tickets, const struct snapshot_input *input,
 	    !make_tls(l, input->model, ml, tickets, reason, sizeof(reason))) {
 		snprintf(why, why_len, "%s:%u: [listener %s]: %s", ml->origin.file, ml->origin.line,
 			 ml->name, reason);
-		free_listener(&l->service);
+		free_listener(&l->http.service);
 		return NULL;
 	}
-	return &l->service;
+	return &l->http.service;
 }

@@ -9,7 +9,7 @@
 #ifndef ALB_STICKY_H
 #define ALB_STICKY_H
 
-#include "alb_cookie.h"
+#include "service_http.h"
 #include "alb_rules.h"
 #include "balance.h"
 #include "http_write.h"
@@ -26,19 +26,12 @@ struct alb_group {
 	char app_cookie_name[256];
 };
 
-/** A cookie of a request by its name. @return false: it has none. */
-bool alb_cookie_of(const struct http_request *request, const char *name, struct http_text *value);
-
 /** The position of the target group that the client sticks to, forwards_n: none. */
-uint32_t alb_sticky_group(struct alb_cookie_keys *keys, const struct http_request *request,
+uint32_t alb_sticky_group(struct service_cookie_keys *keys, const struct http_request *request,
 			  const struct alb_action *action, uint64_t rule_id, uint64_t now_s);
 
 /** The target that the client sticks to, 0: none. */
-uint32_t alb_sticky_target(struct alb_cookie_keys *keys, const struct http_request *request,
-			   const struct alb_group *group, const struct balance_set *set,
-			   const struct snapshot *snapshot, uint64_t now_s);
-
-/** Whether a response sets the application's own cookie. */
-bool alb_sticky_app_cookie_set(const struct http_response *response, const struct alb_group *group);
+uint32_t alb_sticky_target(struct service_http *http, const struct http_request *request,
+			   const struct alb_group *group, const struct balance_set *set);
 
 #endif

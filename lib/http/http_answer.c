@@ -155,11 +155,25 @@ put_head(struct bytes_writer *w, const struct http_answer *a, const struct http_
 	HTTP_PUT(w, "\r\n");
 }
 
+static bool
+has_own_page(const struct http_answer *a)
+{
+	return a->content_type.len == 0 && has_body(a->status);
+}
+
+size_t
+http_answer_body_len(const struct http_answer *a)
+{
+	if (!has_body(a->status) || a->to_head)
+		return 0;
+	return has_own_page(a) ? page_len(a->status) : a->body.len;
+}
+
 void
 http_answer_write(struct bytes_writer *w, const struct http_answer *a,
 		  const struct http_policy *policy)
 {
-	bool own_page = a->content_type.len == 0 && has_body(a->status);
+	bool own_page = has_own_page(a);
 
 	if (a->client_version != 9)
 		put_head(w, a, policy, own_page);

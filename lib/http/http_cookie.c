@@ -24,9 +24,8 @@ trim(struct http_text t)
 	return t;
 }
 
-/* The next piece between semicolons. */
-static bool
-next_piece(struct http_text *list, struct http_text *piece)
+bool
+http_cookie_piece(struct http_text *list, struct http_text *piece)
 {
 	const uint8_t *semicolon;
 
@@ -50,7 +49,7 @@ http_cookie_next(struct http_text *list, struct http_cookie *cookie)
 {
 	struct http_text piece;
 
-	while (next_piece(list, &piece)) {
+	while (http_cookie_piece(list, &piece)) {
 		const uint8_t *equals = piece.len == 0 ? NULL : memchr(piece.at, '=', piece.len);
 		uint32_t n;
 
@@ -92,7 +91,7 @@ http_put_cookie(struct bytes_writer *w, struct http_text value)
 	struct http_text piece;
 	bool any = false;
 
-	while (next_piece(&value, &piece)) {
+	while (http_cookie_piece(&value, &piece)) {
 		if (piece.len == 0 ||
 		    (piece.len >= own && memcmp(piece.at, HTTP_OWN_COOKIE, own) == 0))
 			continue;

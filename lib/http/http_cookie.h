@@ -20,6 +20,10 @@ struct http_cookie {
  */
 bool http_cookie_next(struct http_text *list, struct http_cookie *cookie);
 
+/** The next piece between semicolons, without blanks around it; `list` moves on. @return false:
+ * there is none. */
+bool http_cookie_piece(struct http_text *list, struct http_text *piece);
+
 /** The first cookie of a name, names being case-sensitive, over all Cookie fields. @return false:
  * none. */
 bool http_cookie_find(const struct http_head *h, struct http_text name, struct http_text *value);

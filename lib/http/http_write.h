@@ -33,6 +33,8 @@ struct http_policy {
 	bool drop_invalid_header_fields; /* routing.http.drop_invalid_header_fields.enabled */
 	bool preserve_host_header;       /* routing.http.preserve_host_header.enabled */
 	bool response_server;            /* routing.http.response.server.enabled */
+	bool no_upgrade;                 /* an Upgrade is not passed on */
+	bool few_statuses; /* what is wrong with a request's form is 400, or 405 for its method */
 	bool https;
 	uint16_t port;                 /* of the listener */
 	struct http_text default_host; /* of requests that name none */
@@ -118,6 +120,8 @@ struct http_answer {
 };
 
 size_t http_answer_bound(const struct http_answer *answer, const struct http_policy *policy);
+/** What follows the head, of all that is written. */
+size_t http_answer_body_len(const struct http_answer *answer);
 void http_answer_write(struct bytes_writer *w, const struct http_answer *answer,
 		       const struct http_policy *policy);
 

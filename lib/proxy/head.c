@@ -210,7 +210,7 @@ head_classify_request(struct proxy *p, struct exchange *x)
 	/* A trailer could have one of these names, too. */
 	x->request.trailers = policy->own_names_n == 0 && trailers_pass(&r->head, &x->request);
 	x->idempotent = http_request_is_idempotent(r) && x->request.body.ended;
-	x->upgrade = http_request_upgrades(r);
+	x->upgrade = !policy->no_upgrade && http_request_upgrades(r);
 	return (struct head_verdict){.status = v.status,
 				     .close = v.close || draining || !http_keeps_alive(&r->head),
 				     .expects_continue = r->expects_continue};
@@ -377,11 +377,28 @@ answer_grpc(struct http_answer *answer, struct http_line *line)
 	answer->body = (struct http_text){(const uint8_t *)"", 0};
 }
 
+/* Of http_fault_status()'s and the proxy's. */
+static uint16_t
+plain_status(uint16_t status)
+{
+	switch (status) {
+	case 405:
+	case 408:
+	case 502:
+	case 503:
+	case 504:
+		return status;
+	default:
+		return 400;
+	}
+}
+
 bool
 head_write_answer(struct proxy *p, struct exchange *x, const struct proxy_answer *a, bool close,
 		  struct chain *out)
 {
 	struct bytes_writer w = bytes_writer(p->heads->written, WRITE_MAX);
+	const struct http_policy *policy;
 	bool draining;
 	uint8_t date[HTTP_DATE_LEN];
 	struct http_line grpc_line;
@@ -400,6 +417,12 @@ head_write_answer(struct proxy *p, struct exchange *x, const struct proxy_answer
 		answer.content_type.at = (const uint8_t *)a->content_type;
 		answer.content_type.len = (uint32_t)strlen(a->content_type);
 	}
-	http_answer_write(&w, &answer, policy_of(p, x, &draining));
+	policy = policy_of(p, x, &draining);
+	if (policy->few_statuses)
+		answer.status = plain_status(answer.status);
+	http_answer_write(&w, &answer, policy);
+	x->x.record.elb_status = answer.status;
+	x->x.record.sent_head_bytes =
+		(uint64_t)(w.at - p->heads->written) - http_answer_body_len(&answer);
 	return copy_written(p, &w, out);
 }

@@ -68,6 +68,7 @@ struct proxy_record {
 	uint64_t answered_us;     /* first byte of the response */
 	uint64_t ended_us;
 	uint64_t received_bytes, sent_bytes; /* of the client's side, heads and bodies */
+	uint64_t received_head_bytes, sent_head_bytes;
 	struct proxy_text method, target_uri, host, user_agent, trace_id, redirect_url;
 	struct proxy_text transformed_host, transformed_uri;
 };

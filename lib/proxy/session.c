@@ -189,7 +189,6 @@ answer(struct proxy *p, struct session *s, const struct proxy_answer *a)
 		cut(p, s, PROXY_ERROR_RESOURCES);
 		return;
 	}
-	x->x.record.elb_status = a->status;
 	x->x.record.answered_us = p->now_us;
 	x->answer_begun = true;
 	x->x.record.sent_bytes += bytes.len;
@@ -318,7 +317,7 @@ begin_request(struct proxy *p, struct session *s)
 		cut(p, s, PROXY_ERROR_RESOURCES);
 		return;
 	}
-	x->x.record.received_bytes = head.len;
+	x->x.record.received_bytes = x->x.record.received_head_bytes = head.len;
 	verdict = head_classify_request(p, x);
 	if (s->stream.http2 != NULL) {
 		x->x.record.http_version = 20;

@@ -103,6 +103,7 @@ begin_response(struct proxy *p, struct upstream *u)
 	x->answer_begun = true;
 	x->x.record.answered_us = p->now_us;
 	x->x.record.sent_bytes += bytes.len;
+	x->x.record.sent_head_bytes = bytes.len;
 	if (!chain_is_empty(&bytes))
 		stream_send(p, &s->stream, &bytes);
 }

@@ -13,10 +13,11 @@ enum log_kind {
 	LOG_ACCESS, /* of an application load balancer */
 	LOG_CONNECTION,
 	LOG_HEALTH_CHECK,
-	LOG_TLS, /* the access log of a network load balancer */
+	LOG_TLS,     /* the access log of a network load balancer */
+	LOG_CLASSIC, /* that of a classic one, requests */
 };
 
-#define LOG_KINDS (LOG_TLS + 1)
+#define LOG_KINDS (LOG_CLASSIC + 1)
 
 struct log_record {
 	uint64_t load_balancer_id;

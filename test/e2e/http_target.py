@@ -14,7 +14,7 @@ usage: http_target.py PORT NAME [CERTIFICATE KEY]
   /truncated       half of the body, then FIN         /reset-body     half of it, then RST
   /early           an answer before the body is read  /twice          two answers to one request
   /bad-length      two different Content-Lengths      /big-head/N     a head of N bytes
-  /upgrade         101, then every byte comes back    /cookie         an answer that sets one
+  /upgrade         101, then every byte comes back    /cookie/VALUE   an answer that sets one
   /interim         103 before the answer              /no-length-304  304 with a Content-Length
   /odd/KIND        an answer with framing that it can't have, then a second answer that nobody asked for
   /padded-chunks   chunks with blanks behind their sizes
@@ -32,6 +32,7 @@ import socket
 import ssl
 import struct
 import sys
+import urllib.parse
 
 
 ODD_FRAMING = {
@@ -175,7 +176,8 @@ class Server:
                 await writer.drain()
             return False
         elif kind == "cookie":
-            writer.write(self.answer(b"cookie\n", more="Set-Cookie: session=target\r\n"))
+            value = urllib.parse.unquote(argument) or "session=target"
+            writer.write(self.answer(self.name.encode(), more=f"Set-Cookie: {value}\r\n"))
         elif kind == "interim":
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + self.answer(b"interim\n"))
         elif kind == "odd":

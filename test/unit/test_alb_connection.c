@@ -10,7 +10,7 @@
 
 static uint8_t bytes[4096];
 static struct log_ring ring;
-static const struct alb_log log_to = {
+static const struct service_log log_to = {
 	.ring = &ring, .wall_us = UINT64_C(1700000000000000), .first_connection = 4};
 
 static void
@@ -33,7 +33,7 @@ test_lines(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct alb_listener listener = {.load_balancer_id = 42};
+		struct service_http_listener listener = {.load_balancer_id = 42};
 		struct tcp_tuple tuple = {.local_port_be = htons(80),
 					  .remote_port_be = htons(40000)};
 		struct proxy_session_info session = {
@@ -88,7 +88,7 @@ test_certificate(void)
 static void
 test_full_ring(void)
 {
-	struct alb_listener listener = {.load_balancer_id = 42};
+	struct service_http_listener listener = {.load_balancer_id = 42};
 	struct tcp_tuple tuple = {0};
 	struct proxy_session_info session = {.tuple = &tuple};
 	uint32_t written = 0;

@@ -6,15 +6,15 @@
 #include "alb_record.h"
 
 static union {
-	struct alb_record record;
-	uint8_t bytes[sizeof(struct alb_record) + PROXY_TEXT_MAX];
+	struct service_record record;
+	uint8_t bytes[sizeof(struct service_record) + PROXY_TEXT_MAX];
 } space;
 
 static const struct alb_record_names names = {"app/shop/1", "-"};
 static char line[32768]; /* LOGGER_LINE_MAX */
 
 static size_t
-format(const struct alb_record *r)
+format(const struct service_record *r)
 {
 	size_t n = alb_record_format(r, &names, line, sizeof(line) - 1);
 
@@ -23,7 +23,7 @@ format(const struct alb_record *r)
 }
 
 static struct proxy_text
-keep(struct alb_record *r, const char *text)
+keep(struct service_record *r, const char *text)
 {
 	struct proxy_text t = {.at = (uint16_t)r->text_len, .len = (uint16_t)strlen(text)};
 
@@ -67,10 +67,10 @@ test_requests(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct alb_record *r = &space.record;
+		struct service_record *r = &space.record;
 		size_t n;
 
-		*r = (struct alb_record){.listener_port = 80};
+		*r = (struct service_record){.listener_port = 80};
 		EXPECT(ip_addr_parse("192.0.2.1", &r->local));
 		r->record.http_version = rows[i].version;
 		r->record.method = keep(r, rows[i].method);
@@ -88,7 +88,7 @@ test_requests(void)
 static void
 test_reasons(void)
 {
-	struct alb_record *r = &space.record;
+	struct service_record *r = &space.record;
 
 	for (uint8_t i = 1; i < ALB_ERRORS; i++) {
 		const char *name = alb_error_name(i);
@@ -100,7 +100,7 @@ test_reasons(void)
 		for (uint8_t k = 1; k < i; k++)
 			EXPECT_ROW(name,
 				   strcmp(name, alb_error_name(k)) != 0 || i == HTTP_FAULT_CONNECT);
-		*r = (struct alb_record){.record.error = i};
+		*r = (struct service_record){.record.error = i};
 		EXPECT(format(r) > 0);
 		snprintf(want, sizeof(want), " \"-\" \"%s\" \"-\" \"-\" ", name);
 		EXPECT_ROW(name, strstr(line, want) != NULL);
@@ -116,7 +116,7 @@ test_long_strings(void)
 {
 	static const uint8_t bytes[20000] = {1};
 	static struct proxy_exchange x;
-	struct alb_record *r = &space.record;
+	struct service_record *r = &space.record;
 
 	x.record.method = proxy_keep(&x, bytes, 20000, PROXY_TEXT_MAX - 64);
 	EXPECT(x.record.method.len == 64 && x.record.method.more == 19936);
@@ -128,7 +128,7 @@ test_long_strings(void)
 	EXPECT(x.record.redirect_url.len == 1000 && x.text_len == PROXY_TEXT_MAX);
 	x.record.transformed_uri = proxy_keep(&x, bytes, 70000, 0);
 	EXPECT(x.record.transformed_uri.len == 0 && x.record.transformed_uri.more == UINT16_MAX);
-	*r = (struct alb_record){.record = x.record, .text_len = x.text_len};
+	*r = (struct service_record){.record = x.record, .text_len = x.text_len};
 	memcpy(r->text, x.text, x.text_len);
 	EXPECT(format(r) > 4 * (PROXY_TEXT_MAX - 1));
 	EXPECT(strstr(line, "\\+19936 http://") != NULL);

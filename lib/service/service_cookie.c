@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "alb_cookie.h"
+#include "service_cookie.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,23 +10,23 @@
 
 #include "bytes.h"
 #include "check.h"
+#include "http_cookie.h"
+#include "http_write.h"
 
 #define VERSION     1
 #define CONTENT_LEN 32
 #define TAG_LEN     16
 #define SEALED_LEN  (TAG_LEN + CONTENT_LEN)
-#define DAY_S       86400
-#define EXPIRES_S   (7 * DAY_S)
 
-_Static_assert(SEALED_LEN / 3 * 4 == ALB_COOKIE_LEN, "whole groups of base64");
+_Static_assert(SEALED_LEN / 3 * 4 == SERVICE_COOKIE_LEN, "whole groups of base64");
 
 struct key {
 	EVP_CIPHER_CTX *mac, *cipher;
 };
 
-struct alb_cookie_keys {
+struct service_cookie_keys {
 	uint32_t n;
-	struct key keys[ALB_COOKIE_KEYS_MAX];
+	struct key keys[SERVICE_COOKIE_KEYS_MAX];
 };
 
 static bool
@@ -47,18 +47,18 @@ init_key(struct key *key, const struct secret *secret)
 	return ok;
 }
 
-struct alb_cookie_keys *
-alb_cookie_keys_create(const struct secret *secrets, uint32_t n)
+struct service_cookie_keys *
+service_cookie_keys_create(const struct secret *secrets, uint32_t n)
 {
-	struct alb_cookie_keys *k = calloc(1, sizeof(*k));
+	struct service_cookie_keys *k = calloc(1, sizeof(*k));
 
-	CHECK(n > 0 && n <= ALB_COOKIE_KEYS_MAX);
+	CHECK(n > 0 && n <= SERVICE_COOKIE_KEYS_MAX);
 	if (k == NULL)
 		return NULL;
 	for (; k->n < n; k->n++) {
 		if (!init_key(&k->keys[k->n], &secrets[k->n])) {
 			k->n++; /* half of a key */
-			alb_cookie_keys_free(k);
+			service_cookie_keys_free(k);
 			return NULL;
 		}
 	}
@@ -66,7 +66,7 @@ alb_cookie_keys_create(const struct secret *secrets, uint32_t n)
 }
 
 void
-alb_cookie_keys_free(struct alb_cookie_keys *k)
+service_cookie_keys_free(struct service_cookie_keys *k)
 {
 	if (k == NULL)
 		return;
@@ -106,7 +106,7 @@ encrypt(const struct key *key, const uint8_t tag[TAG_LEN], const uint8_t from[CO
 static const char alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static void
-encode(const uint8_t sealed[SEALED_LEN], char text[ALB_COOKIE_LEN])
+encode(const uint8_t sealed[SEALED_LEN], char text[SERVICE_COOKIE_LEN])
 {
 	for (int i = 0; i < SEALED_LEN; i += 3) {
 		uint32_t w =
@@ -130,7 +130,7 @@ digit(char c)
 }
 
 static bool
-decode(const char text[ALB_COOKIE_LEN], uint8_t sealed[SEALED_LEN])
+decode(const char text[SERVICE_COOKIE_LEN], uint8_t sealed[SEALED_LEN])
 {
 	for (int i = 0; i < SEALED_LEN; i += 3) {
 		uint32_t w = 0;
@@ -151,8 +151,8 @@ decode(const char text[ALB_COOKIE_LEN], uint8_t sealed[SEALED_LEN])
 
 /* Version, kind, two zeros, a random word, scope, target, expiry. */
 static void
-put_content(uint8_t content[CONTENT_LEN], enum alb_cookie_kind kind,
-	    const struct alb_cookie *cookie, uint32_t random)
+put_content(uint8_t content[CONTENT_LEN], enum service_cookie_kind kind,
+	    const struct service_cookie *cookie, uint32_t random)
 {
 	struct bytes_writer w = bytes_writer(content, CONTENT_LEN);
 
@@ -166,8 +166,9 @@ put_content(uint8_t content[CONTENT_LEN], enum alb_cookie_kind kind,
 }
 
 void
-alb_cookie_seal(struct alb_cookie_keys *keys, enum alb_cookie_kind kind,
-		const struct alb_cookie *cookie, uint32_t random, char text[ALB_COOKIE_LEN])
+service_cookie_seal(struct service_cookie_keys *keys, enum service_cookie_kind kind,
+		    const struct service_cookie *cookie, uint32_t random,
+		    char text[SERVICE_COOKIE_LEN])
 {
 	uint8_t content[CONTENT_LEN], sealed[SEALED_LEN];
 
@@ -188,13 +189,13 @@ open_with(const struct key *key, const uint8_t sealed[SEALED_LEN], uint8_t conte
 }
 
 bool
-alb_cookie_open(struct alb_cookie_keys *keys, enum alb_cookie_kind kind, const char *text,
-		size_t len, uint64_t now_s, struct alb_cookie *cookie)
+service_cookie_open(struct service_cookie_keys *keys, enum service_cookie_kind kind,
+		    const char *text, size_t len, uint64_t now_s, struct service_cookie *cookie)
 {
 	uint8_t sealed[SEALED_LEN], content[CONTENT_LEN];
 	bool ours = false;
 
-	if (len != ALB_COOKIE_LEN || !decode(text, sealed))
+	if (len != SERVICE_COOKIE_LEN || !decode(text, sealed))
 		return false;
 	for (uint32_t i = 0; i < keys->n && !ours; i++)
 		ours = open_with(&keys->keys[i], sealed, content);
@@ -210,57 +211,81 @@ alb_cookie_open(struct alb_cookie_keys *keys, enum alb_cookie_kind kind, const c
 /* Fields. */
 
 const char *
-alb_cookie_name(enum alb_cookie_kind kind, bool cors)
+service_cookie_name(enum service_cookie_kind kind, bool cors)
 {
-	static const char *const names[ALB_COOKIE_KINDS][2] = {
-		{"AWSALB", "AWSALBCORS"},
-		{"AWSALBTG", "AWSALBTGCORS"},
-		{"AWSALBAPP-0", NULL},
+	static const char *const names[SERVICE_COOKIE_KINDS][2] = {
+		{"AWSALB", "AWSALBCORS"}, {"AWSALBTG", "AWSALBTGCORS"},
+		{"AWSALBAPP-0", NULL},    {"AWSELB", "AWSELBCORS"},
+		{"AWSELB", NULL},
 	};
 
 	return names[kind][cors];
 }
 
-/* The calendar day after Hinnant, "chrono-compatible low-level date algorithms". */
-static void
-civil_from_days(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
-{
-	uint64_t z = days + 719468, era = z / 146097, doe = z % 146097;
-	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-
-	*day = (unsigned)(doy - (153 * mp + 2) / 5 + 1);
-	*month = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
-	*year = (unsigned)(yoe + era * 400 + (*month <= 2));
-}
-
-/* RFC 9110 section 5.6.7. */
-static void
-format_date(uint64_t time_s, char out[32])
-{
-	static const char weekdays[] = "ThuFriSatSunMonTueWed";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	uint64_t days = time_s / DAY_S;
-	unsigned rest = (unsigned)(time_s % DAY_S), year, month, day;
-
-	civil_from_days(days, &year, &month, &day);
-	snprintf(out, 32, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", weekdays + 3 * (days % 7),
-		 day % 100, months + 3 * (month - 1), year % 10000, rest / 3600, rest / 60 % 60,
-		 rest % 60);
-}
-
 uint32_t
-alb_cookie_set(enum alb_cookie_kind kind, bool cors, const char text[ALB_COOKIE_LEN],
-	       uint64_t now_s, char out[ALB_COOKIE_SET_MAX])
+service_cookie_set(enum service_cookie_kind kind, bool cors, const char text[SERVICE_COOKIE_LEN],
+		   const char *attributes, char out[SERVICE_COOKIE_SET_MAX])
 {
-	const char *name = alb_cookie_name(kind, cors);
-	char date[32];
+	const char *name = service_cookie_name(kind, cors);
 	int n;
 
 	CHECK(name != NULL);
-	format_date(now_s + EXPIRES_S, date);
-	n = snprintf(out, ALB_COOKIE_SET_MAX, "%s=%.*s; Expires=%s; Path=/%s", name, ALB_COOKIE_LEN,
-		     text, date, cors ? "; SameSite=None; Secure" : "");
-	CHECK(n > 0 && n < ALB_COOKIE_SET_MAX);
+	n = snprintf(out, SERVICE_COOKIE_SET_MAX, "%s=%.*s%s%s", name, SERVICE_COOKIE_LEN, text,
+		     attributes, cors ? "; SameSite=None; Secure" : "");
+	CHECK(n > 0 && n < SERVICE_COOKIE_SET_MAX);
 	return (uint32_t)n;
+}
+
+void
+service_cookie_expires(uint64_t expires_s, char out[SERVICE_COOKIE_ATTRIBUTES_MAX])
+{
+	uint8_t date[HTTP_DATE_LEN];
+
+	http_date(date, expires_s);
+	snprintf(out, SERVICE_COOKIE_ATTRIBUTES_MAX, "; Expires=%.*s; Path=/", HTTP_DATE_LEN,
+		 (const char *)date);
+}
+
+bool
+service_cookie_of(const struct http_request *request, const char *name, struct http_text *value)
+{
+	return http_cookie_find(&request->head, http_text_string(name), value);
+}
+
+/* The twin for other sites counts first. */
+bool
+service_cookie_read(struct service_cookie_keys *keys, enum service_cookie_kind kind,
+		    const struct http_request *request, uint64_t now_s,
+		    struct service_cookie *cookie)
+{
+	for (int cors = 1; cors >= 0; cors--) {
+		const char *name = service_cookie_name(kind, cors != 0);
+		struct http_text value;
+
+		if (name != NULL && service_cookie_of(request, name, &value) &&
+		    service_cookie_open(keys, kind, (const char *)value.at, value.len, now_s,
+					cookie))
+			return true;
+	}
+	return false;
+}
+
+bool
+service_cookie_of_response(const struct http_response *response, const char *name,
+			   struct http_text *set)
+{
+	size_t name_len = strlen(name);
+	bool found = false;
+
+	for (uint32_t i = 0; i < response->head.fields_n; i++) {
+		const struct http_field *f = &response->head.fields[i];
+		struct http_text value = http_field_value(&response->head, f);
+
+		if (f->id != HTTP_SET_COOKIE || value.len <= name_len ||
+		    value.at[name_len] != '=' || memcmp(value.at, name, name_len) != 0)
+			continue;
+		*set = value;
+		found = true;
+	}
+	return found;
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "metric_classic.h"
+
+#include "metric.h"
+#include "metric_http.h"
+#include "operation_json.h"
+
+/* What all metrics are made of: requests of HTTP listeners, connections of the others. */
+struct sums {
+	struct http_frontend_counters http;
+	struct frontend_counters conduits;
+	struct http_target_counters instances;
+	struct target_counters connections;
+	struct histogram latency;
+	uint64_t healthy, unhealthy;
+};
+
+static void
+add_listener(struct management *m, const struct model_listener *l, struct sums *s)
+{
+	if (l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS)
+		metric_add_http_listener(m, l, &s->http);
+	else
+		metric_add_listener(m, l, &s->conduits);
+}
+
+static void
+add_instance(struct management *m, uint64_t target_id, struct sums *s)
+{
+	struct http_target_counters h = metric_of_http_target(m, target_id);
+	struct target_counters c = metric_of_target(m, target_id);
+
+	for (int i = 0; i < 4; i++)
+		s->instances.status[i] += h.status[i];
+	s->instances.connection_errors += h.connection_errors + h.tls_errors;
+	s->connections.failed_flows += c.failed_flows + c.tls_errors;
+}
+
+/* An instance is in every group, and healthy in all of them: one says how many there are. */
+static void
+add_group(struct management *m, const struct model_target_group *tg, struct sums *s)
+{
+	for (uint32_t i = 0; i < tg->targets_n; i++)
+		add_instance(m, tg->targets[i].id, s);
+	metric_of_http_group(m, tg->id, &s->latency);
+	if (s->healthy == 0 && s->unhealthy == 0)
+		metric_count_hosts(m, tg, &s->healthy, &s->unhealthy);
+}
+
+static void
+put_of_clients(json_t *row, const struct sums *s)
+{
+	const struct http_frontend_counters *h = &s->http;
+	const struct frontend_counters *c = &s->conduits;
+
+	json_put(row, "RequestCount", h->requests + c->new_flows);
+	json_put(row, "HTTPCode_ELB_4XX", h->elb_4xx);
+	json_put(row, "HTTPCode_ELB_5XX", h->elb_5xx);
+	json_put(row, "DesyncMitigationMode_NonCompliant_Request_Count", h->desync_non_compliant);
+	json_put(row, "EstimatedALBActiveConnectionCount",
+		 h->new_connections - h->closed_connections + c->new_flows - c->closed_flows);
+	json_put(row, "EstimatedALBNewConnectionCount", h->new_connections + c->new_flows);
+	json_put(row, "EstimatedProcessedBytes", h->processed_bytes + c->bytes);
+	json_put(row, "weir.RejectedConnectionCount", h->rejected_connections + c->rejected_flows);
+	json_put(row, "weir.ClientTLSNegotiationErrorCount", h->tls_errors + c->client_tls_errors);
+	json_put(row, "weir.LostLogRecordCount", h->log_lost + c->log_lost);
+}
+
+void
+metric_put_classic(struct management *m, const struct model_load_balancer *lb, json_t *row)
+{
+	struct sums s = {0};
+
+	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
+		if (m->model->listeners[i].load_balancer_id == lb->id)
+			add_listener(m, &m->model->listeners[i], &s);
+	}
+	for (uint32_t i = 0; i < m->model->target_groups_n; i++) {
+		if (m->model->target_groups[i].load_balancer_id == lb->id)
+			add_group(m, &m->model->target_groups[i], &s);
+	}
+	put_of_clients(row, &s);
+	json_put(row, "HealthyHostCount", s.healthy);
+	json_put(row, "UnHealthyHostCount", s.unhealthy);
+	json_put(row, "BackendConnectionErrors",
+		 s.instances.connection_errors + s.connections.failed_flows);
+	json_put(row, "HTTPCode_Backend_2XX", s.instances.status[0]);
+	json_put(row, "HTTPCode_Backend_3XX", s.instances.status[1]);
+	json_put(row, "HTTPCode_Backend_4XX", s.instances.status[2]);
+	json_put(row, "HTTPCode_Backend_5XX", s.instances.status[3]);
+	metric_put_times(row, "Latency", &s.latency);
+}
+
+void
+metric_put_classic_listener(struct management *m, const struct model_listener *l, json_t *row)
+{
+	struct sums s = {0};
+
+	add_listener(m, l, &s);
+	put_of_clients(row, &s);
+}
