@@ -292,7 +292,7 @@ bury(struct proxy *p)
 static bool
 accepted(struct proxy *p, struct tcp_connection *connection)
 {
-	uint32_t frontend = (uint32_t)(uintptr_t)tcp_listener_of(connection)->user;
+	uint32_t frontend = (uint32_t)(uintptr_t)tcp_user(connection);
 
 	if (p->config.conduits != NULL &&
 	    p->config.conduits->serves(p->config.conduits_arg, frontend))
