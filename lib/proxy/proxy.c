@@ -44,7 +44,8 @@ proxy_error_status(uint8_t error)
 		[PROXY_ERROR_TARGET_TLS] = 502,      [PROXY_ERROR_TARGET_TLS_TIMEOUT] = 504,
 		[PROXY_ERROR_TARGET_CLOSED] = 502,   [PROXY_ERROR_TARGET_TIMEOUT] = 504,
 		[PROXY_ERROR_TARGET_RESPONSE] = 502, [PROXY_ERROR_TARGET_LONG] = 502,
-		[PROXY_ERROR_TARGET_LEFT] = 502,
+		[PROXY_ERROR_TARGET_LEFT] = 502,     [PROXY_ERROR_SPILLOVER] = 503,
+		[PROXY_ERROR_TARGET_BUSY] = 504,
 	};
 
 	return error < HTTP_FAULTS ? http_fault_status((enum http_fault)error) : statuses[error];
