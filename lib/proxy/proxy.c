@@ -44,7 +44,8 @@ proxy_error_status(uint8_t error)
 		[PROXY_ERROR_TARGET_TLS] = 502,      [PROXY_ERROR_TARGET_TLS_TIMEOUT] = 504,
 		[PROXY_ERROR_TARGET_CLOSED] = 502,   [PROXY_ERROR_TARGET_TIMEOUT] = 504,
 		[PROXY_ERROR_TARGET_RESPONSE] = 502, [PROXY_ERROR_TARGET_LONG] = 502,
-		[PROXY_ERROR_TARGET_LEFT] = 502,
+		[PROXY_ERROR_TARGET_LEFT] = 502,     [PROXY_ERROR_SPILLOVER] = 503,
+		[PROXY_ERROR_TARGET_BUSY] = 504,
 	};
 
 	return error < HTTP_FAULTS ? http_fault_status((enum http_fault)error) : statuses[error];
@@ -292,7 +293,7 @@ bury(struct proxy *p)
 static bool
 accepted(struct proxy *p, struct tcp_connection *connection)
 {
-	uint32_t frontend = (uint32_t)(uintptr_t)tcp_listener_of(connection)->user;
+	uint32_t frontend = (uint32_t)(uintptr_t)tcp_user(connection);
 
 	if (p->config.conduits != NULL &&
 	    p->config.conduits->serves(p->config.conduits_arg, frontend))

@@ -680,10 +680,8 @@ take_session(struct proxy *p)
 struct proxy_session_info
 session_info(struct proxy *p, struct tcp_connection *connection)
 {
-	const struct tcp_listener *listener = tcp_listener_of(connection);
-
 	return (struct proxy_session_info){.tuple = tcp_tuple_of(connection),
-					   .frontend = (uint32_t)(uintptr_t)listener->user,
+					   .frontend = (uint32_t)(uintptr_t)tcp_user(connection),
 					   .number = p->sessions_begun++,
 					   .begun_us = p->now_us};
 }
