@@ -30,8 +30,8 @@ def services(without=0, *more):
 
 @pytest.fixture
 def start(start_weir):
-    def start(*more):
-        weir = start_weir(services(0, *more), dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0",
+    def start(text):
+        weir = start_weir(text, dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0",
                           healthy=False)
         wait_until("instances are in service", lambda: states(weir) == {"InService"}, 20)
         return weir
@@ -95,40 +95,35 @@ def connect_to(lab, weir, address, n):
 
 def test_health(lab, start):
     """An instance out of service gets nothing new, and keeps what it has; with none in service nobody is served."""
-    weir = start("health_check.target = TCP:80")
+    alone = load_balancer("shop6", VIP6, INSTANCES6[:1], "health_check.target = TCP:80") + listener("shop6", PORT, "TCP", PORT)
+    both = load_balancer("shop", VIP, INSTANCES[:2], "health_check.target = TCP:80") + listener("shop", PORT, "TCP", PORT)
+    weir = start(both + alone)
     kept = [connect_to(lab, weir, address, 1) for address in VIPS.values()]
     lab.targets[0].stop("http")
     down = wait_until("the first is out of service", lambda: down_if(weir, 2), 20)
     assert [i["instance"] for i in down] == [INSTANCES[0], INSTANCES6[0]]
     assert down[0]["reason_code"] == "Instance" and "UnhealthyThreshold" in down[0]["description"]
-    for address in VIPS.values():
-        before = connections(weir, address, 1)
-        for _ in range(6):
-            with connect(lab, address, PORT) as s:
-                echo(s)
-        assert connections(weir, address, 1) == before
-    for s in kept:
-        echo(s)
-    lab.targets[1].stop("http")
-    wait_until("none is in service", lambda: states(weir) == {"OutOfService"}, 20)
-    for address in VIPS.values():
-        assert not is_served(lab, address, PORT)
+    shown = run("/usr/bin/python3", str(ROOT / "tools" / "weirctl"), "instances", "shop", "--instance", weir.instance).stdout
+    assert shown.count("InService") == 1 and INSTANCES[0] in shown and INSTANCES6[0] not in shown
+    before = connections(weir, VIP, 1)
+    for _ in range(6):
+        with connect(lab, VIP, PORT) as s:
+            echo(s)
+    assert connections(weir, VIP, 1) == before
+    assert not is_served(lab, VIP6, PORT)
     for s in kept:
         echo(s)
         s.close()
-    lab.serve_http(*lab.targets[:2])
+    lab.serve_http(lab.targets[0])
     wait_until("all are in service", lambda: states(weir) == {"InService"}, 20)
-    with connect(lab, VIP, PORT) as s:
-        echo(s)
-    shown = run("/usr/bin/python3", str(ROOT / "tools" / "weirctl"), "instances", "shop", "--instance", weir.instance).stdout
-    assert shown.count("InService") == 2 and INSTANCES[0] in shown and INSTANCES6[0] not in shown
+    assert is_served(lab, VIP6, PORT)
 
 
 @pytest.mark.parametrize("draining", [False, True], ids=["at_once", "after_the_timeout"])
 def test_deregistered(lab, start, draining):
     """Connections of an instance that is taken out end: at once, or when the draining is over."""
     more = ("connection_draining.enabled = true", "connection_draining.timeout = 3") if draining else ()
-    weir = start(*more)
+    weir = start(services(0, *more))
     leaving = [connect_to(lab, weir, address, 1) for address in VIPS.values()]
     staying = [connect_to(lab, weir, address, 2) for address in VIPS.values()]
     reload(weir, services(1, *more), services(0, *more))
@@ -148,7 +143,7 @@ def test_deregistered(lab, start, draining):
 
 def test_idle(lab, start):
     """Silence of both sides ends a connection; bytes keep it."""
-    weir = start("idle_timeout.timeout_seconds = 2")
+    weir = start(services(0, "idle_timeout.timeout_seconds = 2"))
     silent, busy = (connect(lab, VIP, PORT) for _ in range(2))
     silent.settimeout(0.3)
     for _ in range(20):
@@ -168,7 +163,7 @@ def test_idle(lab, start):
 
 def test_reload(lab, start):
     """Listeners come and go with their instance ports; what is under way elsewhere goes on."""
-    weir = start()
+    weir = start(services())
     kept = connect_to(lab, weir, VIP, 2)
     more = listener("shop", 82, "TCP", 80)
     reload(weir, services() + more, services())
