@@ -203,7 +203,7 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 	 const struct model_log *wanted, struct logger_log *log)
 {
 	bool absolute = wanted->bucket[0] == '/';
-	char address[IP_ADDR_TEXT_MAX] = "-", name[64];
+	char address[IP_ADDR_TEXT_MAX] = "-", name[128];
 
 	log->of = (struct log_record){lb->id, kind};
 	snprintf(log->root, sizeof(log->root), "%s",
@@ -216,7 +216,7 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 	for (char *c = address; *c != '\0'; c++)
 		*c = *c == ':' ? '.' : *c;
 	name_load_balancer(lb, '.', name, sizeof(name));
-	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%s", prefixes[kind],
+	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%.110s", prefixes[kind],
 		 m->system.account, m->system.region, name);
 	snprintf(log->address, sizeof(log->address), "%s", address);
 }

@@ -90,7 +90,7 @@ def parts(lab, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weir(lab, parts, start_module_weir):
-    weir = start_module_weir(SERVICES.format(**parts), healthy=False, dataplane="workers = 2\nmax_flows = 65536")
+    weir = start_module_weir(SERVICES.format(**parts), healthy=False, dataplane="workers = 2\nlcores = 0@0,1@0,2@1\nmax_flows = 65536")
     wait_until("instances in service", lambda: all(
         state == "healthy" for name, state in weir.target_states().items() if name.startswith("shop")), 30)
     wait_until("one is out of service", lambda: all(
@@ -235,7 +235,7 @@ def test_application_cookie(lab, weir):
 
 def test_metrics(lab, weir):
     def shop():
-        return next(row for row in weir.ask("load_balancers")["load_balancers"] if row["name"] == "shop")
+        return weir.ask("metrics", load_balancer="shop")
 
     before = shop()
     for status in (200, 404, 503):
@@ -269,15 +269,15 @@ def test_idle_timeout(lab, weir):
         assert c.get("/never").status == 504
 
 
-def test_instance_leaves(lab, weir, parts, write_config):
+def test_instance_leaves(lab, weir):
     """Cookies of one that has left count for nothing; the client sticks to another one then."""
     def until_third(get):
         return wait_until("the third instance", lambda: (a := get()).body == b"t3" and a)
 
     timed = cookies(until_third(lambda: ask(lab, TIMED, "/cookie")))["AWSELB"][0]
     app = cookies(until_third(lambda: set_cookie(lab, "app=1; Path=/a")))["AWSELB"][0]
-    write_config(SERVICES.format(**{**parts, "third": "", "mode": "strictest"}),
-                 dataplane="workers = 2\nmax_flows = 65536")
+    text = weir.config_path.read_text()
+    weir.config_path.write_text(text.replace(THIRD, "").replace("= defensive", "= strictest"))
     weir.reload()
     answer = ask(lab, TIMED, "/cookie", f"Cookie: AWSELB={timed}")
     assert answer.status == 200 and answer.body != b"t3" and "AWSELB" in cookies(answer)
