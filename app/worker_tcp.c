@@ -47,6 +47,7 @@ struct worker_tcp {
 	struct chain_pool chains;
 	struct span *spans;
 	struct tcp_listener *listeners; /* [SNAPSHOT_FRONTENDS], by index */
+	uint32_t max_half_open;         /* of each, no more than all may have together */
 };
 
 /* What the engine asks for. */
@@ -86,18 +87,19 @@ listen_for(void *arg, const struct packet *p)
 	l = &t->listeners[ref_index(p->frontend)];
 	l->settings = settings_for(s->interfaces[p->interface].mtu);
 	l->settings.tell_keepalive = f->terminates == SNAPSHOT_ENDS_CONDUIT;
-	l->max_half_open = t->worker->dp->max_half_open;
+	l->max_half_open = t->max_half_open;
 	l->syn_cookies = t->worker->dp->syn_cookies;
 	l->user = (void *)(uintptr_t)p->frontend;
 	return l;
 }
 
 static bool
-serves(void *arg, const struct tcp_listener *l)
+serves(void *arg, void *user)
 {
 	const struct worker_tcp *t = arg;
+	const struct snapshot *s = t->worker->snapshot;
 	const struct snapshot_frontend *f =
-		snapshot_frontend(t->worker->snapshot, (uint32_t)(uintptr_t)l->user);
+		s == NULL ? NULL : snapshot_frontend(s, (uint32_t)(uintptr_t)user);
 
 	return f != NULL && f->terminates && !f->draining;
 }
@@ -400,6 +402,8 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 	if (t == NULL)
 		return NULL;
 	t->worker = w;
+	t->max_half_open = settings->max_half_open < tcp.half_open_max ? settings->max_half_open
+								       : tcp.half_open_max;
 	if (!make_counters(t))
 		goto fail;
 	t->spans = calloc(spans, sizeof(*t->spans));

@@ -79,7 +79,7 @@ const struct model_key model_keys[] = {
 	UINT(DP, "max_flows", 1024, 67108864, "1048576", 0, FIELD(model_dataplane, max_flows), "Flows of the whole box; memory is reserved at start."),
 	UINT(DP, "max_connections", 1024, 16777216, "131072", 0, FIELD(model_dataplane, max_connections), "Terminated TCP connections, both sides together."),
 	WORD_UINT(DP, "mbufs", "auto", 4096, 8388608, "auto", FIELD(model_dataplane, mbufs), "Packet buffers; auto sizes them for ports, queues and workers."),
-	UINT(DP, "max_half_open", 1, 16777216, "1024", 0, FIELD(model_dataplane, max_half_open), "Half-open connections of a listener, for each worker, from which on SYN cookies are used."),
+	UINT(DP, "max_half_open", 1, 16777216, "1024", 0, FIELD(model_dataplane, max_half_open), "Most half-open connections of a listener, for each worker, and no more than a quarter of its connections: further SYNs get SYN cookies, or nothing with syn_cookies = off."),
 	CHOICE(DP, "syn_cookies", "auto", 0, FIELD(model_dataplane, syn_cookies), "SYN cookies for terminated connections: from max_half_open on, always, or never.", "auto", "always", "off"),
 
 	/* [cluster], [management] */
@@ -210,7 +210,7 @@ const struct model_key model_keys[] = {
 	CHOICE(TG, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration", 0, NO_FIELD, "Whether targets of other zones get new flows.", "true", "false", "use_load_balancer_configuration"),
 	UINT(TG, "deregistration_delay.timeout_seconds", 0, 3600, "300", 0, FIELD(model_target_group, deregistration_delay_s), "How long a removed target drains."),
 	BOOL(TG | NLB, "deregistration_delay.connection_termination.enabled", NULL, 0, FIELD(model_target_group, connection_termination), "Close flows when the delay is over; default true for UDP and TCP_UDP, else false."),
-	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", 0, FIELD(model_target_group, proxy_v2), "PROXY protocol header, version 2, in front of each TCP stream and each datagram of a client's; of command LOCAL in front of health checks by HTTP and HTTPS."),
+	BOOL(TG | NLB, "proxy_protocol_v2.enabled", "false", 0, FIELD(model_target_group, proxy_v2), "PROXY protocol header, version 2, in front of each TCP stream and each datagram of a client's; of command LOCAL in front of health checks by HTTP and HTTPS, whichever port they go to."),
 	BOOL(TG, "stickiness.enabled", "false", 0, FIELD(model_target_group, stickiness), "Keep a client on its target: source_ip by the client's address alone, as long as targets and their health stay."),
 	CHOICE(TG, "stickiness.type", "source_ip", 0, FIELD(model_target_group, stickiness_type), "Kind of stickiness; HTTP groups: lb_cookie (default) or app_cookie.", "source_ip", "lb_cookie", "app_cookie", "source_ip_dest_ip", "source_ip_dest_ip_proto"),
 	UINT(TG | ALB, "stickiness.lb_cookie.duration_seconds", 1, 604800, "86400", 0, FIELD(model_target_group, lb_cookie_s), "Lifetime of weir's own cookie."),

@@ -27,6 +27,7 @@
 #include "tcp.h"
 
 struct proxy_listener_settings;
+struct proxy_surge;
 
 #define PROXY_CONDUIT_PREFIX_MAX 108
 
@@ -42,8 +43,10 @@ enum proxy_conduit_end {
 	CONDUIT_END_TARGET_RESET,
 	CONDUIT_END_IDLE,        /* no byte for idle_timeout_ms */
 	CONDUIT_END_TARGET_LEFT, /* see has_to_end() */
+	CONDUIT_END_SPILLOVER,   /* the surge queue was full */
+	CONDUIT_END_TARGET_BUSY, /* no connection of the target's became free in time */
 };
-#define CONDUIT_ENDS (CONDUIT_END_TARGET_LEFT + 1)
+#define CONDUIT_ENDS (CONDUIT_END_TARGET_BUSY + 1)
 
 /** What the log and the metrics are made of. */
 struct proxy_conduit_record {
@@ -58,7 +61,9 @@ struct proxy_conduit_record {
 
 /** Who gets a connection, and what stands in front of the client's bytes. */
 struct proxy_conduit_choice {
-	uint32_t target; /* reference; 0: nobody, the client is reset */
+	uint32_t target;           /* reference; 0: nobody, the client is reset */
+	uint32_t connections_max;  /* to the target; 0: no limit */
+	struct proxy_surge *surge; /* its load balancer's; NULL: none */
 	uint8_t prefix_len;
 	uint8_t prefix[PROXY_CONDUIT_PREFIX_MAX];
 };

@@ -29,8 +29,10 @@ enum proxy_error {
 	PROXY_ERROR_TARGET_RESPONSE, /* no HTTP, no answer to this request, or a bad body */
 	PROXY_ERROR_TARGET_LONG,     /* its head is longer than HTTP_RESPONSE_FIELDS_LEN_MAX */
 	PROXY_ERROR_TARGET_LEFT,     /* its deregistration delay was over */
+	PROXY_ERROR_SPILLOVER,       /* the surge queue was full */
+	PROXY_ERROR_TARGET_BUSY,     /* no connection or stream of it became free in time */
 };
-#define PROXY_ERRORS (PROXY_ERROR_TARGET_LEFT + 1)
+#define PROXY_ERRORS (PROXY_ERROR_TARGET_BUSY + 1)
 
 /** What is answered as long as no answer has begun; of http_fault's and the proxy's. */
 uint16_t proxy_error_status(uint8_t error);

@@ -16,6 +16,7 @@
 #include "proxy_error.h"
 #include "tcp.h"
 
+struct proxy_surge;
 struct tls;
 
 #define PROXY_TEXT_MAX 4096
@@ -100,6 +101,8 @@ struct proxy_decision {
 	uint32_t target;            /* PROXY_FORWARD: reference */
 	bool http2;                 /* PROXY_FORWARD: which speaks HTTP/2 */
 	bool close;                 /* the connection ends behind the response */
+	struct proxy_surge *surge;  /* PROXY_FORWARD: its load balancer's; NULL: none */
+	uint32_t connections_max;   /* PROXY_FORWARD: to each target; 0: no limit */
 	struct proxy_answer answer; /* PROXY_ANSWER */
 	struct http_request_edits edits;
 };

@@ -190,6 +190,7 @@ count_end(struct frontend_counters *c, const struct proxy_conduit_record *r)
 	case CONDUIT_END_DONE:
 	case CONDUIT_END_HANDSHAKE:
 	case CONDUIT_END_CLIENT_TLS:
+	case CONDUIT_END_SPILLOVER:
 		break;
 	case CONDUIT_END_CLIENT_RESET:
 		c->client_resets++;
@@ -205,6 +206,7 @@ count_end(struct frontend_counters *c, const struct proxy_conduit_record *r)
 	case CONDUIT_END_UNREACHABLE:
 	case CONDUIT_END_IDLE:
 	case CONDUIT_END_TARGET_LEFT:
+	case CONDUIT_END_TARGET_BUSY:
 		c->elb_resets++;
 		break;
 	}

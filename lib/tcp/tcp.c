@@ -196,12 +196,6 @@ tcp_set_user(struct tcp_connection *c, void *user)
 	c->user = user;
 }
 
-struct tcp_listener *
-tcp_listener_of(const struct tcp_connection *c)
-{
-	return c->listener;
-}
-
 const struct tcp_tuple *
 tcp_tuple_of(const struct tcp_connection *c)
 {

@@ -65,7 +65,7 @@ struct tcp_listener {
 	uint32_t max_half_open; /* from here on SYN cookies, until half of it */
 	uint8_t syn_cookies;    /* enum tcp_syn_cookies */
 	bool closed;            /* no new connections: SYNs are answered with RST */
-	void *user;
+	void *user;             /* of SYNs that come now, and of the connections they become */
 	/* The engine's: */
 	uint32_t half_open;
 	bool issuing_cookies;
@@ -105,8 +105,11 @@ struct tcp_ops {
 	struct tcp_listener *(*listen)(void *arg, const struct packet *p);
 	/** A tuple given to tcp_connect() is free again (its TIME-WAIT is over too). */
 	void (*released)(void *arg, const struct tcp_tuple *tuple);
-	/** Whether a handshake may begin or go on at a listener that is not `closed`. NULL: yes. */
-	bool (*serves)(void *arg, const struct tcp_listener *listener);
+	/**
+	 * Whether a handshake may begin or go on at a listener that is not `closed`; `user` is
+	 * what the listener's was when the SYN came.  NULL: yes.
+	 */
+	bool (*serves)(void *arg, void *user);
 };
 
 struct tcp_config {
@@ -200,10 +203,9 @@ enum tcp_close_reason {
  */
 bool tcp_next_event(struct tcp *tcp, struct tcp_connection **connection, uint32_t *events);
 
+/** As given to tcp_connect(), or the listener's when the SYN came, until tcp_set_user(). */
 void *tcp_user(const struct tcp_connection *connection);
 void tcp_set_user(struct tcp_connection *connection, void *user);
-/** Who accepted it; NULL: tcp_connect(). */
-struct tcp_listener *tcp_listener_of(const struct tcp_connection *connection);
 const struct tcp_tuple *tcp_tuple_of(const struct tcp_connection *connection);
 enum tcp_close_reason tcp_close_reason(const struct tcp_connection *connection);
 

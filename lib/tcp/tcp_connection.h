@@ -152,7 +152,6 @@ struct tcp_connection {
 	uint32_t held; /* tcp_hold() */
 	struct tcp_settings settings;
 	void *user;
-	struct tcp_listener *listener;
 
 	struct chain send; /* from SND.UNA on */
 	struct tcp_sent *sent_first, *sent_last;

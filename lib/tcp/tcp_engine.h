@@ -33,6 +33,7 @@
 struct tcp_half_open {
 	struct tcp_endpoint endpoint;
 	struct tcp_listener *listener;
+	void *user; /* the listener's when the SYN came: another may have its place since */
 	struct timer timer;
 	uint32_t iss, irs;
 	uint32_t ts_recent, ts_offset;

@@ -66,12 +66,23 @@ tcp_half_open_free(struct tcp *tcp, struct tcp_half_open *h)
 }
 
 static bool
-is_closed(const struct tcp *tcp, const struct tcp_listener *l)
+is_closed(const struct tcp *tcp, const struct tcp_listener *l, void *user)
 {
-	return l->closed || (tcp->ops.serves != NULL && !tcp->ops.serves(tcp->arg, l));
+	return l->closed || (tcp->ops.serves != NULL && !tcp->ops.serves(tcp->arg, user));
 }
 
-/* In a storm those that have not answered make room: repetitions are for quiet times. */
+/*
+ * Those that have not answered make room then: repetitions are for quiet times.  A listener that is
+ * half full may just have slow clients; the pool is everybody's, and no listener's cookies keep the
+ * others from filling it.
+ */
+static bool
+is_storm(const struct tcp *tcp, const struct tcp_listener *l)
+{
+	return l->issuing_cookies || l->half_open > l->max_half_open - l->max_half_open / 4 ||
+	       tcp->counters.half_open > (tcp->config.half_open_max + 1) / 2;
+}
+
 static void
 on_due(struct timer *timer, void *arg)
 {
@@ -80,8 +91,8 @@ on_due(struct timer *timer, void *arg)
 		(void *)((uint8_t *)timer - offsetof(struct tcp_half_open, timer));
 	struct tcp_listener *l = h->listener;
 
-	if (h->retries >= l->settings.syn_retries || l->half_open > l->max_half_open / 2 ||
-	    is_closed(tcp, l)) {
+	if (h->retries >= l->settings.syn_retries || is_storm(tcp, l) ||
+	    is_closed(tcp, l, h->user)) {
 		tcp->counters.half_open_expired++;
 		tcp_half_open_free(tcp, h);
 		return;
@@ -102,6 +113,7 @@ read_syn(struct tcp *tcp, struct tcp_half_open *h, struct tcp_listener *l,
 					    .kind = TCP_KIND_HALF_OPEN,
 					    .state = TCP_STATE_SYN_RECEIVED};
 	h->listener = l;
+	h->user = l->user;
 	h->timer = (struct timer){0};
 	h->irs = a->seq;
 	h->has = a->has;
@@ -144,7 +156,7 @@ static enum tcp_input_result
 take_syn(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a,
 	 const struct tcp_tuple *tuple, uint32_t hash, uint32_t iss_above)
 {
-	bool closed = is_closed(tcp, l);
+	bool closed = is_closed(tcp, l, l->user);
 	struct tcp_half_open *h;
 
 	if (closed || tcp->free_connections == NULL) {
@@ -183,8 +195,7 @@ promote(struct tcp *tcp, const struct tcp_half_open *h)
 
 	if (c == NULL)
 		return NULL;
-	c->listener = l;
-	c->user = l->user;
+	c->user = h->user;
 	c->ts_offset = h->ts_offset;
 	c->ts_recent = h->ts_recent;
 	c->is |= ((h->has & TCP_HAS_SACK_PERMITTED) != 0 ? TCP_IS_SACK : 0u) |
@@ -212,7 +223,7 @@ promote(struct tcp *tcp, const struct tcp_half_open *h)
 static void
 finish(struct tcp *tcp, const struct tcp_half_open *h, const struct tcp_arrival *a)
 {
-	struct tcp_connection *c = is_closed(tcp, h->listener) ? NULL : promote(tcp, h);
+	struct tcp_connection *c = is_closed(tcp, h->listener, h->user) ? NULL : promote(tcp, h);
 
 	if (c == NULL) {
 		tcp->counters.refused++;
@@ -229,7 +240,7 @@ read_cookie(struct tcp *tcp, struct tcp_listener *l, const struct tcp_arrival *a
 {
 	if (l->last_cookie_ms == 0 ||
 	    (int32_t)(tcp->now_ms - l->last_cookie_ms) > (int32_t)COOKIE_LIFE_MS ||
-	    is_closed(tcp, l))
+	    is_closed(tcp, l, l->user))
 		return false;
 	read_syn(tcp, h, l, a, tuple, hash);
 	h->irs = a->seq - 1;

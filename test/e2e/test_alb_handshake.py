@@ -83,8 +83,38 @@ def test_listener_goes_meanwhile(weir, client_port):
         after = weir.ask("tcp")
         assert after["half_open_expired"] == before["half_open_expired"] + 1
         assert after["syn_ack_retransmitted"] <= before["syn_ack_retransmitted"] + 1, "the reload may have taken a second"
+        resets, dropped = weir.ask("tcp")["reset_sent"], weir.drops().get("no_listener", 0)
         hand.send(flags="A", seq=1001, ack=answer.seq + 1)
+        wait_until("its ACK is refused by the listener that drains, or finds none",
+                   lambda: weir.ask("tcp")["reset_sent"] > resets or weir.drops().get("no_listener", 0) > dropped)
         assert weir.ask("tcp")["accepted"] == before["accepted"]
     finally:
+        weir.config_path.write_text(text)
+        weir.reload()
+
+
+@pytest.mark.parametrize("ip", [V4, V6], ids=["v4", "v6"])
+def test_listener_drains_meanwhile(weir, client_port, ip):
+    """A listener that drains keeps the connections it has; a handshake under way gets RST."""
+    old, new = Hand(weir, client_port, ip, 4002), Hand(weir, client_port, ip, 4003)
+    text, before = weir.config_path.read_text(), weir.ask("tcp")
+    old.send(flags="S", seq=1000)
+    theirs = old.receive()[0].seq
+    old.send(REQUEST[:9], flags="PA", seq=1001, ack=theirs + 1)
+    wait_until("one is accepted", lambda: weir.ask("tcp")["accepted"] == before["accepted"] + 1)
+    new.send(flags="S", seq=1000)
+    answer = new.receive(wanted=lambda tcp: tcp.flags == "SA")[0]
+    weir.config_path.write_text(text.replace("[listener shop:80]", "[listener shop:81]"))
+    weir.reload()
+    try:
+        new.send(flags="A", seq=1001, ack=answer.seq + 1)
+        refusal = new.receive(wanted=lambda tcp: "R" in tcp.flags)
+        assert refusal and refusal[0].seq == answer.seq + 1
+        assert weir.ask("tcp")["accepted"] == before["accepted"] + 1
+        old.send(REQUEST[9:], flags="PA", seq=1010, ack=theirs + 1)
+        response = old.receive(wanted=lambda tcp: len(tcp.payload) > 0)
+        assert response and bytes(response[0].payload).startswith(b"HTTP/1.1 200 ")
+    finally:
+        old.send(flags="R", seq=1001 + len(REQUEST))
         weir.config_path.write_text(text)
         weir.reload()

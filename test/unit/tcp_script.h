@@ -18,8 +18,8 @@
  *   establish                 handshake without options, 20 ms round trip, ends at @20
  *   establish ts              with timestamps, SACK and scale 7: peer's clock 1000 + ms
  *   ignore_out 1              from here on nobody looks at what is sent
- *   answer EVERY UNTIL        the last ACK again every so many ms: what a live peer without room
- * does ours FIELD VALUE          before the handshake: a setting (see set_field())
+ *   answer EVERY UNTIL        the last ACK again every so many ms, as a peer without room does
+ *   ours FIELD VALUE          a setting (see script_set()), mostly before the handshake
  */
 #ifndef TCP_SCRIPT_H
 #define TCP_SCRIPT_H
@@ -46,6 +46,7 @@ struct script {
 	struct tcp_connection *c;
 	uint16_t from;
 	bool v6, given_back, ours_known, ts, ignore_out, active;
+	uintptr_t serves;      /* listener.user that handshakes may go on with */
 	uint32_t ours, theirs; /* first sequence numbers */
 	uint32_t ts_ours;      /* our first TSval */
 	uint64_t now_us;
@@ -84,6 +85,12 @@ script_listen(void *arg, const struct packet *p)
 	return p->dport_be == htons(80) ? &s->listener : NULL;
 }
 
+static inline bool
+script_serves(void *arg, void *user)
+{
+	return (uintptr_t)user == ((struct script *)arg)->serves;
+}
+
 static inline void
 script_released(void *arg, const struct tcp_tuple *tuple)
 {
@@ -94,13 +101,14 @@ script_released(void *arg, const struct tcp_tuple *tuple)
 static inline void
 script_open(struct script *s, const char *name)
 {
-	struct tcp_config config = {.ops = {script_emit, script_listen, script_released, NULL},
-				    .arg = s,
-				    .pool = &s->pool,
-				    .connections_max = 8,
-				    .time_wait_max = 4,
-				    .half_open_max = 8,
-				    .secret = {1, 2, 3}};
+	struct tcp_config config = {
+		.ops = {script_emit, script_listen, script_released, script_serves},
+		.arg = s,
+		.pool = &s->pool,
+		.connections_max = 8,
+		.time_wait_max = 4,
+		.half_open_max = 8,
+		.secret = {1, 2, 3}};
 
 	memset(s, 0, sizeof(*s));
 	s->name = name;
@@ -429,6 +437,10 @@ script_set(struct script *s, const char *field, uint32_t v)
 		s->listener.syn_cookies = (uint8_t)v;
 	else if (strcmp(field, "listen_closed") == 0)
 		s->listener.closed = v != 0;
+	else if (strcmp(field, "user") == 0)
+		s->listener.user = (void *)(uintptr_t)v;
+	else if (strcmp(field, "serves") == 0)
+		s->serves = v;
 	else
 		script_fail(s, "no such field");
 }
@@ -523,6 +535,8 @@ script_see_info(struct script *s, const char *what)
 		script_see(s, what, tcp_received(s->c)->len);
 	else if (strcmp(what, "window") == 0)
 		script_see(s, what, info.send_window);
+	else if (strcmp(what, "user") == 0)
+		script_see(s, what, (uint32_t)(uintptr_t)tcp_user(s->c));
 	else if (strcmp(what, "reason") == 0)
 		script_see(s, what, tcp_close_reason(s->c));
 	else

@@ -86,6 +86,46 @@ static const struct script_row rows[] = {
 	 "< S 0 mss 1460\n"
 	 "> S. 0 ack 1\n"
 	 "half_open 1\n"},
+	{"half-open: its listener goes, the ACK is refused",
+	 "< S 0 mss 1460\n"
+	 "> S. 0 ack 1\n"
+	 "ours serves 1\n"
+	 "@20\n"
+	 "< . 1 ack 1\n"
+	 "> R 1\n"
+	 "half_open 0\n"
+	 "connections 0\n"
+	 "event\n"},
+	{"half-open: its listener goes, the SYN-ACK doesn't go again",
+	 "< S 0 mss 1460\n"
+	 "> S. 0 ack 1\n"
+	 "ours serves 1\n"
+	 "@2000\n"
+	 "half_open 0\n"
+	 "none\n"},
+	{"half-open: another listener has got the place of its own, and not the connection",
+	 "ours user 7\n"
+	 "ours serves 7\n"
+	 "< S 0 mss 1460\n"
+	 "> S. 0 ack 1\n"
+	 "ours user 8\n"
+	 "ours serves 8\n"
+	 "< . 1 ack 1\n"
+	 "> R 1\n"
+	 "connections 0\n"},
+	{"a connection is of the listener that its SYN came to",
+	 "ours user 7\n"
+	 "ours serves 7\n"
+	 "< S 0 mss 1460\n"
+	 "> S. 0 ack 1\n"
+	 "ours user 8\n"
+	 "< . 1 ack 1\n"
+	 "event accepted\n"
+	 "user 7\n"},
+	{"a listener that doesn't serve any more answers with RST",
+	 "ours serves 1\n"
+	 "< S 0\n"
+	 "> R. 0 ack 1\n"},
 	{"active open",
 	 "connect\n"
 	 "> S 0 mss 1460 sackok ts 1 0 scale 0\n"
