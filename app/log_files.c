@@ -216,8 +216,8 @@ describe(const struct model *m, const struct model_load_balancer *lb, enum log_k
 	for (char *c = address; *c != '\0'; c++)
 		*c = *c == ':' ? '.' : *c;
 	name_load_balancer(lb, '.', name, sizeof(name));
-	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%.110s", prefixes[kind],
-		 m->system.account, m->system.region, name);
+	snprintf(log->name, sizeof(log->name), "%s%s_elasticloadbalancing_%.40s_%.110s",
+		 prefixes[kind], m->system.account, m->system.region, name);
 	snprintf(log->address, sizeof(log->address), "%s", address);
 }
 

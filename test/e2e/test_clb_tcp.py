@@ -34,7 +34,11 @@ def services(key, wrong_key):
     """Two of all instances, and one of the first alone, where the servers are that others lack."""
     text = load_balancer("shop", VIP, INSTANCES) + load_balancer("shop6", VIP6, INSTANCES6)
     text += load_balancer("one", "198.18.1.11", INSTANCES[:1], "health_check.target = TCP:80") + \
-        load_balancer("one6", "2001:db8:1::11", INSTANCES6[:1], "health_check.target = SSL:443")
+        load_balancer("one6", "2001:db8:1::11", INSTANCES6[:1], "health_check.target = TCP:80")
+    text += load_balancer("keys", "198.18.1.12", INSTANCES[:2], "health_check.target = SSL:443")
+    text += listener("keys", 1, "TCP", 443, "instance_protocol = SSL", f"backend_public_key = {key}")
+    text += listener("keys", 2, "TCP", 446, "instance_protocol = SSL", f"backend_public_key = {wrong_key}")
+    text += listener("keys", 3, "TCP", 80)
     for name in ("shop", "shop6"):
         text += listener(name, 80) + listener(name, 443, "SSL", 80, "certificate = shop", "instance_protocol = TCP")
     for name in ("one", "one6"):
@@ -93,8 +97,12 @@ def weir(lab, servers, certificates, start_module_weir):
     key, wrong_key = (public_key(c) for c in certificates)
     weir = start_module_weir(services(key, wrong_key) + certificates[0].section(),
                              dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0", healthy=False)
-    wait_until("instances are in service", lambda: set(weir.target_states().values()) == {"healthy"}, 20)
+    wait_until("all have been checked", lambda: "initial" not in weir.target_states().values(), 20)
     return weir
+
+
+def in_service(weir, group):
+    return [t.split()[1] for t, state in weir.target_states(group).items() if state == "healthy"]
 
 
 def curl(lab, *arguments, url):
@@ -171,6 +179,17 @@ def test_public_key(lab, weir, address):
     assert curl(lab, url=f"http://{host(address)}:445/").startswith("TLSv1.")
     with connect(lab, address, 446) as s:
         assert is_closed(s)
+
+
+def test_ssl_check(lab, weir):
+    """A handshake is enough, with any certificate, or one of the right key."""
+    assert in_service(weir, "keys:SSL:443") == ["198.18.2.11:443"]
+    assert in_service(weir, "keys:TCP:80") == ["198.18.2.11:80"]
+    assert in_service(weir, "keys:SSL:446") == []
+    for port, ends in (1, False), (2, True), (3, False):
+        with connect(lab, "198.18.1.12", port) as s:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert is_closed(s) == ends
 
 
 @ONE
