@@ -2,8 +2,11 @@
 """HTTP and HTTPS listeners of a classic load balancer: real clients, real instances, and both cookies."""
 
 import collections
+import contextlib
 import json
 import re
+import resource
+import select
 import urllib.parse
 
 import pytest
@@ -73,6 +76,18 @@ SERVICES = """
     protocol = HTTP
     instance_port = 9999
 
+    [load_balancer few]
+    type = classic
+    address = 198.18.1.12
+    instance = 198.18.2.11
+    weir.instance_max_connections = 2
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [listener few:80]
+    protocol = HTTP
+    instance_port = 8081
+
     {certificate}
 """
 
@@ -92,7 +107,7 @@ def parts(lab, tmp_path_factory):
 def weir(lab, parts, start_module_weir):
     weir = start_module_weir(SERVICES.format(**parts), healthy=False, dataplane="workers = 2\nlcores = 0@0,1@0,2@1\nmax_flows = 65536")
     wait_until("instances in service", lambda: all(
-        state == "healthy" for name, state in weir.target_states().items() if name.startswith("shop")), 30)
+        state == "healthy" for name, state in weir.target_states().items() if name.startswith(("shop", "few"))), 30)
     wait_until("one is out of service", lambda: all(
         state == "unhealthy" for name, state in weir.target_states().items() if name.startswith("down")), 30)
     return weir
@@ -257,6 +272,40 @@ def test_log(lab, weir, parts):
     assert row[7:] == ["200", "200", "77", "1000", "POST http://shop.example.com:81/bytes/1000?log=1 HTTP/1.1",
                        "\\x22me\\x22 and more", "-", "-"]
     ask(lab, 80, "/nobody?log=2", address="198.18.1.11")
+
+
+@contextlib.contextmanager
+def connections(lab, n):
+    """Of clients of the load balancer whose instance takes two connections, one from each worker."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Connection(lab.client, ("198.18.1.12", 80))) for _ in range(n)]
+
+
+def few(weir, name):
+    return weir.ask("metrics", load_balancer="few")[name]
+
+
+def test_surge_queue(lab, weir):
+    """What an instance has no connection for waits, and is answered in the end."""
+    with connections(lab, 12) as clients:
+        for client in clients:
+            client.send("GET /slow/0.1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("a surge", lambda: few(weir, "SurgeQueueLength") > 0, every=0.01)
+        assert [client.answer().status for client in clients] == [200] * 12
+    assert few(weir, "SurgeQueueLength") == 0 and few(weir, "SpilloverCount") == 0
+
+
+def test_spillover(lab, weir):
+    """Each worker lets 512 wait; whoever comes then gets 503."""
+    with connections(lab, 1300) as clients:
+        for client in clients:
+            client.send("GET /slow/30 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("spillover", lambda: few(weir, "SpilloverCount") >= 1300 - 1026)
+        assert few(weir, "SurgeQueueLength") <= 1024
+        answered = [client for client in clients if select.select([client.socket], [], [], 0)[0]]
+        assert len(answered) == few(weir, "SpilloverCount")
+        assert {client.answer().status for client in answered} == {503}
 
 
 def test_idle_timeout(lab, weir):
