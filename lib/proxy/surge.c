@@ -61,8 +61,10 @@ void
 surge_give_up(struct proxy *p, struct waiting *w)
 {
 	surge_leave(w);
-	if (w->link != NULL)
-		stop_waiting(p, w);
+	if (w->link == NULL)
+		return;
+	stop_waiting(p, w);
+	surge_freed(p, w->target); /* the next one may find enough what this one didn't */
 }
 
 void
