@@ -36,7 +36,7 @@ test_attributes(void)
 		 "; Path=/c%5Fd%5F; Domain=e_f"},
 		{"a name that begins like one", "app=1; Pathological=/; Securely", ""},
 		{"empty ones", "app=1;;; ;Path=/;", "; Path=/"},
-		{"one with controls", "app=1; Path=/\x01a; Secure", "; Secure"},
+		{"one with controls", "app=1; Path=/\x01z; Secure", "; Secure"},
 		{"one for which there is no room", "app=1; Comment=" LONG_512 "; Secure",
 		 "; Secure"},
 		{"that isn't a name, though no other has one", "Path=/; Secure", "; Secure"},
