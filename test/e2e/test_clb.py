@@ -4,9 +4,11 @@
 import collections
 import contextlib
 import json
+import os
 import re
 import resource
 import select
+import subprocess
 import urllib.parse
 
 import pytest
@@ -15,7 +17,7 @@ from certificates import make_certificate
 from http_client import Connection
 from test_alb import serve_odd
 from test_alb_log import lines
-from topology import CLIENT_V4, CLIENT_V6, wait_until
+from topology import CLIENT_V4, CLIENT_V6, PYTHON, wait_until
 
 VIP, VIP6 = "198.18.1.10", "2001:db8:1::10"
 WEB, ODD, TIMED, BROWSER, FOLLOWING, SECURE = 80, 81, 82, 83, 84, 443
@@ -32,6 +34,7 @@ SERVICES = """
     health_check.target = TCP:80
     health_check.interval_seconds = 5
     health_check.timeout_seconds = 2
+    connection_draining.enabled = true
     instance = 198.18.2.11
     instance = 198.18.2.12
     {third}
@@ -59,6 +62,12 @@ SERVICES = """
     instance_port = 8081
     app_cookie_stickiness = app
 
+    [listener shop:85]
+    protocol = HTTP
+    instance_protocol = HTTPS
+    instance_port = 8443
+    backend_public_key = {key}
+
     [listener shop:443]
     protocol = HTTPS
     instance_protocol = HTTP
@@ -75,6 +84,24 @@ SERVICES = """
     [listener down:80]
     protocol = HTTP
     instance_port = 9999
+
+    [load_balancer zonal]
+    type = classic
+    address = 198.18.1.13 zone=zone-b
+    instance = 198.18.2.11
+    instance = 198.18.2.12 zone=zone-b
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [listener zonal:80]
+    protocol = HTTP
+    instance_port = 80
+
+    [listener zonal:85]
+    protocol = HTTP
+    instance_protocol = HTTPS
+    instance_port = 8443
+    backend_public_key = {wrong_key}
 
     [load_balancer few]
     type = classic
@@ -94,12 +121,21 @@ SERVICES = """
 THIRD = "instance = 2001:db8:2::13"
 
 
+def public_key(made):
+    path = made.key.with_suffix(".pub")
+    subprocess.run(["openssl", "pkey", "-in", made.key, "-pubout", "-out", path], check=True)
+    return path
+
+
 @pytest.fixture(scope="module")
 def parts(lab, tmp_path_factory):
     serve_odd(lab, *lab.targets)
     directory = tmp_path_factory.mktemp("clb")
-    made = make_certificate(directory, "shop", "shop.example.com")
-    return {"bucket": directory, "certificate": made.section().replace("\n", "\n    "), "third": THIRD,
+    made, other = (make_certificate(directory, name, f"{name}.example.com") for name in ("shop", "other"))
+    for target in lab.targets:
+        target.serve("tls", PYTHON, os.path.join(os.path.dirname(__file__), "http_target.py"), "8443", target.name,
+                     str(made.certificate), str(made.key), ready=lambda t=target: t.is_listening(8443))
+    return {"bucket": directory, "key": public_key(made), "wrong_key": public_key(other), "certificate": made.section().replace("\n", "\n    "), "third": THIRD,
             "mode": "defensive"}
 
 
@@ -107,7 +143,7 @@ def parts(lab, tmp_path_factory):
 def weir(lab, parts, start_module_weir):
     weir = start_module_weir(SERVICES.format(**parts), healthy=False, dataplane="workers = 2\nlcores = 0@0,1@0,2@1\nmax_flows = 65536")
     wait_until("instances in service", lambda: all(
-        state == "healthy" for name, state in weir.target_states().items() if name.startswith(("shop", "few"))), 30)
+        state == "healthy" for name, state in weir.target_states().items() if not name.startswith("down")), 30)
     wait_until("one is out of service", lambda: all(
         state == "unhealthy" for name, state in weir.target_states().items() if name.startswith("down")), 30)
     return weir
@@ -195,6 +231,17 @@ def test_https(lab, weir, parts):
     done = lab.client.run("openssl", "s_client", "-connect", f"{VIP}:443", "-servername", "other.example.com",
                           stdin=-3, check=False)
     assert "CN = shop.example.com" in done.stdout and "TLSv1.2" in done.stdout
+
+
+def test_https_instances(lab, weir):
+    """Of the right key, and of another one."""
+    assert json.loads(ask(lab, 85, "/echo").body)["name"] in ("t1", "t2", "t3")
+    assert ask(lab, 85, "/echo", address="198.18.1.13").status == 502
+
+
+def test_zones(lab, weir):
+    """Without cross-zone an address has the instances of its own zone."""
+    assert {ask(lab, address="198.18.1.13").body.split()[0] for _ in range(10)} == {b"t2"}
 
 
 def test_timed_cookie(lab, weir):
@@ -325,8 +372,15 @@ def test_instance_leaves(lab, weir):
     timed = cookies(until_third(lambda: ask(lab, TIMED, "/cookie")))["AWSELB"][0]
     app = cookies(until_third(lambda: set_cookie(lab, "app=1; Path=/a")))["AWSELB"][0]
     text = weir.config_path.read_text()
-    weir.config_path.write_text(text.replace(THIRD, "").replace("= defensive", "= strictest"))
-    weir.reload()
+    text = text.replace(THIRD, "").replace("= defensive", "= strictest").replace(
+        "address = 198.18.1.12\ninstance = 198.18.2.11", "address = 198.18.1.12\ninstance = 198.18.2.12")
+    weir.config_path.write_text(text)
+    with Connection(lab.client, (VIP, TIMED)) as drained, Connection(lab.client, ("198.18.1.12", 80)) as closed:
+        drained.send(f"GET /slow/1.5 HTTP/1.1\r\nHost: a\r\nCookie: AWSELB={timed}\r\n\r\n")
+        closed.send("GET /slow/20 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("both under way", lambda: weir.pool("requests")["in_use"] == 2)
+        weir.reload()
+        assert closed.answer().status == 502 and drained.answer().status == 200
     answer = ask(lab, TIMED, "/cookie", f"Cookie: AWSELB={timed}")
     assert answer.status == 200 and answer.body != b"t3" and "AWSELB" in cookies(answer)
     answer = set_cookie(lab, "other=1", f"Cookie: app=1; AWSELB={app}")
