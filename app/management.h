@@ -187,6 +187,12 @@ uint64_t management_wall_s(void);
  */
 void publication_reload(struct management *m, publication_reloaded done, void *arg);
 
+/** What serves a listener that terminates connections, of any type; see snapshot_input.service. */
+struct snapshot_service *publication_service(void *tickets, const struct snapshot_input *input,
+					     const struct snapshot_registries *registries,
+					     const struct model_listener *listener, char *why,
+					     size_t why_len);
+
 /** Whether publication_work() should be called without sleeping before. */
 bool publication_has_work(const struct management *m);
 

@@ -4,6 +4,8 @@
 #include "metric.h"
 #include "metric_http.h"
 #include "operation_json.h"
+#include "service_surge.h"
+#include "worker_tcp.h"
 
 /* What all metrics are made of: requests of HTTP listeners, connections of the others. */
 struct sums {
@@ -56,6 +58,7 @@ put_of_clients(json_t *row, const struct sums *s)
 	json_put(row, "RequestCount", h->requests + c->new_flows);
 	json_put(row, "HTTPCode_ELB_4XX", h->elb_4xx);
 	json_put(row, "HTTPCode_ELB_5XX", h->elb_5xx);
+	json_put(row, "SpilloverCount", h->spillovers + c->spillovers);
 	json_put(row, "DesyncMitigationMode_NonCompliant_Request_Count", h->desync_non_compliant);
 	json_put(row, "EstimatedALBActiveConnectionCount",
 		 h->new_connections - h->closed_connections + c->new_flows - c->closed_flows);
@@ -64,6 +67,18 @@ put_of_clients(json_t *row, const struct sums *s)
 	json_put(row, "weir.RejectedConnectionCount", h->rejected_connections + c->rejected_flows);
 	json_put(row, "weir.ClientTLSNegotiationErrorCount", h->tls_errors + c->client_tls_errors);
 	json_put(row, "weir.LostLogRecordCount", h->log_lost + c->log_lost);
+}
+
+/* Of all workers. */
+static uint64_t
+waiting(struct management *m, const struct model_load_balancer *lb)
+{
+	uint32_t index = service_surge_index(m->model, &m->registries, lb);
+	uint64_t n = 0;
+
+	for (uint16_t w = 0; index != 0 && w < m->dp->workers_n; w++)
+		n += worker_tcp_waiting(m->dp->workers[w]->tcp, index);
+	return n;
 }
 
 void
@@ -88,6 +103,7 @@ metric_put_classic(struct management *m, const struct model_load_balancer *lb, j
 	json_put(row, "HTTPCode_Backend_3XX", s.instances.status[1]);
 	json_put(row, "HTTPCode_Backend_4XX", s.instances.status[2]);
 	json_put(row, "HTTPCode_Backend_5XX", s.instances.status[3]);
+	json_put(row, "SurgeQueueLength", waiting(m, lb));
 	metric_put_times(row, "Latency", &s.latency);
 }
 

@@ -647,10 +647,10 @@ release_unused(struct management *m)
 
 /* Publishing. */
 
-static struct snapshot_service *
-make_service(void *tickets, const struct snapshot_input *input,
-	     const struct snapshot_registries *registries, const struct model_listener *l,
-	     char *why, size_t why_len)
+struct snapshot_service *
+publication_service(void *tickets, const struct snapshot_input *input,
+		    const struct snapshot_registries *registries, const struct model_listener *l,
+		    char *why, size_t why_len)
 {
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(input->model, l->load_balancer_id);
@@ -668,7 +668,7 @@ build(struct management *m, const struct model *model, uint64_t revision, bool r
       char *why, size_t why_len)
 {
 	struct snapshot_input input = {.model = model,
-				       .service = make_service,
+				       .service = publication_service,
 				       .service_arg = m->tickets,
 				       .previous = in_force(m),
 				       .interface_ids = m->interface_ids,

@@ -42,6 +42,7 @@ struct worker_tcp {
 	struct service_conduit *conduits;
 	struct clb_conduit *clb_conduit;
 	struct http_counters counters;
+	struct proxy_surge *surges; /* [SNAPSHOT_FRONTENDS], see service_surge.h */
 	struct log_ring log;
 	void *log_bytes;
 	struct chain_pool chains;
@@ -337,11 +338,12 @@ make_counters(struct worker_tcp *t)
 	c->frontends = calloc(SNAPSHOT_FRONTENDS, sizeof(*c->frontends));
 	c->targets = calloc(SNAPSHOT_TARGETS, sizeof(*c->targets));
 	c->groups = calloc(SNAPSHOT_GROUPS, sizeof(*c->groups));
+	t->surges = calloc(SNAPSHOT_FRONTENDS, sizeof(*t->surges));
 	t->log_bytes = aligned_alloc(64, LOG_RING_BYTES);
 	if (t->log_bytes != NULL)
 		log_ring_init(&t->log, t->log_bytes, LOG_RING_BYTES);
 	return c->frontends != NULL && c->targets != NULL && c->groups != NULL &&
-	       t->log_bytes != NULL;
+	       t->surges != NULL && t->log_bytes != NULL;
 }
 
 /* @return  false without memory. */
@@ -355,9 +357,12 @@ make_services(struct worker_tcp *t, const struct dataplane_settings *settings,
 					     .log = &t->log,
 					     .secrets = settings->secrets,
 					     .secrets_n = settings->secrets_n,
-					     .wall_us = dataplane_wall_us(w->dp)};
-	struct service_conduit_settings conduits = {
-		.counters = &w->counters, .log = &t->log, .wall_us = http.wall_us};
+					     .wall_us = dataplane_wall_us(w->dp),
+					     .surges = t->surges};
+	struct service_conduit_settings conduits = {.counters = &w->counters,
+						    .log = &t->log,
+						    .wall_us = http.wall_us,
+						    .surges = t->surges};
 
 	if (!secret_random(&http.seed, sizeof(http.seed)))
 		return false;
@@ -454,6 +459,7 @@ worker_tcp_free(struct worker_tcp *t)
 	free(t->counters.frontends);
 	free(t->counters.targets);
 	free(t->counters.groups);
+	free(t->surges);
 	free(t->log_bytes);
 	free(t);
 }
@@ -469,6 +475,12 @@ const struct http_counters *
 worker_tcp_counters(const struct worker_tcp *t)
 {
 	return &t->counters;
+}
+
+uint32_t
+worker_tcp_waiting(const struct worker_tcp *t, uint32_t surge)
+{
+	return __atomic_load_n(&t->surges[surge].waiting_n, __ATOMIC_RELAXED);
 }
 
 struct log_ring *

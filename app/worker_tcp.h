@@ -34,6 +34,9 @@ void worker_tcp_end_probes(struct worker_tcp *t);
 /** What this worker's HTTP has counted; the management core reads it. */
 const struct http_counters *worker_tcp_counters(const struct worker_tcp *t);
 
+/** Requests and connections in a load balancer's surge queue, by service_surge_index(). */
+uint32_t worker_tcp_waiting(const struct worker_tcp *tcp, uint32_t surge);
+
 /** Records of requests, for the logger. */
 struct log_ring *worker_tcp_log(struct worker_tcp *t);
 

@@ -34,6 +34,7 @@ CASES: dict[str, list[str]] = {
     "keep-alive 64 KiB": ["--body", "65536", "--connections", "16"],
     "keep-alive 1 KiB, 100 clients": ["--connections", "100"],
     "keep-alive 1 KiB, 100,000 clients": ["--connections", "100000"],
+    "classic, keep-alive 1 KiB": ["--classic"],
     "1 rule": ["--rules", "1"],
     "100 rules, first": ["--rules", "100"],
     "100 rules, last": ["--rules", "100", "--last"],

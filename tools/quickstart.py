@@ -32,6 +32,7 @@ INSTANCE_SOCKET = Path(f"/run/weir/{INSTANCE}.sock")
 STATE = Path("/var/lib/weir/weir")
 LOG = Path("/run/weir-quickstart.log")
 LOCK = Path("/run/weir-quickstart.lock")
+STAYS = 5   # requests of a client that keeps its cookie
 TIMES = 100
 
 
@@ -211,7 +212,45 @@ class Application:
         return answered and all(asked) and logged
 
 
-DEMOS = {"network": Network, "gateway": Gateway, "application": Application}
+class Classic(Application):
+    """Requests and connections go to three instances, some clients stay with theirs."""
+
+    config = ROOT / "conf" / "quickstart-classic.ini"
+    hints = """\
+   sudo ip netns exec weir-client curl -i http://198.18.1.10:81/              Set-Cookie: AWSELB
+   sudo ip netns pids weir-t2                 end nginx there and watch `tools/weirctl targets`
+   sudo find /run/weir-lab/weir/log -type f   the access log"""
+
+    def serve(self) -> Lab:
+        say("Starting nginx on three instances, and weir with conf/quickstart-classic.ini")
+        self.lab = Lab(PREFIX)
+        self.lab.serve_http()
+        return self.lab
+
+    def stay(self) -> bool:
+        """A client that keeps its cookie has one instance."""
+        jar = self.lab.directory / "cookies"
+        command = ("curl", "-s", "-m", "5", "-b", str(jar), "-c", str(jar), "http://198.18.1.10:81/")
+        names = {self.lab.client.run(*command).stdout.split()[0] for _ in range(STAYS)}
+        print(f"\n   $ {' '.join(command)}\n   {STAYS} times: {', '.join(names)}")
+        return len(names) == 1
+
+    def send_traffic(self) -> bool:
+        say(f"{TIMES} requests each to 198.18.1.10:80 and [2001:db8:1::10]:80 (HTTP), and {TIMES} connections to\n"
+            "   198.18.1.10:8080 (TCP); who answered how often:")
+        answered = show_answers({"HTTP over IPv4": self.lab.http("http://198.18.1.10/", TIMES),
+                                 "HTTP over IPv6": self.lab.http("http://[2001:db8:1::10]/", TIMES),
+                                 "TCP": self.lab.http("http://198.18.1.10:8080/", TIMES)})
+        say("With the cookie of listener shop:81 a client stays where it is:")
+        stayed = self.stay()
+        wait_until("the access log", lambda: len(self.log_lines()) >= 2 * TIMES + STAYS, 10, 0.1)
+        say("A line of the access log, of ELB's 15 fields:\n")
+        print(next(line for line in self.log_lines() if "curl" in line))
+        show_view("shop")
+        return answered and stayed
+
+
+DEMOS = {"network": Network, "gateway": Gateway, "application": Application, "classic": Classic}
 
 
 def explain(demo: Network | Gateway | Application, keeping: bool) -> None:

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "balance.h"
+#include "clb_surge.h"
 #include "proxy_protocol.h"
 
 _Static_assert(PROXY_PROTOCOL_V1_MAX <= PROXY_CONDUIT_PREFIX_MAX, "a header fits");
@@ -80,9 +81,9 @@ clb_conduit_listener_create(void *tickets, const struct snapshot_input *input,
 	struct clb_listener *l = (struct clb_listener *)service_conduit_listener_create(
 		sizeof(*l), &kind, input->model, ml, NULL, 0, tickets, why, why_len);
 
-	(void)registries;
 	if (l == NULL)
 		return NULL;
+	l->conduit.surge = clb_surge(input, registries, lb);
 	l->conduit.idle_timeout_ms = lb->idle_timeout_s * 1000;
 	l->proxy_protocol = ml->proxy_protocol;
 	return &l->conduit.service;

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "clb_cookie.h"
+#include "clb_surge.h"
 #include "model_certificate.h"
 
 struct clb_http {
@@ -218,13 +219,14 @@ clb_http_listener_create(void *tickets, const struct snapshot_input *input,
 			 const struct model_listener *ml, char *why, size_t why_len)
 {
 	static const char *const alpn[] = {"http/1.1", "http/1.0"};
+	const struct model_load_balancer *lb =
+		model_load_balancer_by_id(input->model, ml->load_balancer_id);
 	struct clb_http_listener *l = calloc(1, sizeof(*l));
 	char reason[256] = "no memory";
 
-	(void)registries;
 	if (l != NULL) {
-		read_attributes(l, model_load_balancer_by_id(input->model, ml->load_balancer_id),
-				ml);
+		read_attributes(l, lb, ml);
+		l->http.surge = clb_surge(input, registries, lb);
 		if (ml->protocol != ELB_HTTPS)
 			return &l->http.service;
 		l->http.settings.tls = model_tls_server_of(input->model, ml, alpn, ARRAY_N(alpn),

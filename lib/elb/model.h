@@ -238,6 +238,7 @@ struct model_load_balancer {
 	/* Of classic load balancers, which have idle timeout, desync mode and access log, too: */
 	struct model_instance *instances;
 	uint32_t instances_n;
+	uint32_t instance_max_connections;      /* weir.instance_max_connections; 0: no limit */
 	bool connection_draining;               /* connection_draining.enabled */
 	uint32_t connection_draining_s;         /* connection_draining.timeout */
 	struct model_health_check health_check; /* port 0: the first listener's instance_port */

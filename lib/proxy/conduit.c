@@ -26,22 +26,24 @@ end_side(struct proxy *p, struct conduit_side *side, bool reset)
 		stream_close(p, &side->stream, PROXY_LINGER_MS);
 }
 
-/* Both sides get FIN when all is done, or an alert is on its way; else RST. */
+/* Both sides get FIN when all is done, an alert is on its way, or nothing was begun; else RST. */
 static void
 conduit_end(struct proxy *p, struct conduit *c, enum proxy_conduit_end end)
 {
 	bool reset = end != CONDUIT_END_DONE;
 
 	CHECK(c->state != CONDUIT_CLOSED);
+	surge_give_up(p, &c->wait);
 	c->record.end = (uint8_t)end;
 	c->record.ended_us = p->now_us;
 	service_of(p)->closed(p->config.conduits_arg, &c->record);
 	end_side(p, &c->client,
-		 reset && end != CONDUIT_END_HANDSHAKE && end != CONDUIT_END_CLIENT_TLS);
+		 reset && end != CONDUIT_END_HANDSHAKE && end != CONDUIT_END_CLIENT_TLS &&
+			 end != CONDUIT_END_SPILLOVER);
 	if (c->target.stream.tcp != NULL) {
 		target_tls_keep(p, &c->target.stream, c->record.target);
 		end_side(p, &c->target, reset);
-		p->config.ops.disconnected(p->config.ops_arg, c->record.target);
+		surge_connection_ends(p, c->record.target);
 	}
 	chain_free(p->config.pool, &c->prefix);
 	proxy_give_conduit(p, c);
@@ -58,6 +60,7 @@ deadline_of(const struct conduit *c)
 	case CONDUIT_CONNECTING:
 	case CONDUIT_TARGET_TLS:
 		return c->active_ms + PROXY_CONNECT_TIMEOUT_MS;
+	case CONDUIT_WAITING:
 	case CONDUIT_OPEN:
 	case CONDUIT_CLOSED:
 		break;
@@ -91,6 +94,9 @@ conduit_timeout(struct proxy *p, struct conduit *c)
 	switch ((enum conduit_state)c->state) {
 	case CONDUIT_HANDSHAKE:
 		client_handshake(&c->client.side, false);
+		break;
+	case CONDUIT_WAITING:
+		conduit_end(p, c, CONDUIT_END_TARGET_BUSY);
 		break;
 	case CONDUIT_CONNECTING:
 		service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_TIMEOUT);
@@ -194,6 +200,7 @@ static void
 open_conduit(struct proxy *p, struct conduit *c)
 {
 	service_of(p)->reached(p->config.conduits_arg, c->record.target, TCP_CLOSE_NONE);
+	surge_leave(&c->wait);
 	c->record.connected_us = p->now_us;
 	if (!chain_is_empty(&c->prefix))
 		stream_send(p, &c->target.stream, &c->prefix);
@@ -280,9 +287,41 @@ connect_target(struct proxy *p, struct conduit *c, uint32_t target)
 		p->config.ops.release(p->config.ops_arg, &tuple);
 		return false;
 	}
-	p->config.ops.connected(p->config.ops_arg, target);
+	surge_connection_begins(p, target);
 	return target_tls_begin(p, &c->target.stream, &c->target.side, target,
 				client != NULL ? tls_alpn(client) : NULL);
+}
+
+static void
+go(struct proxy *p, struct conduit *c)
+{
+	if (connect_target(p, c, c->record.target))
+		enter(p, c, CONDUIT_CONNECTING);
+	else
+		conduit_end(p, c, CONDUIT_END_RESOURCES);
+}
+
+void
+conduit_go_on(struct proxy *p, struct waiting *w)
+{
+	go(p, (struct conduit *)((uint8_t *)w - offsetof(struct conduit, wait)));
+}
+
+/* Behind those that wait for the target already. */
+static void
+go_or_wait(struct proxy *p, struct conduit *c)
+{
+	uint32_t target = c->record.target;
+
+	if (!surge_enter(&c->wait)) {
+		conduit_end(p, c, CONDUIT_END_SPILLOVER);
+	} else if (target_pool(p, target)->waiting == NULL &&
+		   surge_has_room(p, target, c->wait.connections_max)) {
+		go(p, c);
+	} else {
+		enter(p, c, CONDUIT_WAITING);
+		surge_wait(p, &c->wait, target);
+	}
 }
 
 /* The client is ready. */
@@ -297,13 +336,14 @@ begin(struct proxy *p, struct conduit *c)
 		return;
 	}
 	c->record.target = choice.target;
-	if ((choice.prefix_len > 0 &&
-	     !chain_append_copy(p->config.pool, &c->prefix, choice.prefix, choice.prefix_len)) ||
-	    !connect_target(p, c, choice.target)) {
+	c->wait = (struct waiting){.surge = choice.surge,
+				   .connections_max = choice.connections_max,
+				   .is_conduit = true};
+	if (choice.prefix_len == 0 ||
+	    chain_append_copy(p->config.pool, &c->prefix, choice.prefix, choice.prefix_len))
+		go_or_wait(p, c);
+	else
 		conduit_end(p, c, CONDUIT_END_RESOURCES);
-		return;
-	}
-	enter(p, c, CONDUIT_CONNECTING);
 }
 
 /* The client. */
@@ -404,8 +444,7 @@ conduit_accepted(struct proxy *p, struct tcp_connection *connection)
 void
 conduit_sweep(struct proxy *p, struct conduit *c)
 {
-	if ((c->state == CONDUIT_CONNECTING || c->state == CONDUIT_TARGET_TLS ||
-	     c->state == CONDUIT_OPEN) &&
+	if (c->record.target != 0 && c->state != CONDUIT_CLOSED &&
 	    service_of(p)->has_to_end(p->config.conduits_arg, &c->record))
 		conduit_end(p, c, CONDUIT_END_TARGET_LEFT);
 }

@@ -62,10 +62,10 @@ make_objects(struct proxy *p)
 	p->upstreams = calloc(sides, sizeof(*p->upstreams));
 	p->exchanges = calloc(p->config.exchanges_max, sizeof(*p->exchanges));
 	p->conduits = calloc(sides, sizeof(*p->conduits));
-	p->idle = calloc(SNAPSHOT_TARGETS, sizeof(struct upstream *));
+	p->pools = calloc(SNAPSHOT_TARGETS, sizeof(*p->pools));
 	p->sessions_of = calloc(SNAPSHOT_TARGETS, sizeof(*p->sessions_of));
 	return p->sessions != NULL && p->upstreams != NULL && p->exchanges != NULL &&
-	       p->conduits != NULL && p->idle != NULL && p->sessions_of != NULL &&
+	       p->conduits != NULL && p->pools != NULL && p->sessions_of != NULL &&
 	       stream_pool_create(p);
 }
 
@@ -121,7 +121,7 @@ proxy_free(struct proxy *p)
 	for (uint32_t i = 0; p->sessions_of != NULL && i < SNAPSHOT_TARGETS; i++)
 		target_session_free(&p->sessions_of[i]);
 	free(p->sessions_of);
-	free(p->idle);
+	free(p->pools);
 	free(p);
 }
 
@@ -381,10 +381,11 @@ proxy_turn(struct proxy *p, uint64_t now_us)
 	/* Bytes of all others come first. */
 	if (stream_handshakes(p))
 		n++;
+	surge_turn(p);
 	carrier_flush(p);
 	bury(p);
 	/* Those that wait for crypto lcores need nothing of this one. */
-	return n > 0 || p->postponed != NULL || p->touched != NULL ||
+	return n > 0 || p->postponed != NULL || p->touched != NULL || p->freed != NULL ||
 	       (p->handshakes != NULL && p->config.ops.make_step == NULL);
 }
 

@@ -8,6 +8,7 @@
  *   conduit.c   a client's connection without HTTP, and its target's
  *   upstream.c  a target's connection: events, responses, its end
  *   upstream_pool.c  those that requests may be sent on
+ *   surge.c     who waits because a target has as many as it may have
  *   upstream_open.c  those that are being made, and the requests that wait for them
  *   upstream_send.c  which one a request is sent on, and again
  *   upstream_http2.c  one that speaks HTTP/2 and carries others, one a stream
@@ -30,6 +31,8 @@
 #include "http_body.h"
 #include "proxy.h"
 #include "proxy_side.h"
+#include "proxy_surge.h"
+#include "ref.h"
 #include "stream.h"
 #include "timer_wheel.h"
 
@@ -46,6 +49,7 @@
 #define PROXY_RETRIES            1
 #define PROXY_KEPT_MAX           32768 /* of buffers, of what is kept of a request */
 #define PROXY_WAITING_MAX        128   /* requests for one connection that is being made */
+#define PROXY_HTTP2_TARGET_MAX   128   /* connections to a target that speaks HTTP/2 */
 
 /** A body, or one direction of a tunnel, on its way. */
 struct relay {
@@ -58,6 +62,27 @@ struct relay {
 enum relay_result { RELAY_OK, RELAY_BAD, RELAY_MEMORY, RELAY_END /* before the body's */ };
 
 #define PROXY_REST_ALL UINT32_MAX
+
+/** A request or a conduit, as those that wait for a connection of a target see it. */
+struct waiting {
+	struct waiting *next, **link; /* in its target's list; link NULL: it isn't */
+	struct proxy_surge *surge;    /* of its load balancer; NULL: none */
+	uint32_t target;              /* reference, in the list */
+	uint32_t connections_max;     /* of each target; 0: no limit */
+	bool is_conduit;
+	bool counted; /* in the surge queue */
+};
+
+/** What the proxy has of one target. */
+struct target_pool {
+	struct upstream *first; /* idle, being made for HTTP/2, or with room for a stream */
+	struct upstream *full;  /* of HTTP/2, without */
+	uint32_t connections_n; /* all there are, conduits' too */
+	uint32_t streams_max;   /* HTTP/2: what the last one that settled takes; 0: unknown */
+	struct waiting *waiting, **last_waiting;
+	bool freed; /* in the list */
+	struct target_pool *next_freed;
+};
 
 enum session_state {
 	SESSION_HANDSHAKE, /* TLS */
@@ -98,7 +123,9 @@ struct exchange {
 	struct proxy_exchange x; /* first: the service's pointer is ours */
 	struct session *session;
 	struct upstream *upstream; /* NULL: none yet, or the answer is weir's own */
-	struct chain kept;         /* of the request, until the answer begins; see struct relay */
+	struct waiting wait;
+	uint32_t wait_ms;  /* since when it has had no connection */
+	struct chain kept; /* of the request, until the answer begins; see struct relay */
 	struct relay request, response;
 	bool idempotent;   /* and without a body: may be sent again though it was processed */
 	bool is_head;      /* HEAD: the response has no body */
@@ -133,6 +160,7 @@ struct upstream {
 	bool reused;                     /* it has served before */
 	bool ended;                      /* FIN of the target */
 	bool http2;                      /* it carries others, or is going to */
+	bool full;                       /* UPSTREAM_HTTP2: had no room when last looked at */
 	const struct tls_client *client; /* as the group wanted it then; NULL: in the clear */
 	uint32_t target;                 /* reference */
 	uint32_t used_ms; /* UPSTREAM_HTTP2: when a stream was begun, or still there */
@@ -148,6 +176,7 @@ struct upstream {
 
 enum conduit_state {
 	CONDUIT_HANDSHAKE,  /* TLS of the client, or nothing has been done yet */
+	CONDUIT_WAITING,    /* until the target may have another connection */
 	CONDUIT_CONNECTING, /* to the target */
 	CONDUIT_TARGET_TLS,
 	CONDUIT_OPEN,
@@ -170,6 +199,7 @@ struct conduit {
 	uint32_t active_ms; /* the state was entered, or the last byte went through */
 	struct conduit_side client, target;
 	struct chain prefix; /* goes to the target in front of all */
+	struct waiting wait;
 	struct proxy_listener_settings settings;
 	struct proxy_conduit_record record;
 	struct timer timer;
@@ -199,7 +229,8 @@ struct proxy {
 	uint32_t sessions_used, upstreams_used, exchanges_used, conduits_used;
 	uint32_t sessions_n, upstreams_n, idle_n, exchanges_n, conduits_n;
 	uint32_t sweep_at, sweep_session_at, sweep_conduit_at, swept_ms;
-	struct upstream **idle;             /* [SNAPSHOT_TARGETS]: pools */
+	struct target_pool *pools;          /* [SNAPSHOT_TARGETS] */
+	struct target_pool *freed;          /* those that waiting ones may go on with */
 	struct target_session *sessions_of; /* [SNAPSHOT_TARGETS] */
 	struct heads *heads;
 	struct stream_tls *stream_tls, *free_stream_tls;
@@ -208,6 +239,12 @@ struct proxy {
 	struct stream_tls *tls_again; /* see stream_look_again() */
 	uint32_t stream_tls_used;
 };
+
+static inline struct target_pool *
+target_pool(const struct proxy *p, uint32_t target)
+{
+	return &p->pools[ref_index(target)];
+}
 
 /* proxy.c */
 struct session *proxy_take_session(struct proxy *proxy);
@@ -261,11 +298,33 @@ void target_tls_forget(struct proxy *proxy, uint32_t target);
 
 void target_session_free(struct target_session *session);
 
+/* surge.c */
+/** It begins to wait, or does already. @return  false: the surge queue is full, and it is counted.
+ */
+bool surge_enter(struct waiting *waiting);
+/** It has a connection. */
+void surge_leave(struct waiting *waiting);
+/** Whether the target may have one more connection. */
+bool surge_has_room(const struct proxy *proxy, uint32_t target, uint32_t connections_max);
+/** Behind all that wait for the target: upstream_go_on() or conduit_go_on() when it is its turn. */
+void surge_wait(struct proxy *proxy, struct waiting *waiting, uint32_t target);
+/** It waits for nothing any more, if it did. */
+void surge_give_up(struct proxy *proxy, struct waiting *waiting);
+/** A connection of the target's, or a stream on one, may be had: later in this turn. */
+void surge_freed(struct proxy *proxy, uint32_t target);
+/** There is one more connection to the target, or one less. */
+void surge_connection_begins(struct proxy *proxy, uint32_t target);
+void surge_connection_ends(struct proxy *proxy, uint32_t target);
+/** Those that waited go on, as far as there is room. */
+void surge_turn(struct proxy *proxy);
+
 /* conduit.c */
 /** @return  false: refused; the connection is the caller's to abort. */
 bool conduit_accepted(struct proxy *proxy, struct tcp_connection *connection);
 /** End it when its target is to be left. */
 void conduit_sweep(struct proxy *proxy, struct conduit *conduit);
+/** It has waited for its target, and there is room. */
+void conduit_go_on(struct proxy *proxy, struct waiting *waiting);
 
 /* session.c */
 /** What is known of a connection that was just accepted. */
@@ -314,8 +373,13 @@ void upstream_pool_add(struct proxy *proxy, struct upstream *upstream);
 void upstream_pool_remove(struct proxy *proxy, struct upstream *upstream);
 /** Close it when nobody has used it for PROXY_POOL_IDLE_MS. */
 void upstream_pool_age(struct proxy *proxy, struct upstream *upstream);
-/** An idle connection, for one request alone. */
+/** An idle connection, for one request alone; it stays in the pool until it is taken. */
+struct upstream *upstream_pool_find_idle(struct proxy *proxy, uint32_t target);
 struct upstream *upstream_pool_take(struct proxy *proxy, uint32_t target);
+/** End an idle connection that upstream_pool_find_idle() can't find. @return  whether one was. */
+bool upstream_pool_evict(struct proxy *proxy, uint32_t target);
+/** Of HTTP/2: it may be full now, or have room again. */
+void upstream_pool_look(struct proxy *proxy, struct upstream *upstream);
 /** A connection, not `but`, that has room for another stream; it stays in the pool. */
 struct upstream *upstream_pool_find_http2(struct proxy *proxy, uint32_t target,
 					  const struct http2 *but);
@@ -340,8 +404,17 @@ void upstream_handshake(struct proxy_side *side, bool done);
 void upstream_settled(struct proxy *proxy, struct upstream *upstream);
 
 /* upstream_send.c */
-/** Send the exchange's request to `target`: by a connection there is, or else a new one. */
+/**
+ * Send the exchange's request to `target`: by a connection there is, or else a new one, behind
+ * those that wait for either.
+ */
 void upstream_begin(struct proxy *proxy, struct exchange *exchange, uint32_t target);
+/** The same, before those that wait. */
+void upstream_begin_first(struct proxy *proxy, struct exchange *exchange, uint32_t target);
+/** Of an exchange that waits for its target: whether upstream_begin_first() would find room. */
+bool upstream_may_begin(struct proxy *proxy, const struct waiting *waiting);
+/** It has waited for its target: there is room, or the target has left. */
+void upstream_go_on(struct proxy *proxy, struct waiting *waiting);
 /** By this connection, which is the exchange's now. */
 void upstream_send(struct proxy *proxy, struct upstream *upstream, struct exchange *exchange);
 /** Nothing is kept any more of a request: it can't be sent again. */
@@ -359,6 +432,8 @@ bool upstream_http2_begin(struct proxy *proxy, struct upstream *upstream);
 struct upstream *upstream_on_stream(struct proxy *proxy, struct upstream *of);
 /** Of one, or of a stream on one: the connection. @return NULL: it doesn't speak HTTP/2. */
 const struct http2 *upstream_http2_of(const struct upstream *upstream);
+/** Of one on a stream: whose connection that is on. */
+struct upstream *upstream_of_stream(const struct upstream *upstream);
 /** Do all that can be done with what has come; it may be over then. */
 void upstream_http2_run(struct proxy *proxy, struct upstream *upstream);
 

@@ -44,11 +44,21 @@ is_paced(const struct session *s)
 	       !s->exchange->request.body.ended;
 }
 
+/* Bytes that come meanwhile don't make the time longer that a request waits for its target. */
+static bool
+waits_for_connection(const struct session *s)
+{
+	return s->state == SESSION_EXCHANGE &&
+	       (s->exchange->upstream == NULL || s->exchange->upstream->state != UPSTREAM_BUSY);
+}
+
 static uint32_t
 deadline_of(const struct session *s)
 {
 	uint32_t idle = s->active_ms + s->settings.idle_timeout_ms;
 
+	if (waits_for_connection(s))
+		idle = earlier(idle, s->exchange->wait_ms + s->settings.idle_timeout_ms);
 	if (s->state == SESSION_HANDSHAKE)
 		return s->head_ms + PROXY_HANDSHAKE_MS;
 	if (s->state == SESSION_HEAD)
@@ -82,6 +92,7 @@ exchange_end(struct proxy *p, struct exchange *x, bool reuse)
 
 	if (x->upstream != NULL)
 		upstream_release(p, x, reuse);
+	surge_give_up(p, &x->wait);
 	x->x.record.ended_us = p->now_us;
 	p->config.service->done(p->config.service_arg, &x->x);
 	s->exchange = NULL;
@@ -261,6 +272,10 @@ decide(struct proxy *p, struct session *s)
 	else {
 		x->request.kept = &x->kept;
 		x->http2 = decision.http2;
+		x->wait.surge = decision.surge;
+		x->wait.connections_max =
+			x->http2 ? PROXY_HTTP2_TARGET_MAX : decision.connections_max;
+		x->wait_ms = p->now_ms;
 		upstream_begin(p, x, decision.target);
 	}
 }
@@ -491,7 +506,9 @@ exchange_timeout(struct proxy *p, struct session *s)
 		session_fail(p, s, PROXY_ERROR_CLIENT_TIMEOUT);
 	else
 		session_fail(p, s,
-			     client ? PROXY_ERROR_REQUEST_TIMEOUT : PROXY_ERROR_TARGET_TIMEOUT);
+			     client                           ? PROXY_ERROR_REQUEST_TIMEOUT
+			     : s->exchange->wait.link != NULL ? PROXY_ERROR_TARGET_BUSY
+							      : PROXY_ERROR_TARGET_TIMEOUT);
 }
 
 static void

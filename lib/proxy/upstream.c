@@ -7,9 +7,12 @@
 static void
 stream_end(struct proxy *p, struct upstream *u)
 {
+	struct upstream *of = upstream_of_stream(u);
+
 	if (!http2_stream_has_ended(u->stream.http2))
 		http2_stream_reset(u->stream.http2, HTTP2_CANCEL);
 	stream_close(p, &u->stream, 0);
+	upstream_pool_look(p, of);
 }
 
 static void
@@ -21,7 +24,7 @@ connection_end(struct proxy *p, struct upstream *u, bool reset)
 		stream_abort(p, &u->stream);
 	else
 		stream_close(p, &u->stream, 0);
-	p->config.ops.disconnected(p->config.ops_arg, u->target);
+	surge_connection_ends(p, u->target);
 }
 
 void
@@ -60,6 +63,7 @@ upstream_release(struct proxy *p, struct exchange *x, bool reuse)
 	u->got_bytes = false;
 	upstream_pool_add(p, u);
 	upstream_pool_age(p, u);
+	surge_freed(p, u->target);
 }
 
 void

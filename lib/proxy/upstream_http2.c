@@ -37,6 +37,7 @@ upstream_on_stream(struct proxy *p, struct upstream *of)
 	u->client = of->client;
 	u->state = UPSTREAM_BUSY;
 	u->stream.http2 = http2_open(of->carrier->http2, u);
+	upstream_pool_look(p, of);
 	if (u->stream.http2 != NULL)
 		return u;
 	proxy_give_upstream(p, u);
@@ -51,6 +52,21 @@ upstream_http2_of(const struct upstream *u)
 	return u->stream.http2 == NULL ? NULL : http2_of(u->stream.http2);
 }
 
+struct upstream *
+upstream_of_stream(const struct upstream *u)
+{
+	const struct carrier *carrier = http2_user(http2_of(u->stream.http2));
+
+	return (struct upstream *)carrier->side;
+}
+
+/* No stream is left, and there will be no other: it ends, or takes none. */
+static bool
+is_useless(const struct upstream *u)
+{
+	return http2_streams_n(u->carrier->http2) == 0 && !http2_can_open(u->carrier->http2);
+}
+
 void
 upstream_http2_run(struct proxy *p, struct upstream *u)
 {
@@ -62,6 +78,8 @@ upstream_http2_run(struct proxy *p, struct upstream *u)
 		upstream_settled(p, u);
 	if (over && u->state == UPSTREAM_SETTINGS)
 		upstream_failed(p, u, PROXY_ERROR_TARGET_CLOSED);
-	else if (over && u->state == UPSTREAM_HTTP2)
+	else if (u->state == UPSTREAM_HTTP2 && (over || is_useless(u)))
 		upstream_end(p, u, false);
+	else
+		upstream_pool_look(p, u);
 }

@@ -91,7 +91,7 @@ connect_target(struct proxy *p, uint32_t target)
 		proxy_give_upstream(p, u);
 		return NULL;
 	}
-	p->config.ops.connected(p->config.ops_arg, target);
+	surge_connection_begins(p, target);
 	u->target = target;
 	if (target_tls_begin(p, &u->stream, &u->side, target, NULL))
 		return u;
@@ -167,13 +167,15 @@ upstream_settled(struct proxy *p, struct upstream *u)
 		return;
 	}
 	u->state = UPSTREAM_HTTP2;
+	target_pool(p, u->target)->streams_max = http2_streams_max(u->carrier->http2);
 	upstream_pool_age(p, u);
 	while ((x = u->exchange) != NULL) {
 		struct session *s = x->session;
 
 		upstream_let_go(u, x);
-		upstream_begin(p, x, u->target);
+		upstream_begin_first(p, x, u->target);
 		session_run(p, s); /* the rest of the request */
 	}
 	u->reused = true;
+	surge_freed(p, u->target);
 }

@@ -4,13 +4,10 @@
  * idle, those that carry streams, and those that are being made to carry streams.
  */
 #include "proxy_private.h"
-#include "ref.h"
 
-void
-upstream_pool_add(struct proxy *p, struct upstream *u)
+static void
+push(struct upstream **first, struct upstream *u)
 {
-	struct upstream **first = &p->idle[ref_index(u->target)];
-
 	u->next = *first;
 	u->link = first;
 	if (u->next != NULL)
@@ -18,16 +15,48 @@ upstream_pool_add(struct proxy *p, struct upstream *u)
 	*first = u;
 }
 
+static void
+unlink_it(struct upstream *u)
+{
+	*u->link = u->next;
+	if (u->next != NULL)
+		u->next->link = u->link;
+	u->link = NULL;
+}
+
+void
+upstream_pool_add(struct proxy *p, struct upstream *u)
+{
+	push(&target_pool(p, u->target)->first, u);
+}
+
 void
 upstream_pool_remove(struct proxy *p, struct upstream *u)
 {
 	if (u->link == NULL)
 		return;
-	*u->link = u->next;
-	if (u->next != NULL)
-		u->next->link = u->link;
-	u->link = NULL;
+	unlink_it(u);
 	p->idle_n -= !upstream_is_opening(u);
+}
+
+void
+upstream_pool_look(struct proxy *p, struct upstream *u)
+{
+	struct target_pool *pool = target_pool(p, u->target);
+	bool full;
+
+	if (u->state != UPSTREAM_HTTP2 || u->link == NULL)
+		return;
+	full = !http2_can_open(u->carrier->http2);
+	if (full != u->full) {
+		u->full = full;
+		unlink_it(u);
+		push(full ? &pool->full : &pool->first, u);
+	}
+	if (!full)
+		surge_freed(p, u->target);
+	else if (http2_streams_n(u->carrier->http2) == 0)
+		carrier_touch(p, u->carrier); /* it may be of no more use */
 }
 
 static void
@@ -62,9 +91,9 @@ is_of(const struct upstream *u, uint32_t target, const struct tls_client *client
 }
 
 struct upstream *
-upstream_pool_take(struct proxy *p, uint32_t target)
+upstream_pool_find_idle(struct proxy *p, uint32_t target)
 {
-	struct upstream *u = p->idle[ref_index(target)];
+	struct upstream *u = target_pool(p, target)->first;
 	const struct tls_client *client = target_tls_client(p, target);
 
 	/* Those whose end, or bytes that nobody asked for, have come: closed by their event, later
@@ -72,6 +101,14 @@ upstream_pool_take(struct proxy *p, uint32_t target)
 	 */
 	while (u != NULL && (!is_of(u, target, client) || u->http2 || !stream_is_quiet(&u->stream)))
 		u = u->next;
+	return u;
+}
+
+struct upstream *
+upstream_pool_take(struct proxy *p, uint32_t target)
+{
+	struct upstream *u = upstream_pool_find_idle(p, target);
+
 	if (u == NULL)
 		return NULL;
 	upstream_pool_remove(p, u);
@@ -81,45 +118,48 @@ upstream_pool_take(struct proxy *p, uint32_t target)
 	return u;
 }
 
+bool
+upstream_pool_evict(struct proxy *p, uint32_t target)
+{
+	struct upstream *u = target_pool(p, target)->first;
+
+	while (u != NULL && u->state != UPSTREAM_IDLE)
+		u = u->next;
+	if (u == NULL)
+		return false;
+	upstream_end(p, u, false);
+	return true;
+}
+
 struct upstream *
 upstream_pool_find_http2(struct proxy *p, uint32_t target, const struct http2 *but)
 {
-	struct upstream *u = p->idle[ref_index(target)];
+	struct upstream *u = target_pool(p, target)->first, *next;
 	const struct tls_client *client = target_tls_client(p, target);
 
-	while (u != NULL && (!is_of(u, target, client) || u->state != UPSTREAM_HTTP2 ||
-			     u->carrier->http2 == but || !http2_can_open(u->carrier->http2)))
-		u = u->next;
-	return u;
-}
-
-/*
- * How many requests wait for one connection: as many as others to the target carry.  One that
- * allows no stream for now tells nothing.
- */
-static uint32_t
-waiting_max(const struct proxy *p, uint32_t target, const struct tls_client *client)
-{
-	uint32_t least = PROXY_WAITING_MAX;
-
-	for (const struct upstream *u = p->idle[ref_index(target)]; u != NULL; u = u->next) {
-		uint32_t most = is_of(u, target, client) && u->state == UPSTREAM_HTTP2
-					? http2_streams_max(u->carrier->http2)
-					: 0;
-
-		if (most > 0 && most < least)
-			least = most;
+	for (; u != NULL; u = next) {
+		next = u->next;
+		if (!is_of(u, target, client) || u->state != UPSTREAM_HTTP2 ||
+		    u->carrier->http2 == but)
+			continue;
+		if (http2_can_open(u->carrier->http2))
+			return u;
+		upstream_pool_look(p, u);
 	}
-	return least;
+	return NULL;
 }
 
+/* As many wait for one as others to the target carry, as far as is known. */
 struct upstream *
 upstream_pool_find_opening(struct proxy *p, uint32_t target)
 {
-	struct upstream *u = p->idle[ref_index(target)];
+	const struct target_pool *pool = target_pool(p, target);
 	const struct tls_client *client = target_tls_client(p, target);
-	uint32_t most = waiting_max(p, target, client);
+	struct upstream *u = pool->first;
+	uint32_t most = PROXY_WAITING_MAX;
 
+	if (pool->streams_max > 0 && pool->streams_max < most)
+		most = pool->streams_max;
 	while (u != NULL &&
 	       (!is_of(u, target, client) || !upstream_is_opening(u) || u->waiting_n >= most))
 		u = u->next;

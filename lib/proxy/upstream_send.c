@@ -15,6 +15,7 @@ upstream_send(struct proxy *p, struct upstream *u, struct exchange *x)
 {
 	struct chain bytes = {0};
 
+	surge_leave(&x->wait);
 	x->x.record.target = u->target;
 	u->exchange = x;
 	x->upstream = u;
@@ -30,6 +31,20 @@ upstream_send(struct proxy *p, struct upstream *u, struct exchange *x)
 	stream_send(p, &u->stream, &bytes);
 }
 
+static void
+spill(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	x->x.record.target = target;
+	session_fail(p, x->session, PROXY_ERROR_SPILLOVER);
+}
+
+/* Idle connections that can't be used make room for those that can. */
+static bool
+may_open(struct proxy *p, uint32_t target, uint32_t connections_max)
+{
+	return surge_has_room(p, target, connections_max) || upstream_pool_evict(p, target);
+}
+
 /* By a connection that nothing was sent on. */
 static void
 send_anew(struct proxy *p, struct exchange *x, uint32_t target)
@@ -38,8 +53,12 @@ send_anew(struct proxy *p, struct exchange *x, uint32_t target)
 
 	if (u != NULL)
 		upstream_wait(u, x);
-	else
+	else if (!surge_enter(&x->wait))
+		spill(p, x, target);
+	else if (may_open(p, target, x->wait.connections_max))
 		upstream_open(p, x, target);
+	else
+		surge_wait(p, &x->wait, target);
 }
 
 static void
@@ -59,7 +78,7 @@ send_on_stream(struct proxy *p, struct exchange *x, uint32_t target, const struc
 }
 
 void
-upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+upstream_begin_first(struct proxy *p, struct exchange *x, uint32_t target)
 {
 	struct upstream *u = x->http2 ? NULL : upstream_pool_take(p, target);
 
@@ -68,7 +87,24 @@ upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
 	else if (u != NULL)
 		upstream_send(p, u, x);
 	else
-		upstream_open(p, x, target);
+		send_anew(p, x, target);
+}
+
+void
+upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
+{
+	if (target_pool(p, target)->waiting == NULL)
+		upstream_begin_first(p, x, target);
+	else if (surge_enter(&x->wait))
+		surge_wait(p, &x->wait, target);
+	else
+		spill(p, x, target);
+}
+
+static struct exchange *
+exchange_of(const struct waiting *w)
+{
+	return (struct exchange *)((uintptr_t)w - offsetof(struct exchange, wait));
 }
 
 /* Again. */
@@ -133,6 +169,8 @@ request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
 		return;
 	}
 	x->x.record.retries++;
+	if (!f->unprocessed)
+		x->wait_ms = p->now_ms;
 	if (again != f->target && (x->http2 || x->idempotent))
 		upstream_begin(p, x, again);
 	else if (f->unprocessed && f->of != NULL)
@@ -161,4 +199,32 @@ upstream_failed(struct proxy *p, struct upstream *u, enum proxy_error error)
 		upstream_let_go(u, x);
 		request_failed(p, x, &f);
 	}
+}
+
+bool
+upstream_may_begin(struct proxy *p, const struct waiting *w)
+{
+	const struct exchange *x = exchange_of(w);
+	const struct upstream *u = x->http2 ? upstream_pool_find_http2(p, w->target, NULL)
+					    : upstream_pool_find_idle(p, w->target);
+
+	return u != NULL || (x->http2 && upstream_pool_find_opening(p, w->target) != NULL) ||
+	       may_open(p, w->target, w->connections_max);
+}
+
+void
+upstream_go_on(struct proxy *p, struct waiting *w)
+{
+	struct exchange *x = exchange_of(w);
+	struct session *s = x->session;
+	struct failure left = {
+		.error = PROXY_ERROR_TARGET_LEFT, .target = w->target, .unprocessed = true};
+
+	if (!p->config.ops.may_reuse(p->config.ops_arg, w->target)) {
+		request_failed(p, x, &left);
+		return;
+	}
+	upstream_begin_first(p, x, w->target);
+	if (s->exchange == x)
+		proxy_postpone(p, s); /* the rest of its body */
 }

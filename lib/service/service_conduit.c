@@ -143,6 +143,8 @@ on_choose(void *arg, const struct proxy_session_info *session, struct proxy_cond
 	}
 	counters->unhealthy_routed += fail_open;
 	choice->target = reference;
+	choice->surge = service_surge_of(c->settings.surges, &l->surge);
+	choice->connections_max = l->surge.connections_max;
 	choice->prefix_len = l->kind->prefix(l, target, session->tuple, choice->prefix);
 }
 
@@ -190,7 +192,9 @@ count_end(struct frontend_counters *c, const struct proxy_conduit_record *r)
 	case CONDUIT_END_DONE:
 	case CONDUIT_END_HANDSHAKE:
 	case CONDUIT_END_CLIENT_TLS:
+		break;
 	case CONDUIT_END_SPILLOVER:
+		c->spillovers++;
 		break;
 	case CONDUIT_END_CLIENT_RESET:
 		c->client_resets++;

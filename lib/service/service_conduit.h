@@ -20,6 +20,7 @@
 #include "log_ring.h"
 #include "model.h"
 #include "proxy.h"
+#include "service_surge.h"
 #include "snapshot.h"
 #include "snapshot_build.h"
 
@@ -62,6 +63,7 @@ struct service_conduit_listener {
 	struct tls_server *tls; /* NULL: clients speak no TLS */
 	uint64_t load_balancer_id;
 	uint32_t idle_timeout_ms;
+	struct service_surge surge;
 	bool log_access;
 };
 
@@ -82,8 +84,9 @@ service_conduit_listener_create(size_t size, const struct service_conduit_kind *
 
 struct service_conduit_settings {
 	struct worker_counters *counters;
-	struct log_ring *log; /* NULL: nothing is logged */
-	uint64_t wall_us;     /* microseconds since 1970 at time 0 of the worker's clock */
+	struct log_ring *log;       /* NULL: nothing is logged */
+	uint64_t wall_us;           /* microseconds since 1970 at time 0 of the worker's clock */
+	struct proxy_surge *surges; /* [SNAPSHOT_FRONTENDS], see service_surge.h; NULL: none */
 };
 
 /** @return  NULL without memory.  Fills what of `proxy` is the service's. */

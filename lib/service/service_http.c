@@ -246,6 +246,8 @@ on_decide(void *arg, struct proxy_exchange *x, const struct http_request *reques
 		decision->close = true;
 		return;
 	}
+	decision->surge = service_surge_of(http->settings.surges, &l->surge);
+	decision->connections_max = l->surge.connections_max;
 	l->kind->decide(http->args[l->kind->slot], l, x, request, decision);
 }
 
@@ -340,6 +342,7 @@ count(struct service_http *http, const struct proxy_exchange *x)
 	bool v6 = x->session->tuple->af == 6;
 
 	c->retries += r->retries;
+	c->spillovers += r->error == PROXY_ERROR_SPILLOVER;
 	c->processed_bytes += r->received_bytes + r->sent_bytes;
 	if (v6)
 		c->ipv6_processed_bytes += r->received_bytes + r->sent_bytes;

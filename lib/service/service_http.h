@@ -22,6 +22,7 @@
 #include "secret.h"
 #include "service_cookie.h"
 #include "service_record.h"
+#include "service_surge.h"
 #include "snapshot.h"
 
 struct service_http;
@@ -66,6 +67,7 @@ struct service_http_listener {
 	struct http_policy policy;
 	uint64_t load_balancer_id;
 	bool log_access, log_connections;
+	struct service_surge surge;
 	char default_host[256];
 };
 
@@ -84,7 +86,8 @@ struct service_http_settings {
 	uint64_t seed;                /* random */
 	const struct secret *secrets; /* of cookies: the first seals, all open */
 	uint32_t secrets_n;
-	uint64_t wall_us; /* microseconds since 1970 at time 0 of the worker's clock */
+	uint64_t wall_us;           /* microseconds since 1970 at time 0 of the worker's clock */
+	struct proxy_surge *surges; /* [SNAPSHOT_FRONTENDS], see service_surge.h; NULL: none */
 };
 
 /** @return  NULL without memory.  Fills what of `proxy` is the service's. */

@@ -33,7 +33,8 @@ struct frontend_counters {
 	uint64_t bypassed;          /* packets of a gateway that passed without an appliance */
 	uint64_t client_tls_errors; /* ClientTLSNegotiationErrorCount */
 	uint64_t log_lost;          /* log records that found no room */
-	uint64_t reserved[2];
+	uint64_t spillovers;        /* SpilloverCount */
+	uint64_t reserved;
 	/* SecurityGroupBlockedFlowCount_*: Inbound_TCP, ... */
 	uint64_t blocked_in_tcp, blocked_in_udp, blocked_in_icmp;
 	uint64_t blocked_out_tcp, blocked_out_udp;

@@ -31,6 +31,7 @@ struct http_frontend_counters {
 	uint64_t retries;
 	uint64_t cut_by_target, cut_by_client; /* responses that began and weren't completed */
 	uint64_t unhealthy_routed;             /* UnhealthyRoutingRequestCount */
+	uint64_t spillovers;                   /* SpilloverCount */
 	uint64_t log_lost;                     /* log records that found no room */
 };
 

@@ -2,8 +2,13 @@
 """HTTP and HTTPS listeners of a classic load balancer: real clients, real instances, and both cookies."""
 
 import collections
+import contextlib
 import json
+import os
 import re
+import resource
+import select
+import subprocess
 import urllib.parse
 
 import pytest
@@ -12,7 +17,7 @@ from certificates import make_certificate
 from http_client import Connection
 from test_alb import serve_odd
 from test_alb_log import lines
-from topology import CLIENT_V4, CLIENT_V6, wait_until
+from topology import CLIENT_V4, CLIENT_V6, PYTHON, wait_until
 
 VIP, VIP6 = "198.18.1.10", "2001:db8:1::10"
 WEB, ODD, TIMED, BROWSER, FOLLOWING, SECURE = 80, 81, 82, 83, 84, 443
@@ -29,6 +34,7 @@ SERVICES = """
     health_check.target = TCP:80
     health_check.interval_seconds = 5
     health_check.timeout_seconds = 2
+    connection_draining.enabled = true
     instance = 198.18.2.11
     instance = 198.18.2.12
     {third}
@@ -56,6 +62,12 @@ SERVICES = """
     instance_port = 8081
     app_cookie_stickiness = app
 
+    [listener shop:85]
+    protocol = HTTP
+    instance_protocol = HTTPS
+    instance_port = 8443
+    backend_public_key = {key}
+
     [listener shop:443]
     protocol = HTTPS
     instance_protocol = HTTP
@@ -73,26 +85,65 @@ SERVICES = """
     protocol = HTTP
     instance_port = 9999
 
+    [load_balancer zonal]
+    type = classic
+    address = 198.18.1.13 zone=zone-b
+    instance = 198.18.2.11
+    instance = 198.18.2.12 zone=zone-b
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [listener zonal:80]
+    protocol = HTTP
+    instance_port = 80
+
+    [listener zonal:85]
+    protocol = HTTP
+    instance_protocol = HTTPS
+    instance_port = 8443
+    backend_public_key = {wrong_key}
+
+    [load_balancer few]
+    type = classic
+    address = 198.18.1.12
+    instance = 198.18.2.11
+    weir.instance_max_connections = 2
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [listener few:80]
+    protocol = HTTP
+    instance_port = 8081
+
     {certificate}
 """
 
 THIRD = "instance = 2001:db8:2::13"
 
 
+def public_key(made):
+    path = made.key.with_suffix(".pub")
+    subprocess.run(["openssl", "pkey", "-in", made.key, "-pubout", "-out", path], check=True)
+    return path
+
+
 @pytest.fixture(scope="module")
 def parts(lab, tmp_path_factory):
     serve_odd(lab, *lab.targets)
     directory = tmp_path_factory.mktemp("clb")
-    made = make_certificate(directory, "shop", "shop.example.com")
-    return {"bucket": directory, "certificate": made.section().replace("\n", "\n    "), "third": THIRD,
+    made, other = (make_certificate(directory, name, f"{name}.example.com") for name in ("shop", "other"))
+    for target in lab.targets:
+        target.serve("tls", PYTHON, os.path.join(os.path.dirname(__file__), "http_target.py"), "8443", target.name,
+                     str(made.certificate), str(made.key), ready=lambda t=target: t.is_listening(8443))
+    return {"bucket": directory, "key": public_key(made), "wrong_key": public_key(other), "certificate": made.section().replace("\n", "\n    "), "third": THIRD,
             "mode": "defensive"}
 
 
 @pytest.fixture(scope="module")
 def weir(lab, parts, start_module_weir):
-    weir = start_module_weir(SERVICES.format(**parts), healthy=False, dataplane="workers = 2\nmax_flows = 65536")
+    weir = start_module_weir(SERVICES.format(**parts), healthy=False, dataplane="workers = 2\nlcores = 0@0,1@0,2@1\nmax_flows = 65536")
     wait_until("instances in service", lambda: all(
-        state == "healthy" for name, state in weir.target_states().items() if name.startswith("shop")), 30)
+        state == "healthy" for name, state in weir.target_states().items() if not name.startswith("down")), 30)
     wait_until("one is out of service", lambda: all(
         state == "unhealthy" for name, state in weir.target_states().items() if name.startswith("down")), 30)
     return weir
@@ -143,22 +194,17 @@ def test_host_of_old_clients(lab, weir):
 
 
 def test_methods(lab, weir):
-    assert ask(lab, method="A" * 127).status == 405  # nginx's own answer
-    assert weir_own(ask(lab, ODD, "/echo", method="A" * 128)).status == 405
     assert ask(lab, ODD, "/echo", method="A" * 127).status == 200
+    answer = ask(lab, ODD, "/echo", method="A" * 128)
+    assert answer.status == 405 and answer.header("server") is None
 
 
-def weir_own(answer):
-    assert answer.header("server") is None
-    return answer
-
-
-@pytest.mark.parametrize("request_", ["GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/2.7\r\n\r\n",
+@pytest.mark.parametrize("request_", ["GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/2.7\r\n\r\n",
                                       "GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                                       "GET / HTTP/1.1\r\nHost: a\r\nA: " + "a" * 17000 + "\r\n\r\n"],
-                         ids=["control", "version", "no host", "HTTP/2", "long"])
+                         ids=["NUL", "version", "no host", "HTTP/2", "long"])
 def test_malformed(lab, weir, request_):
-    """What is no request gets 400 and no other status, or one that is harmless passes."""
+    """What is no request, or more than a head may be, gets 400 and no other status."""
     with Connection(lab.client, (VIP, WEB)) as c:
         c.send(request_)
         assert c.answer().status == 400
@@ -185,6 +231,17 @@ def test_https(lab, weir, parts):
     done = lab.client.run("openssl", "s_client", "-connect", f"{VIP}:443", "-servername", "other.example.com",
                           stdin=-3, check=False)
     assert "CN = shop.example.com" in done.stdout and "TLSv1.2" in done.stdout
+
+
+def test_https_instances(lab, weir):
+    """Of the right key, and of another one."""
+    assert json.loads(ask(lab, 85, "/echo").body)["name"] in ("t1", "t2", "t3")
+    assert ask(lab, 85, "/echo", address="198.18.1.13").status == 502
+
+
+def test_zones(lab, weir):
+    """Without cross-zone an address has the instances of its own zone."""
+    assert {ask(lab, address="198.18.1.13").body.split()[0] for _ in range(10)} == {b"t2"}
 
 
 def test_timed_cookie(lab, weir):
@@ -235,7 +292,7 @@ def test_application_cookie(lab, weir):
 
 def test_metrics(lab, weir):
     def shop():
-        return next(row for row in weir.ask("load_balancers")["load_balancers"] if row["name"] == "shop")
+        return weir.ask("metrics", load_balancer="shop")
 
     before = shop()
     for status in (200, 404, 503):
@@ -264,21 +321,66 @@ def test_log(lab, weir, parts):
     ask(lab, 80, "/nobody?log=2", address="198.18.1.11")
 
 
+@contextlib.contextmanager
+def connections(lab, n):
+    """Of clients of the load balancer whose instance takes two connections, one from each worker."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Connection(lab.client, ("198.18.1.12", 80))) for _ in range(n)]
+
+
+def few(weir, name):
+    return weir.ask("metrics", load_balancer="few")[name]
+
+
+def test_surge_queue(lab, weir):
+    """What an instance has no connection for waits, and is answered in the end."""
+    with connections(lab, 12) as clients:
+        for client in clients:
+            client.send("GET /slow/0.1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("a surge", lambda: few(weir, "SurgeQueueLength") > 0, every=0.01)
+        assert [client.answer().status for client in clients] == [200] * 12
+    assert few(weir, "SurgeQueueLength") == 0 and few(weir, "SpilloverCount") == 0
+
+
+def test_spillover(lab, weir):
+    """Each worker lets 512 wait; whoever comes then gets 503."""
+    with connections(lab, 1300) as clients:
+        for client in clients:
+            client.send("GET /slow/30 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("spillover", lambda: few(weir, "SpilloverCount") >= 1300 - 1026)
+        assert few(weir, "SurgeQueueLength") <= 1024
+        answers = select.poll()
+        for client in clients:
+            answers.register(client.socket, select.POLLIN)
+        ready = {fd for fd, _ in answers.poll(0)}
+        answered = [client for client in clients if client.socket.fileno() in ready]
+        assert len(answered) == few(weir, "SpilloverCount")
+        assert {client.answer().status for client in answered} == {503}
+
+
 def test_idle_timeout(lab, weir):
     with Connection(lab.client, (VIP, ODD)) as c:
         assert c.get("/never").status == 504
 
 
-def test_instance_leaves(lab, weir, parts, write_config):
+def test_instance_leaves(lab, weir):
     """Cookies of one that has left count for nothing; the client sticks to another one then."""
     def until_third(get):
         return wait_until("the third instance", lambda: (a := get()).body == b"t3" and a)
 
     timed = cookies(until_third(lambda: ask(lab, TIMED, "/cookie")))["AWSELB"][0]
     app = cookies(until_third(lambda: set_cookie(lab, "app=1; Path=/a")))["AWSELB"][0]
-    write_config(SERVICES.format(**{**parts, "third": "", "mode": "strictest"}),
-                 dataplane="workers = 2\nmax_flows = 65536")
-    weir.reload()
+    text = weir.config_path.read_text()
+    text = text.replace(THIRD, "").replace("= defensive", "= strictest").replace(
+        "address = 198.18.1.12\ninstance = 198.18.2.11", "address = 198.18.1.12\ninstance = 198.18.2.12")
+    weir.config_path.write_text(text)
+    with Connection(lab.client, (VIP, TIMED)) as drained, Connection(lab.client, ("198.18.1.12", 80)) as closed:
+        drained.send(f"GET /slow/1.5 HTTP/1.1\r\nHost: a\r\nCookie: AWSELB={timed}\r\n\r\n")
+        closed.send("GET /slow/20 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("both under way", lambda: weir.pool("requests")["in_use"] == 2)
+        weir.reload()
+        assert closed.answer().status == 502 and drained.answer().status == 200
     answer = ask(lab, TIMED, "/cookie", f"Cookie: AWSELB={timed}")
     assert answer.status == 200 and answer.body != b"t3" and "AWSELB" in cookies(answer)
     answer = set_cookie(lab, "other=1", f"Cookie: app=1; AWSELB={app}")

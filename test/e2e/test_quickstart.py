@@ -50,6 +50,16 @@ def test_gateway():
     assert_nothing_is_left()
 
 
+def test_classic():
+    process = start("--type", "classic")
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    assert output.endswith("quickstart: all traffic was answered\n")
+    for shown in ("5 times: t", "HTTPCode_Backend_2XX", '"GET http://198.18.1.10:80/ HTTP/1.1" "curl'):
+        assert shown in output
+    assert_nothing_is_left()
+
+
 def test_application():
     process = start("--type", "application")
     output = process.communicate(timeout=120)[0]

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Requests through weir's whole worker between rings: clients and targets are in this process
- * (ring_load.h), so no kernel, no device and no other program is in what is counted.
+ * Requests to an application or classic load balancer, through weir's whole worker between rings:
+ * clients and targets are in this process (ring_load.h), so no kernel, no device and no other
+ * program is in what is counted.
  *
  * Without --cores one thread turns both in turn, in steps of 20 us of a clock of its own: what the
  * worker does is the same in every run.  Counted are cycles inside worker_poll(); callgrind counts
@@ -36,7 +37,7 @@ struct options {
 	struct ring_load_settings load;
 	struct ring_world_settings world;
 	uint32_t rules;
-	bool last, cores;
+	bool last, cores, classic;
 	double rate, seconds;
 	uint64_t requests, rounds, warm_up;
 };
@@ -58,13 +59,17 @@ write_config(const struct options *o)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	fprintf(f, "[interface front]\ndevice = net_ring_front\naddress = 198.18.1.1/24\n"
-		   "[interface back]\ndevice = net_ring_back\naddress = 198.18.2.1/24\n"
-		   "[load_balancer shop]\ntype = application\naddress = 198.18.1.10\n"
-		   "access_logs.s3.enabled = true\naccess_logs.s3.bucket = logs\n"
-		   "[listener shop:80]\nprotocol = HTTP\ndefault_action = forward web\n"
-		   "[target_group web]\nprotocol = HTTP\n"
-		   "target = 198.18.2.11:80\ntarget = 198.18.2.12:80\n");
+	fprintf(f,
+		"[interface front]\ndevice = net_ring_front\naddress = 198.18.1.1/24\n"
+		"[interface back]\ndevice = net_ring_back\naddress = 198.18.2.1/24\n"
+		"[load_balancer shop]\naddress = 198.18.1.10\n"
+		"access_logs.s3.enabled = true\naccess_logs.s3.bucket = logs\n%s",
+		o->classic ? "type = classic\ninstance = 198.18.2.11\ninstance = 198.18.2.12\n"
+			     "[listener shop:80]\nprotocol = HTTP\ninstance_port = 80\n"
+			   : "type = application\n"
+			     "[listener shop:80]\nprotocol = HTTP\ndefault_action = forward web\n"
+			     "[target_group web]\nprotocol = HTTP\n"
+			     "target = 198.18.2.11:80\ntarget = 198.18.2.12:80\n");
 	for (uint32_t i = 0; i < o->rules; i++)
 		fprintf(f,
 			"[rule shop:80 %u]\naction = forward web\ncondition.path_pattern = "
@@ -310,6 +315,7 @@ usage(void)
 		"  --body BYTES     of an answer (1024)\n"
 		"  --new            each request on a connection of its own\n"
 		"  --rules N        by path (0); --last: the last one matches, else the first\n"
+		"  --classic        a classic load balancer\n"
 		"  --rounds N       (5) of --requests N (20000)\n"
 		"  --warm-up N      requests before (2000)\n"
 		"  --cores          the worker on a core of its own, rounds of --seconds (2)\n"
@@ -321,19 +327,14 @@ usage(void)
 static void
 parse_options(struct options *o, int argc, char **argv)
 {
-	static const struct option known[] = {{"connections", 1, NULL, 'c'},
-					      {"body", 1, NULL, 'b'},
-					      {"new", 0, NULL, 'n'},
-					      {"rules", 1, NULL, 'r'},
-					      {"last", 0, NULL, 'l'},
-					      {"rounds", 1, NULL, 'R'},
-					      {"requests", 1, NULL, 'q'},
-					      {"cores", 0, NULL, 'C'},
-					      {"seconds", 1, NULL, 's'},
-					      {"rate", 1, NULL, 't'},
-					      {"hugepages", 0, NULL, 'h'},
-					      {"warm-up", 1, NULL, 'w'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option known[] = {
+		{"connections", 1, NULL, 'c'}, {"body", 1, NULL, 'b'},
+		{"new", 0, NULL, 'n'},         {"rules", 1, NULL, 'r'},
+		{"last", 0, NULL, 'l'},        {"classic", 0, NULL, 'L'},
+		{"rounds", 1, NULL, 'R'},      {"requests", 1, NULL, 'q'},
+		{"cores", 0, NULL, 'C'},       {"seconds", 1, NULL, 's'},
+		{"rate", 1, NULL, 't'},        {"hugepages", 0, NULL, 'h'},
+		{"warm-up", 1, NULL, 'w'},     {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -352,6 +353,9 @@ parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'l':
 			o->last = true;
+			break;
+		case 'L':
+			o->classic = true;
 			break;
 		case 'R':
 			o->rounds = (uint64_t)atoll(optarg);

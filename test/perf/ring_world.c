@@ -12,7 +12,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "alb.h"
+#include "management.h"
 #include "check.h"
 #include "config.h"
 #include "log.h"
@@ -158,7 +158,9 @@ make_sets(struct ring_world *w)
 	struct snapshot *s = w->snapshot;
 
 	for (uint32_t g = 1; g < s->groups_n; g++) {
-		struct balance_settings settings = {.algorithm = ALGORITHM_ROUND_ROBIN};
+		const struct model_target_group *tg =
+			model_target_group_by_id(w->model, s->groups[g].id);
+		struct balance_settings settings = {.algorithm = tg->algorithm};
 		struct balance_member members[RING_LOAD_TARGETS];
 		uint32_t n = 0;
 
@@ -188,7 +190,7 @@ make_snapshot(struct ring_world *w)
 				       .interfaces_n = 2,
 				       .workers_n = 1,
 				       .generation = 1,
-				       .service = alb_listener_create};
+				       .service = publication_service};
 	char why[512] = "";
 
 	for (int i = 0; i < 2; i++)
@@ -229,7 +231,7 @@ ring_world_read_log(struct ring_world *w)
 	uint32_t len;
 
 	while ((record = log_ring_peek(ring, &len)) != NULL) {
-		if (record->kind == LOG_ACCESS)
+		if (record->kind == LOG_ACCESS || record->kind == LOG_CLASSIC)
 			w->access_records++;
 		else
 			w->connection_records++;

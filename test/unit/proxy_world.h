@@ -54,6 +54,9 @@ struct world {
 	const char *prefix;              /* NULL: nobody is chosen */
 	uint32_t reached_n, unreached_n; /* targets of conduits */
 	uint64_t relayed;
+	uint32_t left; /* index of a target whose connections are not worth keeping */
+	struct proxy_surge *surge;
+	uint32_t connections_max; /* of each target */
 	struct proxy_conduit_record last_conduit;
 };
 
@@ -113,6 +116,8 @@ world_decide(void *arg, struct proxy_exchange *x, const struct http_request *req
 				  : 1;
 
 	decision->http2 = ((struct world *)arg)->http2;
+	decision->surge = ((struct world *)arg)->surge;
+	decision->connections_max = ((struct world *)arg)->connections_max;
 	(void)x;
 	if (path.len >= 4 && memcmp(path.at, "/own", 4) == 0) {
 		decision->verdict = PROXY_ANSWER;
@@ -216,6 +221,8 @@ world_choose(void *arg, const struct proxy_session_info *session,
 	if (w->prefix == NULL)
 		return;
 	choice->target = world_reference(1);
+	choice->surge = w->surge;
+	choice->connections_max = w->connections_max;
 	choice->prefix_len = (uint8_t)strlen(w->prefix);
 	memcpy(choice->prefix, w->prefix, choice->prefix_len);
 }
@@ -304,9 +311,7 @@ world_disconnected(void *arg, uint32_t target)
 static bool
 world_may_reuse(void *arg, uint32_t target)
 {
-	(void)arg;
-	(void)target;
-	return true;
+	return ref_index(target) != ((struct world *)arg)->left;
 }
 
 /* The far ends. */
