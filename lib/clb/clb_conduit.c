@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "balance.h"
+#include "clb_record.h"
 #include "clb_surge.h"
 #include "proxy_protocol.h"
 
@@ -59,13 +60,8 @@ log_connection(struct log_ring *ring, uint64_t wall_us, const struct snapshot *s
 	       const struct service_conduit_listener *l, uint64_t listener_id,
 	       const struct proxy_conduit_record *r)
 {
-	(void)ring;
-	(void)wall_us;
-	(void)s;
-	(void)l;
 	(void)listener_id;
-	(void)r;
-	return true;
+	return clb_record_write(ring, wall_us, l->load_balancer_id, s, r);
 }
 
 static const struct service_conduit_kind kind = {

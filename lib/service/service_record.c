@@ -7,17 +7,29 @@
 #include "service_http.h"
 #include "tls.h"
 
-/* What the handshake agreed on. */
-static void
-keep_tls(struct service_record *r, const struct tls *tls)
+void
+service_record_keep_tls(struct service_record *r, const struct tls *tls)
 {
-	const struct tls_credentials *chosen = tls_chosen(tls);
+	const struct tls_credentials *chosen;
 
+	if (tls == NULL)
+		return;
+	chosen = tls_chosen(tls);
 	log_record_keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
 	log_record_keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
 	if (chosen != NULL)
 		log_record_keep(r->tls_certificate, sizeof(r->tls_certificate),
 				tls_credentials_info(chosen)->name);
+}
+
+void
+service_record_keep_target(struct service_record *r, const struct snapshot_target *target)
+{
+	if (target == NULL)
+		return;
+	r->target = target->addr;
+	r->target_port = ntohs(target->port_be);
+	r->target_af = target->af;
 }
 
 bool
@@ -48,13 +60,8 @@ service_record_write(const struct service_log *log, const struct service_http_li
 		.sni_len = (uint8_t)sni_len,
 		.record = x->record,
 		.text_len = x->text_len};
-	if (tls != NULL)
-		keep_tls(r, tls);
-	if (target != NULL) {
-		r->target = target->addr;
-		r->target_port = ntohs(target->port_be);
-		r->target_af = target->af;
-	}
+	service_record_keep_tls(r, tls);
+	service_record_keep_target(r, target);
 	memcpy(r->text, x->text, x->text_len);
 	if (sni_len > 0)
 		memcpy(r->text + x->text_len, sni, sni_len);
@@ -155,6 +162,10 @@ put_request(struct log_line *l, const struct service_record *r)
 	struct proxy_text uri = p->target_uri;
 	uint16_t origin;
 
+	if (r->conduit) {
+		log_puts(l, "\"- - - \"");
+		return;
+	}
 	if (p->method.len == 0) {
 		log_puts(l, "\"- ");
 		log_puts(l, r->https ? "https://" : "http://");
@@ -204,7 +215,8 @@ service_record_put(struct log_line *l, const struct service_record *r, uint64_t 
 		   uint64_t sent_bytes)
 {
 	const struct proxy_record *p = &r->record;
-	uint64_t sent = p->sent_us, answered = p->target_status != 0 ? p->answered_us : 0;
+	bool has_answer = p->target_status != 0 || r->conduit;
+	uint64_t sent = p->sent_us, answered = has_answer ? p->answered_us : 0;
 
 	log_put_endpoint(l, &r->client, r->client_port);
 	log_puts(l, " ");

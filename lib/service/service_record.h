@@ -25,6 +25,7 @@ struct service_record {
 	struct ip_addr client, local, target;
 	uint16_t client_port, listener_port, target_port;
 	uint8_t af, target_af, https;
+	uint8_t conduit;      /* a connection without HTTP: it has no method, no status */
 	uint8_t sni_len;      /* behind the text */
 	char tls_protocol[9]; /* "": none */
 	char tls_cipher[41];
@@ -40,6 +41,13 @@ struct service_log {
 	uint64_t wall_us;          /* since 1970, at time 0 of the worker's clock */
 	uint64_t first_connection; /* id of the worker's session 0: random, so that ids differ */
 };
+
+/** What the handshake with the client agreed on; NULL: nothing. */
+void service_record_keep_tls(struct service_record *record, const struct tls *tls);
+
+/** Who served it; NULL: nobody. */
+void service_record_keep_target(struct service_record *record,
+				const struct snapshot_target *target);
 
 /** Worker. @return false when the ring is full. */
 bool service_record_write(const struct service_log *log,

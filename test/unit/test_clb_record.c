@@ -94,9 +94,36 @@ test_not_dispatched(void)
 	       "http://a:80/ HTTP/1.1\" \"-\" - -\n");
 }
 
+/* A connection without HTTP; a silent one has no times. */
+static void
+test_connection(void)
+{
+	struct service_record *r = make_record();
+
+	EXPECT(ip_addr_parse("10.0.0.1", &r->target));
+	r->target_port = 80;
+	r->target_af = 4;
+	r->conduit = 1;
+	r->record = (struct proxy_record){.created_us = 1000000,
+					  .sent_us = 1001000,
+					  .answered_us = 1003000,
+					  .ended_us = 1003000,
+					  .received_bytes = 82,
+					  .sent_bytes = 305};
+	expect("served", r,
+	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 10.0.0.1:80 0.001 0.002 0.000 - - "
+	       "82 305 \"- - - \" \"-\" - -\n");
+	r->record.sent_us = r->record.answered_us = r->record.ended_us = 0;
+	r->target_af = 0;
+	expect("silent", r,
+	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 - -1 -1 -1 - - 82 305 \"- - - \" "
+	       "\"-\" - -\n");
+}
+
 int
 main(void)
 {
+	test_connection();
 	test_served();
 	test_not_dispatched();
 	return unit_done();
