@@ -121,6 +121,11 @@ const struct balance_set *service_http_set(const struct service_http *http, uint
 /** A target by the group's algorithm. @return  0: there is none. */
 uint32_t service_http_choose(struct service_http *http, uint32_t group);
 
+/** A target that may be chosen in the group, by what `id_of` says of it. @return  0: there is none.
+ */
+uint32_t service_http_find(const struct service_http *http, uint32_t group,
+			   uint64_t (*id_of)(const struct snapshot_target *target), uint64_t id);
+
 /** The request goes to a target of record.group; 0: there is none, it fails. */
 void service_http_forward(struct service_http *http, struct proxy_exchange *exchange,
 			  uint32_t target, struct proxy_decision *decision);
