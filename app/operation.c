@@ -670,6 +670,7 @@ static const struct {
 	{"listeners", op_listeners},
 	{"target_groups", op_target_groups},
 	{"target_health", op_target_health},
+	{"instance_health", operation_instance_health},
 	{"metrics", op_metrics},
 	{"drops", op_drops},
 	{"tcp", op_tcp},

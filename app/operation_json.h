@@ -74,6 +74,9 @@ OPERATION(operation_capture);
 OPERATION(operation_capture_status);
 OPERATION(operation_capture_stop);
 
+/* operation_classic.c: states of instances, as DescribeInstanceHealth has them. */
+OPERATION(operation_instance_health);
+
 /* operation_gateway.c */
 
 /** Name of the endpoint, "" when it is gone. */

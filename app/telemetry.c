@@ -37,6 +37,8 @@ static const struct {
 	 "Target groups. Parameter: NAME"},
 	{"/weir/target_health", "target_health", "target_group", "targets",
 	 "Health of targets. Parameter: TARGET_GROUP"},
+	{"/weir/instance_health", "instance_health", "load_balancer", "instances",
+	 "Health of classic load balancers' instances. Parameter: LOAD_BALANCER"},
 	{"/weir/metrics", "metrics", "name", NULL,
 	 "CloudWatch metrics. Parameter: LOAD_BALANCER or TARGET_GROUP"},
 	{"/weir/drops", "drops", NULL, NULL, "Packets not forwarded, by reason"},
