@@ -383,7 +383,7 @@ count(struct service_http *http, const struct proxy_exchange *x)
 			c->cut_by_target++;
 	}
 	if (r->target_status == 0 || r->target_status != r->elb_status)
-		count_own(c, r->elb_status);
+		count_own(c, service_http_status(l, r));
 	if (r->answered_us != 0 && r->sent_us != 0 && r->target_status != 0)
 		histogram_add(&http->settings.counters->groups[r->group],
 			      r->answered_us - r->sent_us);

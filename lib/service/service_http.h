@@ -79,6 +79,15 @@ void service_http_listener_init(struct service_http_listener *listener,
 				const struct model_load_balancer *load_balancer,
 				const struct model_listener *model);
 
+/** The status that the client got, 0: none; 460 (it left before) is not of all kinds. */
+static inline uint16_t
+service_http_status(const struct service_http_listener *listener, const struct proxy_record *record)
+{
+	bool none = record->elb_status == 460 && listener != NULL && listener->policy.few_statuses;
+
+	return none ? 0 : record->elb_status;
+}
+
 struct service_http_settings {
 	struct worker_counters *flows; /* connections count as flows of their frontend */
 	struct http_counters *counters;

@@ -48,6 +48,7 @@ service_record_write(const struct service_log *log, const struct service_http_li
 		.sni_len = (uint8_t)sni_len,
 		.record = x->record,
 		.text_len = x->text_len};
+	r->record.elb_status = service_http_status(listener, &x->record);
 	if (tls != NULL)
 		keep_tls(r, tls);
 	if (target != NULL) {
