@@ -20,11 +20,20 @@ keep_tls(struct service_record *r, const struct tls *tls)
 				tls_credentials_info(chosen)->name);
 }
 
+static void
+keep_target(struct service_record *r, const struct snapshot_target *target)
+{
+	if (target == NULL)
+		return;
+	r->target = target->addr;
+	r->target_port = ntohs(target->port_be);
+	r->target_af = target->af;
+}
+
 bool
 service_record_write(const struct service_log *log, const struct service_http_listener *listener,
 		     const struct proxy_exchange *x, const struct snapshot *snapshot)
 {
-	const struct snapshot_target *target = snapshot_target(snapshot, x->record.target);
 	const struct tcp_tuple *t = x->session->tuple;
 	const struct tls *tls = x->session->tls;
 	const char *sni = tls == NULL ? NULL : tls_sni(tls);
@@ -51,14 +60,42 @@ service_record_write(const struct service_log *log, const struct service_http_li
 	r->record.elb_status = service_http_status(listener, &x->record);
 	if (tls != NULL)
 		keep_tls(r, tls);
-	if (target != NULL) {
-		r->target = target->addr;
-		r->target_port = ntohs(target->port_be);
-		r->target_af = target->af;
-	}
+	keep_target(r, snapshot_target(snapshot, x->record.target));
 	memcpy(r->text, x->text, x->text_len);
 	if (sni_len > 0)
 		memcpy(r->text + x->text_len, sni, sni_len);
+	log_ring_commit(log->ring);
+	return true;
+}
+
+bool
+service_record_write_connection(const struct service_log *log, uint64_t load_balancer_id,
+				const struct proxy_conduit_record *c,
+				const struct snapshot *snapshot)
+{
+	const struct tcp_tuple *t = c->session.tuple;
+	struct service_record *r = log_ring_reserve(log->ring, sizeof(*r));
+
+	if (r == NULL)
+		return false;
+	*r = (struct service_record){.head = {load_balancer_id, LOG_CLASSIC},
+				     .wall_us = log->wall_us,
+				     .client = t->remote,
+				     .local = t->local,
+				     .client_port = ntohs(t->remote_port_be),
+				     .listener_port = ntohs(t->local_port_be),
+				     .af = t->af,
+				     .connection = true};
+	/* What the instance says goes on in the turn that it comes in. */
+	r->record = (struct proxy_record){.created_us = c->session.begun_us,
+					  .sent_us = c->sent_us,
+					  .answered_us = c->answered_us,
+					  .ended_us = c->answered_us,
+					  .received_bytes = c->received_bytes,
+					  .sent_bytes = c->sent_bytes};
+	if (c->session.negotiated_us != 0)
+		keep_tls(r, c->session.tls);
+	keep_target(r, snapshot_target(snapshot, c->target));
 	log_ring_commit(log->ring);
 	return true;
 }
@@ -156,6 +193,10 @@ put_request(struct log_line *l, const struct service_record *r)
 	struct proxy_text uri = p->target_uri;
 	uint16_t origin;
 
+	if (r->connection) {
+		log_puts(l, "\"- - - \"");
+		return;
+	}
 	if (p->method.len == 0) {
 		log_puts(l, "\"- ");
 		log_puts(l, r->https ? "https://" : "http://");
@@ -205,7 +246,8 @@ service_record_put(struct log_line *l, const struct service_record *r, uint64_t 
 		   uint64_t sent_bytes)
 {
 	const struct proxy_record *p = &r->record;
-	uint64_t sent = p->sent_us, answered = p->target_status != 0 ? p->answered_us : 0;
+	uint64_t sent = p->sent_us,
+		 answered = r->connection || p->target_status != 0 ? p->answered_us : 0;
 
 	log_put_endpoint(l, &r->client, r->client_port);
 	log_puts(l, " ");
