@@ -85,7 +85,7 @@ service_record_write_connection(const struct service_log *log, uint64_t load_bal
 				     .client_port = ntohs(t->remote_port_be),
 				     .listener_port = ntohs(t->local_port_be),
 				     .af = t->af,
-				     .connection = true};
+				     .is_conduit = true};
 	/* What the instance says goes on in the turn that it comes in. */
 	r->record = (struct proxy_record){.created_us = c->session.begun_us,
 					  .sent_us = c->sent_us,
@@ -193,7 +193,7 @@ put_request(struct log_line *l, const struct service_record *r)
 	struct proxy_text uri = p->target_uri;
 	uint16_t origin;
 
-	if (r->connection) {
+	if (r->is_conduit) {
 		log_puts(l, "\"- - - \"");
 		return;
 	}
@@ -247,7 +247,7 @@ service_record_put(struct log_line *l, const struct service_record *r, uint64_t 
 {
 	const struct proxy_record *p = &r->record;
 	uint64_t sent = p->sent_us,
-		 answered = r->connection || p->target_status != 0 ? p->answered_us : 0;
+		 answered = r->is_conduit || p->target_status != 0 ? p->answered_us : 0;
 
 	log_put_endpoint(l, &r->client, r->client_port);
 	log_puts(l, " ");

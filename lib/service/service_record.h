@@ -27,7 +27,7 @@ struct service_record {
 	uint16_t client_port, listener_port, target_port;
 	uint8_t af, target_af, https;
 	uint8_t sni_len;      /* behind the text */
-	bool connection;      /* of one without requests */
+	bool is_conduit;      /* of a connection without requests */
 	char tls_protocol[9]; /* "": none */
 	char tls_cipher[41];
 	char tls_certificate[33]; /* the name that it has in the configuration */

@@ -100,7 +100,7 @@ test_connection(void)
 {
 	struct service_record *r = make_record();
 
-	r->connection = true;
+	r->is_conduit = true;
 	r->record = (struct proxy_record){.created_us = 1000000,
 					  .sent_us = 1002000,
 					  .answered_us = 1005000,
