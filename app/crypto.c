@@ -103,6 +103,7 @@ crypto_main(void *arg)
 	while (!atomic_load_explicit(&c->dp->stop, memory_order_relaxed)) {
 		uint64_t tick = rte_rdtsc();
 
+		c->turns++;
 		if (turn(c)) {
 			c->busy_ticks += rte_rdtsc() - tick;
 			idle_busy(&c->idle);

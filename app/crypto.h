@@ -23,7 +23,7 @@ struct crypto {
 	struct rte_ring *to[WORKER_MAX], *from[WORKER_MAX]; /* SP/SC of steps */
 
 	/* Its counters, which the management core reads. */
-	uint64_t steps, busy_ticks;
+	uint64_t turns, steps, busy_ticks;
 };
 
 /** @return  NULL without memory. */

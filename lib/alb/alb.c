@@ -80,12 +80,11 @@ static uint32_t
 choose_in_group(struct alb *alb, struct proxy_exchange *x, const struct alb_listener *l,
 		const struct http_request *request)
 {
-	const struct balance_set *set = service_http_set(alb->http, x->record.group);
 	const struct alb_group *g = group_of(l, x->record.group);
 	uint32_t target = 0;
 
-	if (set != NULL && g != NULL && (g->lb_cookie || g->app_cookie)) {
-		target = alb_sticky_target(alb->http, request, g, set);
+	if (g != NULL && (g->lb_cookie || g->app_cookie)) {
+		target = alb_sticky_target(alb->http, request, g);
 		if (target == 0)
 			service_http_counters(alb->http, x->record.frontend)->non_sticky_requests++;
 	}

@@ -15,9 +15,15 @@ alb_sticky_group(struct service_cookie_keys *keys, const struct http_request *re
 	return alb_forward_find(action, cookie.target_id);
 }
 
+static uint64_t
+target_id(const struct snapshot_target *target)
+{
+	return target->id;
+}
+
 uint32_t
 alb_sticky_target(struct service_http *http, const struct http_request *request,
-		  const struct alb_group *group, const struct balance_set *set)
+		  const struct alb_group *group)
 {
 	enum service_cookie_kind kind =
 		group->lb_cookie ? SERVICE_COOKIE_TARGET : SERVICE_COOKIE_APPLICATION;
@@ -30,12 +36,5 @@ alb_sticky_target(struct service_http *http, const struct http_request *request,
 				 &cookie) ||
 	    cookie.scope_id != group->id)
 		return 0;
-	for (uint32_t i = 0; i < set->choices_n; i++) {
-		const struct snapshot_target *t =
-			snapshot_target(service_http_snapshot(http), set->choices[i].target);
-
-		if (t != NULL && t->id == cookie.target_id)
-			return set->choices[i].target;
-	}
-	return 0;
+	return service_http_find(http, group->index, target_id, cookie.target_id);
 }

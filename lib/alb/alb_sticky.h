@@ -32,6 +32,6 @@ uint32_t alb_sticky_group(struct service_cookie_keys *keys, const struct http_re
 
 /** The target that the client sticks to, 0: none. */
 uint32_t alb_sticky_target(struct service_http *http, const struct http_request *request,
-			   const struct alb_group *group, const struct balance_set *set);
+			   const struct alb_group *group);
 
 #endif

@@ -6,9 +6,9 @@
 #include <netinet/in.h>
 
 #include "balance.h"
-#include "clb_record.h"
 #include "clb_surge.h"
 #include "proxy_protocol.h"
+#include "service_record.h"
 
 _Static_assert(PROXY_PROTOCOL_V1_MAX <= PROXY_CONDUIT_PREFIX_MAX, "a header fits");
 
@@ -60,8 +60,10 @@ log_connection(struct log_ring *ring, uint64_t wall_us, const struct snapshot *s
 	       const struct service_conduit_listener *l, uint64_t listener_id,
 	       const struct proxy_conduit_record *r)
 {
+	const struct service_log log = {.ring = ring, .wall_us = wall_us};
+
 	(void)listener_id;
-	return clb_record_write(ring, wall_us, l->load_balancer_id, s, r);
+	return service_record_write_connection(&log, l->load_balancer_id, r, s);
 }
 
 static const struct service_conduit_kind kind = {

@@ -36,24 +36,9 @@ clb_listener(const struct service_http_listener *listener)
 
 /* Multiplied by an odd number: one half of an address alone never collides. */
 static uint64_t
-instance_id(const struct ip_addr *addr)
+instance_id(const struct snapshot_target *target)
 {
-	return addr->w[0] + addr->w[1] * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static uint32_t
-find_instance(const struct service_http *http, uint32_t group, uint64_t id)
-{
-	const struct balance_set *set = service_http_set(http, group);
-
-	for (uint32_t i = 0; set != NULL && i < set->choices_n; i++) {
-		const struct snapshot_target *t =
-			snapshot_target(service_http_snapshot(http), set->choices[i].target);
-
-		if (t != NULL && instance_id(&t->addr) == id)
-			return set->choices[i].target;
-	}
-	return 0;
+	return target->addr.w[0] + target->addr.w[1] * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 static enum service_cookie_kind
@@ -77,7 +62,7 @@ find_stuck(struct service_http *http, const struct clb_http_listener *l, struct 
 				 service_http_wall_s(http), &cookie) ||
 	    cookie.scope_id != l->http.load_balancer_id)
 		return 0;
-	target = find_instance(http, x->record.group, cookie.target_id);
+	target = service_http_find(http, x->record.group, instance_id, cookie.target_id);
 	x->service[STUCK_TO] = HAD_COOKIE | target;
 	return target;
 }
@@ -154,10 +139,10 @@ on_response(void *arg, const struct service_http_listener *listener, struct prox
 		attributes = "; Path=/";
 	else
 		return;
-	service_http_add_cookie(clb->http, edits, cookie_kind(l),
-				&(struct service_cookie){l->http.load_balancer_id,
-							 instance_id(&target->addr), UINT64_MAX},
-				attributes);
+	service_http_add_cookie(
+		clb->http, edits, cookie_kind(l),
+		&(struct service_cookie){l->http.load_balancer_id, instance_id(target), UINT64_MAX},
+		attributes);
 }
 
 static const struct service_http_kind kind = {.slot = SERVICE_HTTP_CLASSIC,

@@ -144,12 +144,12 @@ move(struct proxy *p, struct conduit_side *from, struct conduit_side *to, uint64
 }
 
 static void
-note_first_bytes(struct proxy_conduit_record *r, uint64_t now_us)
+note_first(const struct proxy *p, struct proxy_conduit_record *r)
 {
 	if (r->sent_us == 0 && r->received_bytes > 0)
-		r->sent_us = now_us;
+		r->sent_us = p->now_us;
 	if (r->answered_us == 0 && r->sent_bytes > 0)
-		r->answered_us = now_us;
+		r->answered_us = p->now_us;
 }
 
 static void
@@ -163,7 +163,7 @@ run(struct proxy *p, struct conduit *c)
 	moved = r->received_bytes + r->sent_bytes - before;
 	if (moved > 0) {
 		c->active_ms = p->now_ms;
-		note_first_bytes(r, p->now_us);
+		note_first(p, r);
 		service_of(p)->relayed(p->config.conduits_arg, r, moved);
 	}
 	if (!good)

@@ -54,7 +54,7 @@ struct proxy_conduit_record {
 	uint32_t target;               /* reference; 0: none was chosen */
 	const struct tls *target_tls;  /* NULL: none was agreed on */
 	uint64_t connected_us;         /* to the target, by the worker's clock; 0: it was not */
-	uint64_t sent_us, answered_us; /* first byte to and from the target; 0: there was none */
+	uint64_t sent_us, answered_us; /* first byte of the client, of the target; 0: none */
 	uint64_t ended_us;
 	uint64_t received_bytes, sent_bytes; /* from and to the client, inside TLS */
 	uint8_t end;                         /* enum proxy_conduit_end */

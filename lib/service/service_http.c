@@ -178,6 +178,22 @@ service_http_choose(struct service_http *http, uint32_t group)
 	return choose_target(http, group, 0);
 }
 
+uint32_t
+service_http_find(const struct service_http *http, uint32_t group,
+		  uint64_t (*id_of)(const struct snapshot_target *), uint64_t id)
+{
+	const struct balance_set *set = service_http_set(http, group);
+
+	for (uint32_t i = 0; set != NULL && i < set->choices_n; i++) {
+		const struct snapshot_target *t =
+			snapshot_target(http->snapshot, set->choices[i].target);
+
+		if (t != NULL && id_of(t) == id)
+			return set->choices[i].target;
+	}
+	return 0;
+}
+
 /* A request of the exchange goes to the target, until let_go(). */
 static void
 hold(struct service_http *http, struct proxy_exchange *x, uint32_t target)
@@ -367,7 +383,7 @@ count(struct service_http *http, const struct proxy_exchange *x)
 			c->cut_by_target++;
 	}
 	if (r->target_status == 0 || r->target_status != r->elb_status)
-		count_own(c, r->elb_status);
+		count_own(c, service_http_status(l, r));
 	if (r->answered_us != 0 && r->sent_us != 0 && r->target_status != 0)
 		histogram_add(&http->settings.counters->groups[r->group],
 			      r->answered_us - r->sent_us);

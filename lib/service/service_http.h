@@ -79,6 +79,15 @@ void service_http_listener_init(struct service_http_listener *listener,
 				const struct model_load_balancer *load_balancer,
 				const struct model_listener *model);
 
+/** The status that the client got, 0: none; 460 (it left before) is not of all kinds. */
+static inline uint16_t
+service_http_status(const struct service_http_listener *listener, const struct proxy_record *record)
+{
+	bool none = record->elb_status == 460 && listener != NULL && listener->policy.few_statuses;
+
+	return none ? 0 : record->elb_status;
+}
+
 struct service_http_settings {
 	struct worker_counters *flows; /* connections count as flows of their frontend */
 	struct http_counters *counters;
@@ -120,6 +129,11 @@ const struct balance_set *service_http_set(const struct service_http *http, uint
 
 /** A target by the group's algorithm. @return  0: there is none. */
 uint32_t service_http_choose(struct service_http *http, uint32_t group);
+
+/** A target that may be chosen in the group, by what `id_of` says of it. @return  0: there is none.
+ */
+uint32_t service_http_find(const struct service_http *http, uint32_t group,
+			   uint64_t (*id_of)(const struct snapshot_target *target), uint64_t id);
 
 /** The request goes to a target of record.group; 0: there is none, it fails. */
 void service_http_forward(struct service_http *http, struct proxy_exchange *exchange,

@@ -7,14 +7,12 @@
 #include "service_http.h"
 #include "tls.h"
 
-void
-service_record_keep_tls(struct service_record *r, const struct tls *tls)
+/* What the handshake agreed on. */
+static void
+keep_tls(struct service_record *r, const struct tls *tls)
 {
-	const struct tls_credentials *chosen;
+	const struct tls_credentials *chosen = tls_chosen(tls);
 
-	if (tls == NULL)
-		return;
-	chosen = tls_chosen(tls);
 	log_record_keep(r->tls_protocol, sizeof(r->tls_protocol), tls_protocol(tls));
 	log_record_keep(r->tls_cipher, sizeof(r->tls_cipher), tls_cipher(tls));
 	if (chosen != NULL)
@@ -22,8 +20,8 @@ service_record_keep_tls(struct service_record *r, const struct tls *tls)
 				tls_credentials_info(chosen)->name);
 }
 
-void
-service_record_keep_target(struct service_record *r, const struct snapshot_target *target)
+static void
+keep_target(struct service_record *r, const struct snapshot_target *target)
 {
 	if (target == NULL)
 		return;
@@ -36,7 +34,6 @@ bool
 service_record_write(const struct service_log *log, const struct service_http_listener *listener,
 		     const struct proxy_exchange *x, const struct snapshot *snapshot)
 {
-	const struct snapshot_target *target = snapshot_target(snapshot, x->record.target);
 	const struct tcp_tuple *t = x->session->tuple;
 	const struct tls *tls = x->session->tls;
 	const char *sni = tls == NULL ? NULL : tls_sni(tls);
@@ -60,11 +57,45 @@ service_record_write(const struct service_log *log, const struct service_http_li
 		.sni_len = (uint8_t)sni_len,
 		.record = x->record,
 		.text_len = x->text_len};
-	service_record_keep_tls(r, tls);
-	service_record_keep_target(r, target);
+	r->record.elb_status = service_http_status(listener, &x->record);
+	if (tls != NULL)
+		keep_tls(r, tls);
+	keep_target(r, snapshot_target(snapshot, x->record.target));
 	memcpy(r->text, x->text, x->text_len);
 	if (sni_len > 0)
 		memcpy(r->text + x->text_len, sni, sni_len);
+	log_ring_commit(log->ring);
+	return true;
+}
+
+bool
+service_record_write_connection(const struct service_log *log, uint64_t load_balancer_id,
+				const struct proxy_conduit_record *c,
+				const struct snapshot *snapshot)
+{
+	const struct tcp_tuple *t = c->session.tuple;
+	struct service_record *r = log_ring_reserve(log->ring, sizeof(*r));
+
+	if (r == NULL)
+		return false;
+	*r = (struct service_record){.head = {load_balancer_id, LOG_CLASSIC},
+				     .wall_us = log->wall_us,
+				     .client = t->remote,
+				     .local = t->local,
+				     .client_port = ntohs(t->remote_port_be),
+				     .listener_port = ntohs(t->local_port_be),
+				     .af = t->af,
+				     .is_conduit = true};
+	/* What the instance says goes on in the turn that it comes in. */
+	r->record = (struct proxy_record){.created_us = c->session.begun_us,
+					  .sent_us = c->sent_us,
+					  .answered_us = c->answered_us,
+					  .ended_us = c->answered_us,
+					  .received_bytes = c->received_bytes,
+					  .sent_bytes = c->sent_bytes};
+	if (c->session.negotiated_us != 0)
+		keep_tls(r, c->session.tls);
+	keep_target(r, snapshot_target(snapshot, c->target));
 	log_ring_commit(log->ring);
 	return true;
 }
@@ -162,7 +193,7 @@ put_request(struct log_line *l, const struct service_record *r)
 	struct proxy_text uri = p->target_uri;
 	uint16_t origin;
 
-	if (r->conduit) {
+	if (r->is_conduit) {
 		log_puts(l, "\"- - - \"");
 		return;
 	}
@@ -215,8 +246,8 @@ service_record_put(struct log_line *l, const struct service_record *r, uint64_t 
 		   uint64_t sent_bytes)
 {
 	const struct proxy_record *p = &r->record;
-	bool has_answer = p->target_status != 0 || r->conduit;
-	uint64_t sent = p->sent_us, answered = has_answer ? p->answered_us : 0;
+	uint64_t sent = p->sent_us,
+		 answered = r->is_conduit || p->target_status != 0 ? p->answered_us : 0;
 
 	log_put_endpoint(l, &r->client, r->client_port);
 	log_puts(l, " ");

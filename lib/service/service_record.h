@@ -11,6 +11,7 @@
 #include "log_line.h"
 #include "log_record.h"
 #include "log_ring.h"
+#include "proxy_conduit.h"
 #include "proxy_exchange.h"
 #include "snapshot.h"
 
@@ -25,8 +26,8 @@ struct service_record {
 	struct ip_addr client, local, target;
 	uint16_t client_port, listener_port, target_port;
 	uint8_t af, target_af, https;
-	uint8_t conduit;      /* a connection without HTTP: it has no method, no status */
 	uint8_t sni_len;      /* behind the text */
+	bool is_conduit;      /* of a connection without requests */
 	char tls_protocol[9]; /* "": none */
 	char tls_cipher[41];
 	char tls_certificate[33]; /* the name that it has in the configuration */
@@ -42,17 +43,15 @@ struct service_log {
 	uint64_t first_connection; /* id of the worker's session 0: random, so that ids differ */
 };
 
-/** What the handshake with the client agreed on; NULL: nothing. */
-void service_record_keep_tls(struct service_record *record, const struct tls *tls);
-
-/** Who served it; NULL: nobody. */
-void service_record_keep_target(struct service_record *record,
-				const struct snapshot_target *target);
-
 /** Worker. @return false when the ring is full. */
 bool service_record_write(const struct service_log *log,
 			  const struct service_http_listener *listener,
 			  const struct proxy_exchange *exchange, const struct snapshot *snapshot);
+
+/** Of a connection that carried no HTTP.  Worker. @return false when the ring is full. */
+bool service_record_write_connection(const struct service_log *log, uint64_t load_balancer_id,
+				     const struct proxy_conduit_record *conduit,
+				     const struct snapshot *snapshot);
 
 /**
  * Logger: client to ssl_protocol, 13 fields that application and classic load balancers' lines

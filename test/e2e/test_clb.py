@@ -8,6 +8,8 @@ import os
 import re
 import resource
 import select
+import socket
+import struct
 import subprocess
 import urllib.parse
 
@@ -67,6 +69,10 @@ SERVICES = """
     instance_protocol = HTTPS
     instance_port = 8443
     backend_public_key = {key}
+
+    [listener shop:8080]
+    protocol = TCP
+    instance_port = 8081
 
     [listener shop:443]
     protocol = HTTPS
@@ -318,7 +324,25 @@ def test_log(lab, weir, parts):
     assert all(re.fullmatch(r"\d+\.\d+", value) for value in row[4:7])
     assert row[7:] == ["200", "200", "77", "1000", "POST http://shop.example.com:81/bytes/1000?log=1 HTTP/1.1",
                        "\\x22me\\x22 and more", "-", "-"]
-    ask(lab, 80, "/nobody?log=2", address="198.18.1.11")
+
+
+def test_log_of_connections(lab, weir, parts):
+    """The same 15 fields of a TCP listener, in the same file."""
+    ask(lab, 8080, "/bytes/1000")
+    row = wait_until("the line", lambda: next((row for row in lines(parts["bucket"]) if row[11] == "- - - "), None))
+    assert len(row) == 15 and row[1] == "shop" and row[3].endswith(":8081")
+    assert all(re.fullmatch(r"\d+\.\d+", value) for value in row[4:7])
+    assert row[7:9] == ["-", "-"] and int(row[9]) > 40 and int(row[10]) > 1000 and row[12:] == ["-", "-", "-"]
+
+
+def test_client_leaves(lab, weir, parts):
+    with Connection(lab.client, (VIP, ODD)) as c:
+        c.send("GET /never?log=3 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until("it is under way", lambda: weir.pool("requests")["in_use"] == 1)
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    row = wait_until("the line", lambda: next(
+        (row for row in lines(parts["bucket"]) if len(row) > 11 and "log=3" in row[11]), None))
+    assert row[7:9] == ["-", "-"]
 
 
 @contextlib.contextmanager

@@ -94,28 +94,28 @@ test_not_dispatched(void)
 	       "http://a:80/ HTTP/1.1\" \"-\" - -\n");
 }
 
-/* A connection without HTTP; a silent one has no times. */
+/* A connection of a TCP or SSL listener: no requests, no statuses. */
 static void
 test_connection(void)
 {
 	struct service_record *r = make_record();
 
-	EXPECT(ip_addr_parse("10.0.0.1", &r->target));
-	r->target_port = 80;
-	r->target_af = 4;
-	r->conduit = 1;
+	r->is_conduit = true;
 	r->record = (struct proxy_record){.created_us = 1000000,
-					  .sent_us = 1001000,
-					  .answered_us = 1003000,
-					  .ended_us = 1003000,
+					  .sent_us = 1002000,
+					  .answered_us = 1005000,
+					  .ended_us = 1005000,
 					  .received_bytes = 82,
 					  .sent_bytes = 305};
-	expect("served", r,
-	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 10.0.0.1:80 0.001 0.002 0.000 - - "
-	       "82 305 \"- - - \" \"-\" - -\n");
-	r->record.sent_us = r->record.answered_us = r->record.ended_us = 0;
+	EXPECT(ip_addr_parse("192.0.2.11", &r->target));
+	r->target_port = 25;
+	r->target_af = 4;
+	expect("a connection", r,
+	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 192.0.2.11:25 0.002 0.003 0.000 - "
+	       "- 82 305 \"- - - \" \"-\" - -\n");
 	r->target_af = 0;
-	expect("silent", r,
+	r->record.sent_us = r->record.answered_us = 0;
+	expect("to nobody", r,
 	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 - -1 -1 -1 - - 82 305 \"- - - \" "
 	       "\"-\" - -\n");
 }
@@ -123,8 +123,8 @@ test_connection(void)
 int
 main(void)
 {
-	test_connection();
 	test_served();
 	test_not_dispatched();
+	test_connection();
 	return unit_done();
 }
