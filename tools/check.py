@@ -33,8 +33,8 @@ FUZZ_SECONDS = 10
 # End-to-end tests that feed weir what it should not get, or change what it holds.
 SANITIZED = [f"test/e2e/test_{name}.py" for name in (
     "alb", "alb_crypto", "alb_grpc", "alb_http2", "alb_log", "alb_mutual_tls", "alb_rules", "alb_target_tls",
-    "bad_packets", "clb", "icmp", "limits", "neighbor", "nlb_tls", "reload", "target_trust", "watching",
-    "gateway_bad_packets", "gateway_reload")]
+    "bad_packets", "clb", "clb_instances", "clb_tcp", "icmp", "limits", "neighbor", "nlb_tls", "reload", "target_trust",
+    "watching", "gateway_bad_packets", "gateway_reload")]
 
 SOAKS = ("test/e2e/soak.py", "test/e2e/test_gateway_soak.py")
 

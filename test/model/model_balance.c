@@ -219,20 +219,23 @@ test_fail_open(void)
 	static const struct {
 		const char *why;
 		uint32_t healthy, minimum, percent, want;
-		bool open;
+		bool close, open;
 	} rows[] = {
-		{"all healthy", 4, 1, 0, 4, false},
-		{"one is enough", 1, 1, 0, 1, false},
-		{"none: all get requests", 0, 1, 0, 4, true},
-		{"below the count", 2, 3, 0, 4, true},
-		{"at the count", 3, 3, 0, 3, false},
-		{"below the share", 2, 1, 51, 4, true},
-		{"at the share", 2, 1, 50, 2, false},
+		{"all healthy", 4, 1, 0, 4, false, false},
+		{"one is enough", 1, 1, 0, 1, false, false},
+		{"none: all get requests", 0, 1, 0, 4, false, true},
+		{"below the count", 2, 3, 0, 4, false, true},
+		{"at the count", 3, 3, 0, 3, false, false},
+		{"below the share", 2, 1, 51, 4, false, true},
+		{"at the share", 2, 1, 50, 2, false, false},
+		{"none, and closed", 0, 1, 0, 0, true, false},
+		{"below the count, and closed", 2, 3, 0, 2, true, false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct balance_settings settings = {.minimum_healthy = rows[i].minimum,
-						    .minimum_healthy_percent = rows[i].percent};
+						    .minimum_healthy_percent = rows[i].percent,
+						    .fail_close = rows[i].close};
 		struct balance_member m[4];
 		struct balance_set *set;
 

@@ -88,9 +88,45 @@ test_local(void)
 	EXPECT(got.command == PROXY_PROTOCOL_LOCAL && got.af == 0 && got.len == 16);
 }
 
+/* The longest there is, and one of either family. */
+static void
+test_lines(void)
+{
+	static const struct {
+		const char *src, *dst, *want;
+		uint16_t sport, dport;
+	} rows[] = {
+		{"192.0.2.7", "198.51.100.1", "PROXY TCP4 192.0.2.7 198.51.100.1 40000 80\r\n",
+		 40000, 80},
+		{"2001:db8::7", "2001:db8::1", "PROXY TCP6 2001:db8::7 2001:db8::1 1 443\r\n", 1,
+		 443},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe",
+		 "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe 65535 65535\r\n",
+		 65535, 65535},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct proxy_protocol what = {.command = PROXY_PROTOCOL_PROXY,
+					      .proto = IPPROTO_TCP,
+					      .sport_be = htons(rows[i].sport),
+					      .dport_be = htons(rows[i].dport)};
+		char line[PROXY_PROTOCOL_V1_MAX];
+
+		EXPECT(ip_addr_parse(rows[i].src, &what.src) &&
+		       ip_addr_parse(rows[i].dst, &what.dst));
+		what.af = ip_addr_family(&what.src);
+		EXPECT_ROW(rows[i].want,
+			   proxy_protocol_write_v1(line, &what) == strlen(rows[i].want));
+		EXPECT_ROW(rows[i].want, strcmp(line, rows[i].want) == 0);
+	}
+}
+
 int
 main(void)
 {
+	test_lines();
 	test_bytes();
 	test_there_and_back();
 	test_local();
