@@ -10,6 +10,7 @@ import pytest
 
 from certificates import make_certificate
 from raw_port import socket_in
+from test_alb_log import lines
 from tls_server import serve_tls
 from topology import CLIENT_V4, CLIENT_V6, wait_until
 
@@ -30,9 +31,10 @@ def load_balancer(name, address, instances, *more):
     return "\n".join(lines) + "\n\n"
 
 
-def services(key, wrong_key):
+def services(key, wrong_key, logs):
     """Two of all instances, and one of the first alone, where the servers are that others lack."""
-    text = load_balancer("shop", VIP, INSTANCES) + load_balancer("shop6", VIP6, INSTANCES6)
+    log = "access_logs.s3.enabled = true", f"access_logs.s3.bucket = {logs}"
+    text = load_balancer("shop", VIP, INSTANCES, *log) + load_balancer("shop6", VIP6, INSTANCES6, *log)
     text += load_balancer("one", "198.18.1.11", INSTANCES[:1], "health_check.target = TCP:80") + \
         load_balancer("one6", "2001:db8:1::11", INSTANCES6[:1], "health_check.target = TCP:80")
     text += load_balancer("keys", "198.18.1.12", INSTANCES[:2], "health_check.target = SSL:443")
@@ -93,9 +95,14 @@ http {{
 
 
 @pytest.fixture(scope="module")
-def weir(lab, servers, certificates, start_module_weir):
+def logs(tmp_path_factory):
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def weir(lab, servers, certificates, logs, start_module_weir):
     key, wrong_key = (public_key(c) for c in certificates)
-    weir = start_module_weir(services(key, wrong_key) + certificates[0].section(),
+    weir = start_module_weir(services(key, wrong_key, logs) + certificates[0].section(),
                              dataplane="max_flows = 65536\nworkers = 2\nlcores = 0@0,1@1,2@0", healthy=False)
     wait_until("all have been checked", lambda: "initial" not in weir.target_states().values(), 20)
     return weir
@@ -194,3 +201,21 @@ def test_ssl_check(lab, weir):
 @ONE
 def test_nobody_listens(lab, weir, address):
     assert not is_served(lab, address, SILENT)
+
+
+@BOTH
+@pytest.mark.parametrize("port, tls", [(80, ["-", "-"]), (443, ["ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2"])],
+                         ids=["tcp", "ssl"])
+def test_log(lab, weir, logs, address, port, tls):
+    """15 fields; what the bytes say is none of weir's business."""
+    scheme = "https" if port == 443 else "http"
+    client, _, length = curl(lab, "-o", "/dev/null", "-w", "%{local_port} x %{size_request}",
+                             url=f"{scheme}://{host(address)}:{port}/").split()
+    ours = f"{host(CLIENT_V6 if ':' in address else CLIENT_V4)}:{client}"
+    line = wait_until("the line", lambda: next((found for found in lines(logs) if found[2] == ours), None), 15)
+    assert len(line) == 15 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}Z", line[0])
+    assert line[1] == ("shop6" if ":" in address else "shop")
+    assert line[3].rsplit(":", 1)[0].strip("[]") in INSTANCES + INSTANCES6 and line[3].endswith(":80")
+    assert all(float(t) >= 0 for t in line[4:7])
+    assert line[7:9] == ["-", "-"] and line[9] == length and int(line[10]) > 100
+    assert line[11:13] == ["- - - ", "-"] and line[13:] == tls
