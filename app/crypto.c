@@ -3,18 +3,16 @@
 
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include <openssl/crypto.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
-#include <rte_pause.h>
 
 #include "tls_step.h"
+#include "worker.h"
 
 #define STEPS_WAITING 32 /* of one worker at one crypto lcore; a power of two */
-#define EMPTY_TURNS   64 /* before it sleeps */
 
 struct crypto *
 crypto_create(struct dataplane *dp, uint16_t index, unsigned lcore)
@@ -29,7 +27,7 @@ crypto_create(struct dataplane *dp, uint16_t index, unsigned lcore)
 	c->index = index;
 	c->lcore = lcore;
 	c->stepper = tls_stepper_create();
-	complete = c->stepper != NULL;
+	complete = idle_open(&c->idle, dp->adaptive) && c->stepper != NULL;
 	for (uint16_t i = 0; i < dp->workers_n && complete; i++) {
 		c->to[i] = dataplane_ring("crypto_to", index, i, STEPS_WAITING, socket);
 		c->from[i] = dataplane_ring("crypto_from", index, i, STEPS_WAITING, socket);
@@ -61,6 +59,7 @@ crypto_free(struct crypto *c)
 		free_ring(c->from[i]);
 	}
 	tls_stepper_free(c->stepper);
+	idle_close(&c->idle);
 	free(c);
 }
 
@@ -77,30 +76,39 @@ turn(struct crypto *c)
 			continue;
 		tls_step_run(c->stepper, step);
 		rte_ring_sp_enqueue(c->from[i], step);
+		idle_ring(&c->dp->workers[i]->idle);
 		c->steps++;
 		any = true;
 	}
 	return any;
 }
 
+static bool
+has_steps(const void *arg)
+{
+	const struct crypto *c = arg;
+	bool any = atomic_load_explicit(&c->dp->stop, memory_order_relaxed);
+
+	for (uint16_t i = 0; i < c->dp->workers_n && !any; i++)
+		any = rte_ring_count(c->to[i]) > 0;
+	return any;
+}
+
 int
 crypto_main(void *arg)
 {
-	static const struct timespec nap = {.tv_nsec = 50000};
 	struct crypto *c = arg;
-	unsigned empty_turns = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	while (!atomic_load_explicit(&c->dp->stop, memory_order_relaxed)) {
 		uint64_t tick = rte_rdtsc();
 
+		c->turns++;
 		if (turn(c)) {
 			c->busy_ticks += rte_rdtsc() - tick;
-			empty_turns = 0;
-		} else if (c->dp->adaptive && ++empty_turns > EMPTY_TURNS) {
-			nanosleep(&nap, NULL);
+			idle_busy(&c->idle);
 		} else {
-			rte_pause();
+			idle_turn(&c->idle, has_steps, c);
 		}
 	}
 	OPENSSL_thread_stop();
@@ -116,7 +124,20 @@ crypto_make_step(struct dataplane *dp, uint16_t worker, struct tls_step *step)
 		if (rte_ring_count(dp->crypto[i]->to[worker]) < rte_ring_count(least->to[worker]))
 			least = dp->crypto[i];
 	}
-	return rte_ring_sp_enqueue(least->to[worker], step) == 0;
+	if (rte_ring_sp_enqueue(least->to[worker], step) != 0)
+		return false;
+	idle_ring(&least->idle);
+	return true;
+}
+
+bool
+crypto_has_steps(const struct dataplane *dp, uint16_t worker)
+{
+	for (uint16_t i = 0; i < dp->crypto_n; i++) {
+		if (rte_ring_count(dp->crypto[i]->from[worker]) > 0)
+			return true;
+	}
+	return false;
 }
 
 struct tls_step *

@@ -10,6 +10,7 @@
 #define CRYPTO_H
 
 #include "dataplane.h"
+#include "idle.h"
 
 struct tls_step;
 
@@ -18,10 +19,11 @@ struct crypto {
 	uint16_t index;
 	unsigned lcore;
 	struct tls_stepper *stepper;
+	struct idle idle;
 	struct rte_ring *to[WORKER_MAX], *from[WORKER_MAX]; /* SP/SC of steps */
 
 	/* Its counters, which the management core reads. */
-	uint64_t steps, busy_ticks;
+	uint64_t turns, steps, busy_ticks;
 };
 
 /** @return  NULL without memory. */
@@ -38,5 +40,8 @@ bool crypto_make_step(struct dataplane *dp, uint16_t worker, struct tls_step *st
 
 /** By a worker: a step that was made. @return NULL: none. */
 struct tls_step *crypto_made_step(struct dataplane *dp, uint16_t worker);
+
+/** By a worker: whether there are such steps. */
+bool crypto_has_steps(const struct dataplane *dp, uint16_t worker);
 
 #endif

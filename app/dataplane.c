@@ -256,9 +256,9 @@ make_worker(struct holdings *h, const struct dataplane_settings *s, uint16_t ind
 	w->from_management = dataplane_ring("from", index, 0, WORKER_RING_SIZE, socket);
 	w->commands = dataplane_ring("cmd", index, 0, COMMANDS, socket);
 	w->events = dataplane_ring("event", index, 0, COMMANDS, socket);
-	if (c->frontends == NULL || c->targets == NULL || c->interfaces == NULL ||
-	    w->to_management == NULL || w->from_management == NULL || w->commands == NULL ||
-	    w->events == NULL)
+	if (!idle_open(&w->idle, s->adaptive) || c->frontends == NULL || c->targets == NULL ||
+	    c->interfaces == NULL || w->to_management == NULL || w->from_management == NULL ||
+	    w->commands == NULL || w->events == NULL)
 		goto no_memory;
 	if (!region_map(&h->flows[index], nlb_bytes(&nlb), socket, s->hugepages))
 		goto no_memory;
@@ -437,6 +437,7 @@ free_worker(struct holdings *h, uint16_t index)
 		gwlb_free(w->gwlb);
 	region_unmap(&h->gateways[index]);
 	region_unmap(&h->flows[index]);
+	idle_close(&w->idle);
 	rte_ring_free(w->to_management);
 	rte_ring_free(w->from_management);
 	rte_ring_free(w->commands);

@@ -35,8 +35,11 @@ send_frame(struct management *m, uint16_t interface, struct rte_mbuf *buf)
 
 	buf->port = port;
 	buf->ol_flags = 0;
-	if (rte_ring_sp_enqueue(w->from_management, buf) != 0)
+	if (rte_ring_sp_enqueue(w->from_management, buf) != 0) {
 		drop(m, buf, DROP_WORKER_RING_FULL);
+		return;
+	}
+	idle_ring(&w->idle);
 }
 
 /* Operations of neighbors. */

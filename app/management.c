@@ -298,6 +298,7 @@ is_drained(const struct management *m)
 static void
 on_tick(struct management *m)
 {
+	watchdog_tick(&m->watchdog, m->dp, m->now_ms);
 	health_tick(m->health, m->now_ms, CHECKS_PER_TICK);
 	publication_reclaim(m);
 	if (clock_ms_reached(m->now_ms, m->neighbors_tick_ms)) {
@@ -419,6 +420,7 @@ note_turn(struct management *m, uint64_t begin)
 void
 management_run(struct management *m)
 {
+	watchdog_start(&m->watchdog, m->now_ms);
 	sd_notify(0, "READY=1");
 	while (!is_drained(m)) {
 		struct epoll_event events[16];

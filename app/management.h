@@ -29,6 +29,7 @@
 #include "neighbor.h"
 #include "snapshot_build.h"
 #include "worker.h"
+#include "watchdog.h"
 
 #define MANAGEMENT_TICK_MS 20
 
@@ -95,6 +96,7 @@ struct retired {
 
 struct management {
 	struct dataplane *dp;
+	struct watchdog watchdog;
 	struct model *model;
 	const char *config_path;
 	struct snapshot_registries registries;

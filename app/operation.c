@@ -71,6 +71,8 @@ op_crypto_lcores(struct management *m, json_t *args, const char **code, char *me
 		json_put(row, "lcore", c->lcore);
 		json_put(row, "steps", counter_read(&c->steps));
 		json_put(row, "busy_ticks", counter_read(&c->busy_ticks));
+		json_put(row, "naps", counter_read(&c->idle.naps));
+		json_put(row, "waits", counter_read(&c->idle.waits));
 		json_put(row, "tick_hz", rte_get_tsc_hz());
 		json_array_append_new(rows, row);
 	}
@@ -97,6 +99,8 @@ op_lcores(struct management *m, json_t *args, const char **code, char *message, 
 		json_put(row, "polls", counter_read(&c->polls));
 		json_put(row, "busy_polls", counter_read(&c->busy_polls));
 		json_put(row, "busy_ticks", counter_read(&c->busy_ticks));
+		json_put(row, "naps", counter_read(&w->idle.naps));
+		json_put(row, "waits", counter_read(&w->idle.waits));
 		json_put(row, "tick_hz", rte_get_tsc_hz());
 		json_put(row, "received", counter_read(&c->received));
 		json_put(row, "transmitted", counter_read(&c->transmitted));

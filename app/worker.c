@@ -4,17 +4,16 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
-#include <rte_pause.h>
 
 #include "bytes.h"
 #include "nlb_plain.h"
 #include "packet_parse.h"
 #include "capture.h"
+#include "crypto.h"
 #include "icmp.h"
 #include "steer.h"
 #include "steering.h"
@@ -37,6 +36,7 @@ flush_peer(struct worker *w, uint16_t peer)
 	uint16_t n = w->out_n[peer];
 	unsigned sent = rte_ring_sp_enqueue_burst(ring, (void **)w->out[peer], n, NULL);
 
+	idle_ring(&w->dp->workers[peer]->idle);
 	w->counters.handed_over += sent;
 	for (unsigned i = sent; i < n; i++)
 		drop(w, w->out[peer][i], DROP_WORKER_RING_FULL);
@@ -1040,28 +1040,39 @@ worker_poll(struct worker *w, uint64_t tick)
 	return busy;
 }
 
-/*
- * After a few empty turns, sleep so briefly that the first packet waits less than 100 us.  What
- * arrives meanwhile is served as one burst, for less than one by one would cost.  Queues of virtual
- * and real devices hold far more than that.
- */
-static void
-idle(struct worker *w, unsigned empty_turns)
+/* Whether somebody else has given it work. */
+static bool
+has_work(const void *arg)
 {
-	static const struct timespec nap = {.tv_nsec = 50000};
+	const struct worker *w = arg;
+	bool any = rte_ring_count(w->from_management) > 0 || rte_ring_count(w->commands) > 0 ||
+		   crypto_has_steps(w->dp, w->index) ||
+		   atomic_load_explicit(&w->dp->stop, memory_order_relaxed);
 
-	if (!w->dp->adaptive || empty_turns < 8)
-		rte_pause();
-	else
-		nanosleep(&nap, NULL);
+	for (uint16_t peer = 0; peer < w->dp->workers_n && !any; peer++)
+		any = peer != w->index && rte_ring_count(w->dp->between[peer][w->index]) > 0;
+	return any;
+}
+
+static void
+add_sources(struct worker *w)
+{
+	const struct port_map *ports = ports_of(w);
+
+	for (uint16_t i = 0; i < ports->ports_n; i++) {
+		for (uint16_t q = 0; q < ports->ports[i]->rx_queues; q++) {
+			if (w->rx_owner[i][q] == w->index)
+				idle_add(&w->idle, port_rx_fd(ports->ports[i], q));
+		}
+	}
 }
 
 int
 worker_main(void *arg)
 {
 	struct worker *w = arg;
-	unsigned empty_turns = 0;
 
+	add_sources(w);
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	rte_rcu_qsbr_thread_online(w->dp->rcu, w->index);
 	while (!atomic_load_explicit(&w->dp->stop, memory_order_relaxed)) {
@@ -1070,9 +1081,9 @@ worker_main(void *arg)
 		if (worker_poll(w, tick)) {
 			w->counters.busy_polls++;
 			w->counters.busy_ticks += rte_rdtsc() - tick;
-			empty_turns = 0;
+			idle_busy(&w->idle);
 		} else {
-			idle(w, ++empty_turns);
+			idle_turn(&w->idle, has_work, w);
 		}
 	}
 	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->index);

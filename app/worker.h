@@ -15,6 +15,7 @@
 #include "flow_fragment.h"
 #include "gwlb.h"
 #include "icmp.h"
+#include "idle.h"
 #include "nlb.h"
 #include "http_prober.h"
 #include "prober.h"
@@ -96,6 +97,7 @@ struct worker {
 	uint32_t woken_ms;
 	_Atomic uint32_t seen_generation; /* snapshot generation this worker is quiescent on */
 
+	struct idle idle;
 	struct rte_ring *to_management;   /* mbufs */
 	struct rte_ring *from_management; /* mbufs to transmit */
 	struct rte_ring *commands;        /* struct worker_command */

@@ -74,7 +74,7 @@ const struct model_key model_keys[] = {
 	UINT(DP, "crypto_workers", 0, 16, "0", 0, FIELD(model_dataplane, crypto_workers), "Lcores for TLS handshakes, beside the workers; 0: each worker makes one step of one handshake a turn."),
 	UINT(DP, "management_lcore", 0, 1023, NULL, 0, FIELD(model_dataplane, management_lcore), "CPU of the management core; default the first."),
 	TEXT(DP, "lcores", 255, "", 0, FIELD(model_dataplane, lcores), "EAL's --lcores syntax, such as 0@0,1@1,2@1", "Lcores to CPUs, when auto is not wanted; the lowest is the management core."),
-	CHOICE(DP, "idle", "adaptive", 0, FIELD(model_dataplane, adaptive), "poll spins; adaptive sleeps up to 40 us at a time when nothing arrives.", "poll", "adaptive"),
+	CHOICE(DP, "idle", "adaptive", 0, FIELD(model_dataplane, adaptive), "poll spins; adaptive sleeps when nothing arrives, until something does where the port can tell, else 50 us at a time.", "poll", "adaptive"),
 	CHOICE(DP, "hugepages", "auto", 0, FIELD(model_dataplane, hugepages), "auto uses free huge pages and says when there are none; off never does.", "off", "auto"),
 	UINT(DP, "max_flows", 1024, 67108864, "1048576", 0, FIELD(model_dataplane, max_flows), "Flows of the whole box; memory is reserved at start."),
 	UINT(DP, "max_connections", 1024, 16777216, "131072", 0, FIELD(model_dataplane, max_connections), "Terminated TCP connections, both sides together."),

@@ -122,6 +122,13 @@ port_set_rss(const struct port *port, const uint8_t key[PORT_RSS_KEY_LEN], const
 	return port->ops->set_rss(port, key, queue_of, queues_n, why, why_len);
 }
 
+/**
+ * A descriptor that is readable while the queue has packets, for poll(); it stays the port's.  The
+ * sockets of net_af_packet can be waited for.
+ * @return  -1: the queue has none.
+ */
+int port_rx_fd(const struct port *port, uint16_t queue);
+
 static inline uint16_t
 port_tx(const struct port *port, uint16_t queue, struct rte_mbuf **bufs, uint16_t n)
 {

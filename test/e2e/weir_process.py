@@ -31,14 +31,15 @@ class Weir:
     """One weir, in a namespace."""
 
     def __init__(self, ns: Namespace, config: Path, instance: str, log: Path,
-                 arguments: tuple[str, ...] = (), control_socket: str | None = None) -> None:
+                 arguments: tuple[str, ...] = (), control_socket: str | None = None,
+                 environment: dict[str, str] | None = None) -> None:
         self.log_path = log
         self.instance = instance
         self.control_socket = control_socket or f"/run/weir/{instance}.sock"
         with open(log, "ab") as out:
             self.process: subprocess.Popen = ns.start(
                 str(binary()), "--config", str(config), *arguments, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True)
+                stdout=out, stderr=out, start_new_session=True, env={**os.environ, **(environment or {})})
 
     @property
     def log(self) -> str:
