@@ -51,10 +51,10 @@ send_anew(struct proxy *p, struct exchange *x, uint32_t target)
 {
 	struct upstream *u = x->http2 ? upstream_pool_find_opening(p, target) : NULL;
 
-	if (u != NULL)
-		upstream_wait(u, x);
-	else if (!surge_enter(&x->wait))
+	if (!surge_enter(&x->wait))
 		spill(p, x, target);
+	else if (u != NULL)
+		upstream_wait(u, x);
 	else if (may_open(p, target, x->wait.connections_max))
 		upstream_open(p, x, target);
 	else
