@@ -423,6 +423,37 @@ test_refused_stream(uint32_t len, uint32_t ballast, bool again)
 	close_world(w);
 }
 
+/* The time that a request waits for a connection begins when it has none, not when it came. */
+static void
+test_refused_late(void)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n";
+	struct world *w = open_world();
+	struct world_peer *c;
+	struct target t, second;
+
+	w->settings.idle_timeout_ms = 4000;
+	c = client(w);
+	say(w, c, head);
+	t = made(w, 1, 100);
+	for (int i = 0; i < 6; i++) {
+		say(w, c, "x");
+		world_run(w, 1000);
+		run(&t);
+	}
+	http2_stream_reset(t.streams[0], HTTP2_REFUSED_STREAM);
+	run(&t);
+	world_run(w, 3000);
+	second = made(w, 1, 100);
+	say(w, c, "xx");
+	run(&second);
+	answer(&second);
+	EXPECT(is_answered(c));
+	hang_up(&t);
+	hang_up(&second);
+	close_world(w);
+}
+
 /* A connection that lives is no reason to ask its target again by another. */
 static void
 test_reset_streams(void)
@@ -468,6 +499,7 @@ main(void)
 	test_refused_stream(5000, 0, true);
 	test_refused_stream(5000, 1200, false);
 	test_refused_stream(60000, 0, false);
+	test_refused_late();
 	test_reset_streams();
 	return unit_done();
 }
