@@ -2,9 +2,9 @@
 /*
  * Surge queues: how many requests or connections of a load balancer wait for a target's connection.
  *
- * One is in the queue from its arrival until a connection to its target has been made for it
- * (TCP's; TLS in it comes later), or until it is given one from the pool; what finds one in the
- * pool at once isn't in it at all.  Beyond `waiting_max` requests are answered with 503,
+ * One is in the queue from its arrival until a connection to its target has been made for it, with
+ * TLS where that is spoken, or until it is given one from the pool; what finds one in the pool at
+ * once isn't in it at all.  Beyond `waiting_max` requests are answered with 503,
  * connections of conduits are closed.  They wait for connects, and where a target has a limit of
  * connections for one of these to be free or over: in order of arrival, with the listener's idle
  * timeout as the longest time.  No connection is made in advance.

@@ -51,10 +51,10 @@ send_anew(struct proxy *p, struct exchange *x, uint32_t target)
 {
 	struct upstream *u = x->http2 ? upstream_pool_find_opening(p, target) : NULL;
 
-	if (u != NULL)
-		upstream_wait(u, x);
-	else if (!surge_enter(&x->wait))
+	if (!surge_enter(&x->wait))
 		spill(p, x, target);
+	else if (u != NULL)
+		upstream_wait(u, x);
 	else if (may_open(p, target, x->wait.connections_max))
 		upstream_open(p, x, target);
 	else
@@ -113,6 +113,7 @@ exchange_of(const struct waiting *w)
 struct failure {
 	enum proxy_error error;
 	uint32_t target;
+	bool sent;              /* the request, on it */
 	bool unprocessed;       /* the target has surely done nothing for the request */
 	bool may_stay;          /* where there is no other target */
 	const struct http2 *of; /* NULL: not a stream of an HTTP/2 connection's */
@@ -124,8 +125,8 @@ failure_of(const struct proxy *p, const struct upstream *u, enum proxy_error err
 	const struct http2_stream *stream = u->stream.http2;
 	struct failure f = {.error = error, .target = u->target, .of = upstream_http2_of(u)};
 
-	f.unprocessed =
-		upstream_is_opening(u) || (stream != NULL && http2_stream_is_unprocessed(stream));
+	f.sent = !upstream_is_opening(u);
+	f.unprocessed = !f.sent || (stream != NULL && http2_stream_is_unprocessed(stream));
 	if (stream != NULL && http2_end(f.of) == HTTP2_END_NONE)
 		f.may_stay = f.unprocessed; /* the connection lives: the target has answered so */
 	else
@@ -169,7 +170,7 @@ request_failed(struct proxy *p, struct exchange *x, const struct failure *f)
 		return;
 	}
 	x->x.record.retries++;
-	if (!f->unprocessed)
+	if (f->sent)
 		x->wait_ms = p->now_ms;
 	if (again != f->target && (x->http2 || x->idempotent))
 		upstream_begin(p, x, again);

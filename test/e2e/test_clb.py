@@ -339,10 +339,15 @@ def test_client_leaves(lab, weir, parts):
     with Connection(lab.client, (VIP, ODD)) as c:
         c.send("GET /never?log=3 HTTP/1.1\r\nHost: a\r\n\r\n")
         wait_until("it is under way", lambda: weir.pool("requests")["in_use"] == 1)
-        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_at_close(c)
     row = wait_until("the line", lambda: next(
         (row for row in lines(parts["bucket"]) if len(row) > 11 and "log=3" in row[11]), None))
     assert row[7:9] == ["-", "-"]
+
+
+def reset_at_close(connection):
+    """After FIN an answer would still be waited for."""
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @contextlib.contextmanager
@@ -381,6 +386,9 @@ def test_spillover(lab, weir):
         answered = [client for client in clients if client.socket.fileno() in ready]
         assert len(answered) == few(weir, "SpilloverCount")
         assert {client.answer().status for client in answered} == {503}
+        for client in clients:
+            reset_at_close(client)
+    wait_until("nobody waits", lambda: few(weir, "SurgeQueueLength") == 0)
 
 
 def test_idle_timeout(lab, weir):

@@ -14,10 +14,12 @@
 #include "ref.h"
 #include "tcp_wire.h"
 
+#define WORLD_PEERS    264
+#define WORLD_INPUT    (1u << 20)
+#define WORLD_FRONTEND ref_make(1, 1)
+#ifndef WORLD_CONNECTIONS
 #define WORLD_CONNECTIONS 256 /* of the proxy's */
-#define WORLD_PEERS       264
-#define WORLD_INPUT       (1u << 20)
-#define WORLD_FRONTEND    ref_make(1, 1)
+#endif
 #ifndef WORLD_MTU
 #define WORLD_MTU 1500
 #endif
