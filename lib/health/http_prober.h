@@ -6,8 +6,8 @@
  * The management core decides when and whom to check; the worker owns the probe until it ends in
  * exactly one result.  One prober per worker, called by that worker alone.
  *
- * Over TLS if the request says so; one handshake goes on each turn.  Without a path the handshake is
- * all that is asked for.
+ * Over TLS if the request says so; one handshake goes on each turn.  Without a path the handshake
+ * is all that is asked for.
  *
  * The request is ELB's: User-Agent ELB-HealthChecker/2.0, Host the target's address and port.  To
  * targets of HTTP/2 it goes on the one stream of such a connection; to gRPC's as a call of one

@@ -27,7 +27,7 @@
 struct service_conduit;
 struct service_conduit_listener;
 
-/** What a kind was given to service_conduit_add() with, by kind. */
+/** Kinds, by number. */
 enum service_conduit_slot { SERVICE_CONDUIT_NETWORK, SERVICE_CONDUIT_CLASSIC };
 #define SERVICE_CONDUIT_SLOTS (SERVICE_CONDUIT_CLASSIC + 1)
 
