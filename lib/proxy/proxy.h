@@ -19,7 +19,8 @@
  * `Connection: close`, FIN follows it, and what still comes is thrown away until the client ends
  * too, for a while (RFC 9112 section 9.6).  The target's connection isn't used again.
  *
- * A target may have a limit of connections: requests and conduits beyond it wait, see proxy_surge.h.
+ * A target may have a limit of connections: requests and conduits beyond it wait, see
+ * proxy_surge.h.
  *
  * Where no HTTP is spoken a client's connection is a *conduit* instead, see proxy_conduit.h.
  *
