@@ -314,10 +314,13 @@ plan_dataplane(const struct model *model, const struct eal_result *eal,
 
 		if (mi->device[0] == '\0')
 			continue;
-		s->ports[s->ports_n++] = (struct port_settings){.device = mi->device,
-								.queues = mi->queues,
-								.mtu = mi->mtu,
-								.offloads = mi->offloads};
+		s->ports[s->ports_n++] =
+			(struct port_settings){.device = mi->device,
+					       .queues = mi->queues,
+					       .mtu = mi->mtu,
+					       .offloads = mi->offloads,
+					       .own_mac = mi->mac_source == MODEL_MAC_OWN};
+		memcpy(s->ports[s->ports_n - 1].mac, mi->mac, 6);
 	}
 	return true;
 }

@@ -864,11 +864,13 @@ is_compatible(const struct management *m, const struct model *new_model, char *w
 		}
 		if (b == NULL || strcmp(a->device, b->device) != 0 ||
 		    strcmp(a->parent, b->parent) != 0 || a->vlan != b->vlan || a->mtu != b->mtu ||
-		    a->queues != b->queues || a->offloads != b->offloads) {
-			snprintf(why, why_len,
-				 "%s:%u: [interface %s]: device, parent, vlan, mtu, queues and "
-				 "weir.offloads change only by a restart of weir",
-				 a->origin.file, a->origin.line, a->name);
+		    a->queues != b->queues || a->offloads != b->offloads ||
+		    a->mac_source != b->mac_source || memcmp(a->mac, b->mac, 6) != 0) {
+			snprintf(
+				why, why_len,
+				"%s:%u: [interface %s]: device, parent, vlan, mac, mtu, queues and "
+				"weir.offloads change only by a restart of weir",
+				a->origin.file, a->origin.line, a->name);
 			return false;
 		}
 	}

@@ -64,9 +64,11 @@ lcores = 0@{other},1@{cpu}
 idle = adaptive
 [interface front]
 device = net_af_packet0,iface=weir-front
+mac = own
 address = 198.18.1.1/24
 [interface back]
 device = net_af_packet1,iface=weir-back
+mac = own
 address = 198.18.2.1/24
 [load_balancer shop]
 type = application

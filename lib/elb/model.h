@@ -172,13 +172,17 @@ struct model_neighbor {
 	uint8_t mac[6];
 };
 
+enum model_mac_source { MODEL_MAC_DEVICE, MODEL_MAC_OWN, MODEL_MAC_GIVEN };
+
 struct model_interface {
 	MODEL_OBJECT_FIELDS;
 	char device[256]; /* "": a VLAN of `parent` */
 	char parent[MODEL_NAME_MAX];
 	uint16_t vlan; /* 0: untagged */
 	uint16_t mtu;
-	uint16_t queues;             /* 0: auto */
+	uint16_t queues; /* 0: auto */
+	enum model_mac_source mac_source;
+	uint8_t mac[6];              /* MODEL_MAC_GIVEN */
 	bool offloads;               /* weir.offloads = auto | off */
 	struct ip_prefix *addresses; /* with host bits */
 	uint32_t addresses_n;

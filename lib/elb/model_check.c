@@ -334,6 +334,9 @@ check_parent(struct checker *c, const struct model_interface *mi)
 	else if (mi->mtu > parent->mtu)
 		model_fault(c, mi, "mtu", NULL, "at most the parent's",
 			    "%u is above the parent's %u", mi->mtu, parent->mtu);
+	if (model_given((const void *)mi, "mac") != NULL)
+		model_fault(c, mi, "mac", NULL, "only with a device",
+			    "a VLAN has the MAC address of its parent");
 	if (mi->vlan == 0)
 		model_fault(c, mi, "vlan", NULL, "vlan = 1 to 4094", "a parent without a VLAN ID");
 	for (const struct model_interface *o = c->m->interfaces; o < mi; o++) {

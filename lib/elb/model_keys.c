@@ -96,6 +96,7 @@ const struct model_key model_keys[] = {
 	CUSTOM(IF, "gateway", NULL, REPEAT, model_parse_gateway, "ADDRESS", "Default route, one for each address family."),
 	CUSTOM(IF, "route", NULL, REPEAT, model_parse_route, "PREFIX via ADDRESS", "A route."),
 	CUSTOM(IF, "neighbor", NULL, REPEAT, model_parse_neighbor, "ADDRESS MAC", "A static ARP or ND entry."),
+	CUSTOM(IF, "mac", "device", 0, model_parse_mac, "device, own, or a unicast MAC such as 02:00:00:00:00:01", "MAC address of an interface with a device: the device's; own, made from it; or another. On net_af_packet one that isn't the device's keeps the kernel from looking at weir's packets, too."),
 	UINT(IF, "mtu", 576, 9216, "1500", 0, FIELD(model_interface, mtu), "Largest IP packet."),
 	WORD_UINT(IF, "queues", "auto", 1, 16, "auto", FIELD(model_interface, queues), "Receive and transmit queues; auto: as many as workers, if the device has them. A virtual device made with qpairs=N needs N."),
 	CHOICE(IF, "weir.offloads", "auto", 0, FIELD(model_interface, offloads), "auto uses what the device offers; off does all in software.", "off", "auto"),

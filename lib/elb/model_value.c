@@ -185,6 +185,26 @@ parse_mac(const char *text, uint8_t mac[6])
 	return (mac[0] & 1) == 0;
 }
 
+MODEL_VALUE_PARSER(model_parse_mac)
+{
+	struct model_interface *i = (struct model_interface *)object;
+
+	(void)model;
+	i->mac_source = strcmp(value, "device") == 0 ? MODEL_MAC_DEVICE
+			: strcmp(value, "own") == 0  ? MODEL_MAC_OWN
+						     : MODEL_MAC_GIVEN;
+	snprintf(canonical, MODEL_TEXT_MAX, "%s", value);
+	if (i->mac_source != MODEL_MAC_GIVEN)
+		return true;
+	if (!parse_mac(value, i->mac))
+		return model_refuse(error,
+				    "device, own, or a unicast MAC such as 02:00:00:00:00:01",
+				    "`%s` is no MAC address", value);
+	snprintf(canonical, MODEL_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", i->mac[0], i->mac[1],
+		 i->mac[2], i->mac[3], i->mac[4], i->mac[5]);
+	return true;
+}
+
 MODEL_VALUE_PARSER(model_parse_neighbor)
 {
 	struct model_interface *i = (struct model_interface *)object;

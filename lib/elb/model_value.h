@@ -20,6 +20,7 @@ MODEL_VALUE_PARSER(model_parse_interface_address);
 MODEL_VALUE_PARSER(model_parse_local_address);
 MODEL_VALUE_PARSER(model_parse_gateway);
 MODEL_VALUE_PARSER(model_parse_route);
+MODEL_VALUE_PARSER(model_parse_mac);
 MODEL_VALUE_PARSER(model_parse_neighbor);
 MODEL_VALUE_PARSER(model_parse_lb_address);
 MODEL_VALUE_PARSER(model_parse_target);

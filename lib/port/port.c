@@ -219,6 +219,42 @@ set_mtu(const struct port *port)
 			    port->mtu, mtu);
 }
 
+/* Another one for the same wire, always the same: locally administered, as it may be already. */
+static void
+make_own_mac(uint8_t mac[6])
+{
+	mac[0] = (uint8_t)((mac[0] | 0x02) ^ 0x08);
+}
+
+/*
+ * The socket of net_af_packet sees every frame, and the kernel drops at once what is for another
+ * MAC address than its own.  To others the address is given.
+ * @return  0, or a negative error.
+ */
+static int
+choose_mac(struct port *port, const struct port_settings *settings, const char *driver)
+{
+	static const uint8_t none[6];
+	struct rte_ether_addr mac;
+	int rc = rte_eth_macaddr_get(port->port_id, &mac);
+	bool given = memcmp(settings->mac, none, 6) != 0;
+
+	if (rc == 0)
+		memcpy(port->mac, mac.addr_bytes, 6);
+	if (!given && !settings->own_mac)
+		return 0;
+	if (given)
+		memcpy(port->mac, settings->mac, 6);
+	else
+		make_own_mac(port->mac);
+	if (strcmp(driver, "net_af_packet") == 0) {
+		port->other_mac = true;
+		return rte_eth_promiscuous_enable(port->port_id);
+	}
+	memcpy(mac.addr_bytes, port->mac, 6);
+	return rte_eth_dev_default_mac_addr_set(port->port_id, &mac);
+}
+
 static void
 find_last(struct rte_mempool *pool, void *last, void *object, unsigned index)
 {
@@ -249,7 +285,6 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = {0};
-	struct rte_ether_addr mac;
 	uint16_t queues = settings->queues == 0 ? settings->workers : settings->queues;
 	int rc;
 
@@ -309,8 +344,13 @@ port_open(struct port *port, const struct port_settings *settings, char *why, si
 		goto fail;
 	/* Solicited-node groups and load balancers' addresses share one MAC: no filter needed. */
 	rte_eth_allmulticast_enable(port->port_id);
-	if (rte_eth_macaddr_get(port->port_id, &mac) == 0)
-		memcpy(port->mac, mac.addr_bytes, 6);
+	rc = choose_mac(port, settings, info.driver_name);
+	if (rc != 0) {
+		snprintf(why, why_len, "port %s: the device takes no other MAC address: %s",
+			 port->name, rte_strerror(-rc));
+		rte_eth_dev_stop(port->port_id);
+		return false;
+	}
 
 	port->interface_of_vlan = malloc(4096 * sizeof(uint16_t));
 	if (port->interface_of_vlan == NULL) {
@@ -345,8 +385,8 @@ port_close(struct port *port)
 void
 port_set_promiscuous(struct port *port, bool on)
 {
-	int rc = on ? rte_eth_promiscuous_enable(port->port_id)
-		    : rte_eth_promiscuous_disable(port->port_id);
+	int rc = on || port->other_mac ? rte_eth_promiscuous_enable(port->port_id)
+				       : rte_eth_promiscuous_disable(port->port_id);
 
 	if (rc != 0 && on)
 		LOG_WARNING("port %s: cannot be made promiscuous (%s): a wire needs a port that "

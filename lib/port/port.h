@@ -55,6 +55,7 @@ struct port {
 	struct port_offloads offloads;
 	bool rss;             /* spreads flows over its receive queues */
 	bool promiscuous;     /* an end of a wire is on it */
+	bool other_mac;       /* than its device: it has to receive every frame */
 	uint16_t rss_table;   /* entries of its redirection table, 0: none that can be set */
 	uint16_t rss_key_len; /* bytes of its key, 0: it can't be set */
 	uint64_t rss_types;   /* RTE_ETH_RSS_* it was told to hash */
@@ -72,7 +73,9 @@ struct port_settings {
 	uint16_t queues;    /* wished receive and transmit queues; 0: as many as `workers` */
 	uint16_t workers;
 	uint16_t mtu;
-	bool offloads; /* false: use none, do everything in software */
+	bool offloads;  /* false: use none, do everything in software */
+	bool own_mac;   /* one made from the device's */
+	uint8_t mac[6]; /* this one; zeros: none was chosen */
 	struct rte_mempool *pool;
 };
 

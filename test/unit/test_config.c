@@ -338,6 +338,13 @@ test_errors(void)
 		 "neighbor = 198.51.100.2 02:00:00:00:00:01\n"
 		 "neighbor = 198.51.100.2 02:00:00:00:00:02\n",
 		 "t.ini:17: [interface b] neighbor: 198.51.100.2 has a MAC already"},
+		{"a MAC address that isn't one",
+		 "[interface b]\ndevice = y\naddress = 198.51.100.1/24\nmac = 01:00:00:00:00:01\n",
+		 "t.ini:16: [interface b] mac: `01:00:00:00:00:01` is no MAC address; allowed: "
+		 "device, own, or a unicast MAC such as 02:00:00:00:00:01"},
+		{"a VLAN with a MAC address",
+		 "[interface b]\nparent = a\nvlan = 5\naddress = 198.51.100.1/24\nmac = own\n",
+		 "t.ini:17: [interface b] mac: a VLAN has the MAC address of its parent"},
 		{"a comma too many",
 		 "[listener lb:81]\nprotocol = TCP\ndefault_action = forward g,,\n",
 		 "does not begin with a target group"},
