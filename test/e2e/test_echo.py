@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ICMP echo for weir's own addresses."""
 
-import json
 import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
-from conftest import BACK, FRONT
 from topology import CLIENT_V4, wait_until
 
 SERVICES = """
@@ -49,17 +47,3 @@ def test_answers_are_limited(weir, client_port):
     seconds = time.monotonic() - begin
     wait_until("all are counted", lambda: weir.ask("drops")["icmp_rate_limited"] >= 6000 - 1000 * (seconds + 2))
     assert weir.ask("drops")["icmp_rate_limited"] < 6000
-
-
-@pytest.mark.parametrize("mac", ["own", "02:00:00:00:5e:11"])
-def test_mac_address(lab, start_weir, mac):
-    """Another one than the kernel's, which drops what is for weir unread."""
-    weir = start_weir(SERVICES, front=FRONT + f"mac = {mac}\n", back=BACK + "mac = own\n", healthy=False)
-    kernels = json.loads(lab.lb.run("ip", "-j", "link", "show", "weir-front").stdout)[0]["address"]
-    own = f"{(int(kernels[:2], 16) | 2) ^ 8:02x}{kernels[2:]}"
-    assert weir.mac("front") == (own if mac == "own" else mac)
-    lab.client.run("ip", "neigh", "flush", "dev", "eth0")
-    for address in ("198.18.1.10", "2001:db8:1::10"):
-        got = lab.client.try_run("ping", "-c", "3", "-i", "0.02", "-W", "1", address)
-        assert got.returncode == 0, got.stdout
-    assert weir.mac("front") in lab.client.run("ip", "neigh", "show", "198.18.1.10").stdout

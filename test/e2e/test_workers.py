@@ -2,6 +2,7 @@
 """Several workers, several queues, other devices, and offloads: the same traffic through each."""
 
 import collections
+import json
 import os
 
 import pytest
@@ -119,6 +120,20 @@ def test_offloads_off(lab, start_weir):
         assert row["vlan_strip"] == row["vlan_insert"] == row["rx_ip_checksum"] == "software"
     assert_traffic_passes(lab)
     assert_transfer_passes(lab)
+
+
+@pytest.mark.parametrize("mac", ["own", "02:00:00:00:5e:11"])
+def test_mac_address(lab, start_weir, mac):
+    """Another one than the kernel's, which drops what is for weir unread."""
+    weir = start_weir(SERVICES.format(preserve="true"), front=FRONT + f"mac = {mac}\n", back=BACK + "mac = own\n")
+    kernels = json.loads(lab.lb.run("ip", "-j", "link", "show", "weir-front").stdout)[0]["address"]
+    own = f"{(int(kernels[:2], 16) | 2) ^ 8:02x}{kernels[2:]}"
+    assert weir.mac("front") == (own if mac == "own" else mac)
+    assert_traffic_passes(lab)
+    for address in ("198.18.1.10", "2001:db8:1::1"):
+        got = lab.client.try_run("ping", "-c", "3", "-i", "0.02", "-W", "1", address)
+        assert got.returncode == 0, got.stdout
+        assert weir.mac("front") in lab.client.run("ip", "neigh", "show", address).stdout
 
 
 def test_cable_out_and_in_again(lab, start_weir):
