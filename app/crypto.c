@@ -2,6 +2,7 @@
 #include "crypto.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include <openssl/crypto.h>
@@ -17,12 +18,13 @@
 struct crypto *
 crypto_create(struct dataplane *dp, uint16_t index, unsigned lcore)
 {
-	struct crypto *c = calloc(1, sizeof(*c));
+	struct crypto *c = aligned_alloc(_Alignof(struct crypto), sizeof(*c));
 	int socket = (int)rte_lcore_to_socket_id(lcore);
 	bool complete;
 
 	if (c == NULL)
 		return NULL;
+	memset(c, 0, sizeof(*c));
 	c->dp = dp;
 	c->index = index;
 	c->lcore = lcore;

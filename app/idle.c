@@ -17,6 +17,7 @@ bool
 idle_open(struct idle *idle, bool adaptive)
 {
 	*idle = (struct idle){.adaptive = adaptive,
+			      .wait_us = IDLE_WAIT_US,
 			      .nap_ticks = rte_get_tsc_hz() * IDLE_NAP_US / 1000000,
 			      .sources_n = 1};
 	idle->sources[0].fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -69,7 +70,7 @@ look_at_sources(struct idle *idle)
 static void
 wait(struct idle *idle)
 {
-	static const struct timespec time = {.tv_nsec = IDLE_WAIT_US * 1000};
+	struct timespec time = {idle->wait_us / 1000000, idle->wait_us % 1000000 * 1000};
 	uint64_t begun = rte_rdtsc();
 	eventfd_t rung;
 

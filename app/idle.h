@@ -24,12 +24,14 @@
 #define IDLE_SOURCES_MAX 64
 
 struct idle {
-	_Atomic bool asleep; /* the bell wakes it */
-	bool adaptive;
+	/* The bell wakes it.  Whoever may ring reads it: on a line of its own. */
+	_Alignas(64) _Atomic bool asleep;
+	_Alignas(64) bool adaptive;
 	bool only_naps; /* some source can't be waited for */
 	bool is_dense;  /* what comes next comes soon */
 	bool napped;
 	unsigned empty_turns;
+	uint32_t wait_us; /* at most */
 	uint64_t nap_ticks;
 	uint64_t naps, waits,
 		expired; /* counters, which the management core reads; see counters.h */

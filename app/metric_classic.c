@@ -35,7 +35,7 @@ add_instance(struct management *m, uint64_t target_id, struct sums *s)
 	for (int i = 0; i < 4; i++)
 		s->instances.status[i] += h.status[i];
 	s->instances.connection_errors += h.connection_errors + h.tls_errors;
-	s->connections.failed_flows += c.failed_flows + c.tls_errors;
+	s->connections.connect_errors += c.connect_errors + c.tls_errors;
 }
 
 /* An instance is in every group, and healthy in all of them: one says how many there are. */
@@ -44,7 +44,10 @@ add_group(struct management *m, const struct model_target_group *tg, struct sums
 {
 	for (uint32_t i = 0; i < tg->targets_n; i++)
 		add_instance(m, tg->targets[i].id, s);
-	metric_of_http_group(m, tg->id, &s->latency);
+	for (uint32_t i = 0; i < m->model->sets_n; i++) {
+		if (&m->model->target_groups[m->model->sets[i].group] == tg)
+			metric_of_http_group(m, m->model->sets[i].id, &s->latency);
+	}
 	if (s->healthy == 0 && s->unhealthy == 0)
 		metric_count_hosts(m, tg, &s->healthy, &s->unhealthy);
 }

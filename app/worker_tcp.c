@@ -155,7 +155,9 @@ reserve_for_proxy(void *arg, uint32_t reference, struct tcp_tuple *tuple,
 	struct worker_tcp *t = arg;
 	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
 
-	return target != NULL && reserve(t, target, target->port_be, tuple, settings);
+	/* Without its group nothing tells how connections to it begin. */
+	return target != NULL && t->worker->snapshot->groups[target->group].in_use &&
+	       reserve(t, target, target->port_be, tuple, settings);
 }
 
 static bool
@@ -165,6 +167,19 @@ may_reuse(void *arg, uint32_t reference)
 	const struct snapshot_target *target = snapshot_target(t->worker->snapshot, reference);
 
 	return target != NULL && !target->closing;
+}
+
+static bool
+takes(void *arg, uint32_t group, uint32_t reference)
+{
+	const struct worker_tcp *t = arg;
+	const struct snapshot_group *g = &t->worker->snapshot->groups[group];
+	const struct target_set *set;
+
+	if (!g->in_use || !may_reuse(arg, reference))
+		return false;
+	set = atomic_load_explicit(&g->set, memory_order_acquire);
+	return set->balance == NULL || balance_set_has(set->balance, reference);
 }
 
 static struct tls_client *
@@ -399,7 +414,8 @@ worker_tcp_create(struct worker *w, const struct dataplane_settings *settings)
 					     .connected = count_connected,
 					     .disconnected = count_disconnected,
 					     .tls = tls_of_target,
-					     .may_reuse = may_reuse},
+					     .may_reuse = may_reuse,
+					     .takes = takes},
 				     .ops_arg = t,
 				     .connections_max = connections,
 				     .exchanges_max = connections};

@@ -243,7 +243,7 @@ class Classic(Application):
                                  "TCP": self.lab.http("http://198.18.1.10:8080/", TIMES)})
         say("With the cookie of listener shop:81 a client stays where it is:")
         stayed = self.stay()
-        wait_until("the access log", lambda: len(self.log_lines()) >= 2 * TIMES + STAYS, 10, 0.1)
+        wait_until("the access log", lambda: len(self.log_lines()) >= 3 * TIMES + STAYS, 10, 0.1)
         say("A line of the access log, of ELB's 15 fields:\n")
         print(next(line for line in self.log_lines() if "curl" in line))
         show_view("shop")

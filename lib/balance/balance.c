@@ -228,6 +228,16 @@ balance_set_build(const struct balance_settings *settings, const struct balance_
 	return set;
 }
 
+bool
+balance_set_has(const struct balance_set *set, uint32_t target)
+{
+	for (uint32_t i = 0; i < set->choices_n; i++) {
+		if (set->choices[i].target == target)
+			return set->choices[i].weight > 0;
+	}
+	return false;
+}
+
 void
 balance_set_free(struct balance_set *set)
 {

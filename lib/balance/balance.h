@@ -70,6 +70,9 @@ struct balance_set *balance_set_build(const struct balance_settings *settings,
 				      uint64_t serial);
 void balance_set_free(struct balance_set *set);
 
+/** Whether the target may be chosen.  Looks at all of them. */
+bool balance_set_has(const struct balance_set *set, uint32_t target);
+
 /** Of one worker and target, by the target's index; zeros to begin with. */
 struct balance_target {
 	uint32_t outstanding; /* requests without the end of a response */

@@ -47,24 +47,43 @@ cookie_kind(const struct clb_http_listener *l)
 	return l->lb_cookie ? SERVICE_COOKIE_DURATION : SERVICE_COOKIE_FOLLOWING;
 }
 
-/* The instance that the client sticks to; 0: none. */
+/* Of a request that is asked for its cookies. */
+struct stuck {
+	const struct service_http *http;
+	const struct clb_http_listener *listener;
+	struct proxy_exchange *x;
+};
+
+/* Whether the cookie's instance is in service. */
+static bool
+leads_to_instance(void *arg, const struct service_cookie *cookie)
+{
+	const struct stuck *s = arg;
+	uint32_t target;
+
+	if (cookie->scope_id != s->listener->http.load_balancer_id)
+		return false;
+	target = service_http_find(s->http, s->x->record.group, instance_id, cookie->target_id);
+	s->x->service[STUCK_TO] = HAD_COOKIE | target;
+	return target != 0;
+}
+
+/*
+ * The instance that the client sticks to; 0: none.  The application's cookie may have left one of a
+ * path of its own, of an instance that is gone.
+ */
 static uint32_t
 find_stuck(struct service_http *http, const struct clb_http_listener *l, struct proxy_exchange *x,
 	   const struct http_request *request)
 {
-	struct service_cookie cookie;
+	struct stuck s = {.http = http, .listener = l, .x = x};
 	struct http_text own;
-	uint32_t target;
 
-	if (!l->lb_cookie && !service_cookie_of(request, l->app_cookie, &own))
+	if ((!l->lb_cookie && !service_cookie_of(request, l->app_cookie, &own)) ||
+	    !service_cookie_find(service_http_keys(http), cookie_kind(l), request,
+				 service_http_wall_s(http), leads_to_instance, &s))
 		return 0;
-	if (!service_cookie_read(service_http_keys(http), cookie_kind(l), request,
-				 service_http_wall_s(http), &cookie) ||
-	    cookie.scope_id != l->http.load_balancer_id)
-		return 0;
-	target = service_http_find(http, x->record.group, instance_id, cookie.target_id);
-	x->service[STUCK_TO] = HAD_COOKIE | target;
-	return target;
+	return (uint32_t)x->service[STUCK_TO];
 }
 
 static uint32_t
@@ -203,7 +222,7 @@ clb_http_listener_create(void *tickets, const struct snapshot_input *input,
 			 const struct snapshot_registries *registries,
 			 const struct model_listener *ml, char *why, size_t why_len)
 {
-	static const char *const alpn[] = {"http/1.1", "http/1.0"};
+	static const char *const alpn[] = {"http/1.1"};
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(input->model, ml->load_balancer_id);
 	struct clb_http_listener *l = calloc(1, sizeof(*l));

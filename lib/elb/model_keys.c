@@ -137,7 +137,7 @@ const struct model_key model_keys[] = {
 	BOOL(LB | ALB | NLB, "ipv6.deny_all_igw_traffic", "false", DEFAULT_ONLY, NO_FIELD, "ELB attribute."),
 	CHOICE(LB | CLB, "elb.http.desyncmitigationmode", "defensive", 0, FIELD(model_load_balancer, desync_mode), "What becomes of requests that are not compliant.", "monitor", "defensive", "strictest"),
 	CUSTOM(LB | CLB, "instance", NULL, REPEAT, model_parse_instance, "ADDRESS [zone=NAME]", "A registered instance, and its zone; default the box's. Its ports are in the listeners."),
-	UINT(LB | CLB, "weir.instance_max_connections", 0, 1000000, "0", 0, FIELD(model_load_balancer, instance_max_connections), "Connections to each instance at a time, split evenly over workers; what comes beyond waits in the surge queue. 0: no limit."),
+	UINT(LB | CLB, "weir.instance_max_connections", 0, 1000000, "0", 0, FIELD(model_load_balancer, instance_max_connections), "Connections to each port of each instance at a time, split evenly over workers; what comes beyond waits in the surge queue. 0: no limit."),
 	BOOL(LB | CLB, "connection_draining.enabled", "false", 0, FIELD(model_load_balancer, connection_draining), "Let connections and requests of a removed instance end; false: they are closed at once."),
 	UINT(LB | CLB, "connection_draining.timeout", 1, 3600, "300", 0, FIELD(model_load_balancer, connection_draining_s), "How long they may go on; then they are closed."),
 	CUSTOM(LB | CLB, "health_check.target", NULL, 0, model_parse_health_target, "HTTP:PORT/PATH, HTTPS:PORT/PATH, TCP:PORT or SSL:PORT", "What to check of each instance: by HTTP and HTTPS an answer of status 200, by TCP a connection, by SSL a TLS handshake. Default TCP, on the instance_port of the first listener."),

@@ -53,6 +53,16 @@ append(struct model *m, uint32_t group, const char *zone, uint64_t id)
 }
 
 bool
+model_group_is_zonal(const struct model *m, const struct model_target_group *tg)
+{
+	for (uint32_t i = m->target_groups_n; i < m->sets_n; i++) {
+		if (&m->target_groups[m->sets[i].group] == tg)
+			return true;
+	}
+	return false;
+}
+
+bool
 model_make_sets(struct model *m)
 {
 	m->sets_n = 0;

@@ -182,7 +182,7 @@ parse_mac(const char *text, uint8_t mac[6])
 		return false;
 	for (int i = 0; i < 6; i++)
 		mac[i] = (uint8_t)b[i];
-	return (mac[0] & 1) == 0;
+	return (mac[0] & 1) == 0 && memcmp(mac, (uint8_t[6]){0}, 6) != 0;
 }
 
 MODEL_VALUE_PARSER(model_parse_mac)

@@ -148,6 +148,7 @@ struct snapshot_group {
 	uint64_t id;
 	uint8_t in_use;
 	uint8_t sticky; /* flows of a client's address have one target: stickiness source_ip */
+	uint8_t zonal;  /* targets may be in the set of another zone, too */
 	struct tls_client *tls; /* how connections to its targets begin; NULL: in the clear */
 };
 

@@ -417,6 +417,7 @@ build_group(struct builder *b, const struct model_target_group *tg, uint64_t id)
 
 	g->id = id;
 	g->in_use = 1;
+	g->zonal = model_group_is_zonal(b->in->model, tg);
 	g->sticky = tg->stickiness && tg->stickiness_type == STICKINESS_SOURCE_IP;
 	if (model_group_is_tls(tg))
 		g->tls = tg->tls;

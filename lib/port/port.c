@@ -371,8 +371,11 @@ fail:
 void
 port_close(struct port *port)
 {
-	int rc = rte_eth_dev_stop(port->port_id);
+	int rc;
 
+	if (port->other_mac)
+		rte_eth_promiscuous_disable(port->port_id);
+	rc = rte_eth_dev_stop(port->port_id);
 	if (rc != 0)
 		LOG_WARNING("port %s: stop: %s", port->name, rte_strerror(-rc));
 	rc = rte_eth_dev_close(port->port_id);

@@ -302,9 +302,12 @@ connect_target(struct proxy *p, struct conduit *c, uint32_t target)
 				client != NULL ? tls_alpn(client) : NULL);
 }
 
+static void begin(struct proxy *p, struct conduit *c);
+
 static void
 go(struct proxy *p, struct conduit *c)
 {
+	c->record.connecting_us = p->now_us;
 	if (connect_target(p, c, c->record.target))
 		enter(p, c, CONDUIT_CONNECTING);
 	else
@@ -314,7 +317,12 @@ go(struct proxy *p, struct conduit *c)
 void
 conduit_go_on(struct proxy *p, struct waiting *w)
 {
-	go(p, (struct conduit *)((uint8_t *)w - offsetof(struct conduit, wait)));
+	struct conduit *c = (struct conduit *)((uint8_t *)w - offsetof(struct conduit, wait));
+
+	if (p->config.ops.takes(p->config.ops_arg, w->group, w->target))
+		go(p, c);
+	else
+		begin(p, c); /* with another target */
 }
 
 /* Behind those that wait for the target already. */
@@ -324,6 +332,7 @@ go_or_wait(struct proxy *p, struct conduit *c)
 	uint32_t target = c->record.target;
 
 	if (!surge_enter(&c->wait)) {
+		c->record.target = 0;
 		conduit_end(p, c, CONDUIT_END_SPILLOVER);
 	} else if (target_pool(p, target)->waiting == NULL &&
 		   surge_has_room(p, target, c->wait.connections_max)) {
@@ -341,14 +350,16 @@ begin(struct proxy *p, struct conduit *c)
 	struct proxy_conduit_choice choice = {0};
 
 	service_of(p)->choose(p->config.conduits_arg, &c->record.session, &choice);
+	c->record.target = choice.target;
 	if (choice.target == 0) {
 		conduit_end(p, c, CONDUIT_END_NO_TARGET);
 		return;
 	}
-	c->record.target = choice.target;
-	c->wait = (struct waiting){.surge = choice.surge,
-				   .connections_max = choice.connections_max,
-				   .is_conduit = true};
+	chain_free(p->config.pool, &c->prefix);
+	c->wait.surge = choice.surge;
+	c->wait.group = choice.group;
+	c->wait.connections_max = choice.connections_max;
+	c->wait.is_conduit = true;
 	if (choice.prefix_len == 0 ||
 	    chain_append_copy(p->config.pool, &c->prefix, choice.prefix, choice.prefix_len))
 		go_or_wait(p, c);
@@ -454,7 +465,9 @@ conduit_accepted(struct proxy *p, struct tcp_connection *connection)
 void
 conduit_sweep(struct proxy *p, struct conduit *c)
 {
-	if (c->record.target != 0 && c->state != CONDUIT_CLOSED &&
-	    service_of(p)->has_to_end(p->config.conduits_arg, &c->record))
+	if (c->state == CONDUIT_WAITING)
+		surge_freed(p, c->record.target); /* it may get nothing new any more */
+	else if (c->record.target != 0 && c->state != CONDUIT_CLOSED &&
+		 service_of(p)->has_to_end(p->config.conduits_arg, &c->record))
 		conduit_end(p, c, CONDUIT_END_TARGET_LEFT);
 }

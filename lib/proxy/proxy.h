@@ -111,6 +111,8 @@ struct proxy_ops {
 	struct tls_client *(*tls)(void *arg, uint32_t target);
 	/** Whether an idle connection to the target is worth keeping. */
 	bool (*may_reuse)(void *arg, uint32_t target);
+	/** Whether the target gets what is new: the group, by its index, still chooses it. */
+	bool (*takes)(void *arg, uint32_t group, uint32_t target);
 	/**
 	 * Have a crypto lcore make a step of a handshake.  NULL: there are none, the worker makes
 	 * it.

@@ -51,9 +51,10 @@ enum proxy_conduit_end {
 /** What the log and the metrics are made of. */
 struct proxy_conduit_record {
 	struct proxy_session_info session;
-	uint32_t target;               /* reference; 0: none was chosen */
-	const struct tls *target_tls;  /* NULL: none was agreed on */
-	uint64_t connected_us;         /* to the target, by the worker's clock; 0: it was not */
+	uint32_t target;              /* reference; 0: none was chosen */
+	const struct tls *target_tls; /* NULL: none was agreed on */
+	uint64_t connecting_us; /* to the target, by the worker's clock; 0: it was not tried */
+	uint64_t connected_us;  /* 0: it was not */
 	uint64_t sent_us, answered_us; /* first byte of the client, of the target; 0: none */
 	uint64_t ended_us;
 	uint64_t received_bytes, sent_bytes; /* from and to the client, inside TLS */
@@ -63,6 +64,7 @@ struct proxy_conduit_record {
 /** Who gets a connection, and what stands in front of the client's bytes. */
 struct proxy_conduit_choice {
 	uint32_t target;           /* reference; 0: nobody, the client is reset */
+	uint32_t group;            /* its index, that chose it */
 	uint32_t connections_max;  /* to the target; 0: no limit */
 	struct proxy_surge *surge; /* its load balancer's; NULL: none */
 	uint8_t prefix_len;

@@ -68,6 +68,7 @@ struct waiting {
 	struct waiting *next, **link; /* in its target's list; link NULL: it isn't */
 	struct proxy_surge *surge;    /* of its load balancer; NULL: none */
 	uint32_t target;              /* reference, in the list */
+	uint32_t group;               /* index: who chose it */
 	uint32_t connections_max;     /* of each target; 0: no limit */
 	bool is_conduit;
 	bool counted; /* in the surge queue */

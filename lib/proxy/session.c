@@ -273,6 +273,7 @@ decide(struct proxy *p, struct session *s)
 		x->request.kept = &x->kept;
 		x->http2 = decision.http2;
 		x->wait.surge = decision.surge;
+		x->wait.group = x->x.record.group;
 		x->wait.connections_max =
 			x->http2 ? PROXY_HTTP2_TARGET_MAX : decision.connections_max;
 		x->wait_ms = p->now_ms;
@@ -560,6 +561,8 @@ session_sweep(struct proxy *p, struct session *s)
 {
 	bool draining = false;
 
+	if (s->exchange != NULL && s->exchange->wait.link != NULL)
+		surge_freed(p, s->exchange->wait.target); /* it may get nothing new any more */
 	if (s->carrier != NULL)
 		http2_tick(s->carrier->http2, p->now_ms);
 	else if (s->state != SESSION_IDLE)

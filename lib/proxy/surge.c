@@ -5,6 +5,8 @@
  */
 #include "proxy_private.h"
 
+#define GO_ON_MAX 1024 /* of a target's, in a turn */
+
 bool
 surge_enter(struct waiting *w)
 {
@@ -97,8 +99,8 @@ surge_connection_ends(struct proxy *p, uint32_t target)
 static bool
 may_go_on(struct proxy *p, const struct waiting *w)
 {
-	if (!p->config.ops.may_reuse(p->config.ops_arg, w->target))
-		return true; /* the target has left: there is nothing to wait for */
+	if (!p->config.ops.takes(p->config.ops_arg, w->group, w->target))
+		return true; /* it gets nothing new: there is nothing to wait for */
 	return w->is_conduit ? surge_has_room(p, w->target, w->connections_max)
 			     : upstream_may_begin(p, w);
 }
@@ -108,12 +110,18 @@ surge_turn(struct proxy *p)
 {
 	struct target_pool *pool = p->freed, *next;
 	struct waiting *w;
+	uint32_t n;
 
 	p->freed = NULL;
 	for (; pool != NULL; pool = next) {
 		next = pool->next_freed;
 		pool->freed = false;
-		while ((w = pool->waiting) != NULL && may_go_on(p, w)) {
+		/* One that goes on may have to wait again. */
+		for (n = 0; (w = pool->waiting) != NULL && may_go_on(p, w); n++) {
+			if (n == GO_ON_MAX) {
+				surge_freed(p, w->target);
+				break;
+			}
 			stop_waiting(p, w);
 			if (w->is_conduit)
 				conduit_go_on(p, w);

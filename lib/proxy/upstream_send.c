@@ -31,10 +31,10 @@ upstream_send(struct proxy *p, struct upstream *u, struct exchange *x)
 	stream_send(p, &u->stream, &bytes);
 }
 
+/* Nothing of it has gone to a target. */
 static void
-spill(struct proxy *p, struct exchange *x, uint32_t target)
+spill(struct proxy *p, struct exchange *x)
 {
-	x->x.record.target = target;
 	session_fail(p, x->session, PROXY_ERROR_SPILLOVER);
 }
 
@@ -52,7 +52,7 @@ send_anew(struct proxy *p, struct exchange *x, uint32_t target)
 	struct upstream *u = x->http2 ? upstream_pool_find_opening(p, target) : NULL;
 
 	if (!surge_enter(&x->wait))
-		spill(p, x, target);
+		spill(p, x);
 	else if (u != NULL)
 		upstream_wait(u, x);
 	else if (may_open(p, target, x->wait.connections_max))
@@ -98,7 +98,7 @@ upstream_begin(struct proxy *p, struct exchange *x, uint32_t target)
 	else if (surge_enter(&x->wait))
 		surge_wait(p, &x->wait, target);
 	else
-		spill(p, x, target);
+		spill(p, x);
 }
 
 static struct exchange *
@@ -221,7 +221,7 @@ upstream_go_on(struct proxy *p, struct waiting *w)
 	struct failure left = {
 		.error = PROXY_ERROR_TARGET_LEFT, .target = w->target, .unprocessed = true};
 
-	if (!p->config.ops.may_reuse(p->config.ops_arg, w->target)) {
+	if (!p->config.ops.takes(p->config.ops_arg, w->group, w->target)) {
 		request_failed(p, x, &left);
 		return;
 	}

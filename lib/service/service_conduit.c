@@ -143,6 +143,7 @@ on_choose(void *arg, const struct proxy_session_info *session, struct proxy_cond
 	}
 	counters->unhealthy_routed += fail_open;
 	choice->target = reference;
+	choice->group = snapshot_frontend(c->snapshot, session->frontend)->forwards[0].group;
 	choice->surge = service_surge_of(c->settings.surges, &l->surge);
 	choice->connections_max = l->surge.connections_max;
 	choice->prefix_len = l->kind->prefix(l, target, session->tuple, choice->prefix);
@@ -162,6 +163,7 @@ on_reached(void *arg, uint32_t target, enum tcp_close_reason reason)
 
 	c->answered_flows += reason == TCP_CLOSE_NONE;
 	c->failed_flows += reason == TCP_CLOSE_REFUSED;
+	c->connect_errors += reason != TCP_CLOSE_NONE;
 }
 
 static void

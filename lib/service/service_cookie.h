@@ -85,7 +85,16 @@ void service_cookie_expires(uint64_t expires_s, char out[SERVICE_COOKIE_ATTRIBUT
 bool service_cookie_of(const struct http_request *request, const char *name,
 		       struct http_text *value);
 
-/** A request's cookie of ours, by either name. @return false: none that is valid. */
+/**
+ * A request's cookies of ours, the twin's first, until one is wanted: browsers send all that fit,
+ * of other paths too.
+ * @return  false: none that is valid and wanted.
+ */
+bool service_cookie_find(struct service_cookie_keys *keys, enum service_cookie_kind kind,
+			 const struct http_request *request, uint64_t now_s,
+			 bool (*wants)(void *arg, const struct service_cookie *cookie), void *arg);
+
+/** A request's first cookie of ours, by either name. @return false: it is none that is valid. */
 bool service_cookie_read(struct service_cookie_keys *keys, enum service_cookie_kind kind,
 			 const struct http_request *request, uint64_t now_s,
 			 struct service_cookie *cookie);

@@ -158,6 +158,8 @@ choose_target(struct service_http *http, uint32_t group, uint32_t failed)
 	struct balance_worker worker = {.targets = http->targets, .now_ms = http->now_us / 1000};
 	uint32_t target;
 
+	/* A heap tells of targets that no other group's requests go to. */
+	http->groups[group].heap_max = http->snapshot->groups[group].zonal ? 0 : HEAP_MAX;
 	for (uint32_t tries = 0; set != NULL && tries < CHOICE_TRIES; tries++) {
 		worker.random = service_http_random(http);
 		target = balance_choose(set, &http->groups[group], &worker);
@@ -438,7 +440,6 @@ service_http_create(const struct service_http_settings *settings, struct proxy_c
 	}
 	for (uint32_t i = 0; i < SNAPSHOT_GROUPS; i++) {
 		http->groups[i].heap = http->heaps + (size_t)i * HEAP_MAX;
-		http->groups[i].heap_max = HEAP_MAX;
 		http->groups[i].cursor = (uint32_t)settings->seed;
 	}
 	proxy->service = &service;

@@ -86,6 +86,8 @@ service_record_write_connection(const struct service_log *log, uint64_t load_bal
 				     .listener_port = ntohs(t->local_port_be),
 				     .af = t->af,
 				     .is_conduit = true};
+	r->connecting_us = c->connecting_us;
+	r->connected_us = c->connected_us;
 	/* What the instance says goes on in the turn that it comes in. */
 	r->record = (struct proxy_record){.created_us = c->session.begun_us,
 					  .sent_us = c->sent_us,
@@ -241,23 +243,40 @@ or_none(const char *text)
 	return text[0] == '\0' ? "-" : text;
 }
 
+/*
+ * C23:access-log-collection: of a TCP or SSL listener the second one is how long it took to connect
+ * to the instance.
+ */
+static void
+put_times(struct log_line *l, const struct service_record *r)
+{
+	void (*put)(struct log_line *, uint64_t, uint64_t) =
+		r->head.kind == LOG_CLASSIC ? log_put_exact_duration : log_put_duration;
+	const struct proxy_record *p = &r->record;
+	uint64_t sent = p->sent_us;
+	uint64_t answered = r->is_conduit || p->target_status != 0 ? p->answered_us : 0;
+
+	put(l, sent != 0 ? p->created_us : 0, sent);
+	log_puts(l, " ");
+	if (r->is_conduit)
+		put(l, r->connecting_us, r->connected_us);
+	else
+		put(l, sent, answered);
+	log_puts(l, " ");
+	put(l, answered, p->ended_us);
+}
+
 void
 service_record_put(struct log_line *l, const struct service_record *r, uint64_t received_bytes,
 		   uint64_t sent_bytes)
 {
 	const struct proxy_record *p = &r->record;
-	uint64_t sent = p->sent_us,
-		 answered = r->is_conduit || p->target_status != 0 ? p->answered_us : 0;
 
 	log_put_endpoint(l, &r->client, r->client_port);
 	log_puts(l, " ");
 	service_record_put_target(l, r);
 	log_puts(l, " ");
-	log_put_duration(l, sent != 0 ? p->created_us : 0, sent);
-	log_puts(l, " ");
-	log_put_duration(l, sent, answered);
-	log_puts(l, " ");
-	log_put_duration(l, answered, p->ended_us);
+	put_times(l, r);
 	log_puts(l, " ");
 	service_record_put_status(l, p->elb_status);
 	log_puts(l, " ");

@@ -30,7 +30,8 @@ struct service_record {
 	bool is_conduit;      /* of a connection without requests */
 	char tls_protocol[9]; /* "": none */
 	char tls_cipher[41];
-	char tls_certificate[33]; /* the name that it has in the configuration */
+	char tls_certificate[33];             /* the name that it has in the configuration */
+	uint64_t connecting_us, connected_us; /* is_conduit: to the instance; 0: it was not */
 	struct proxy_record record;
 	uint32_t text_len;
 	char text[];

@@ -52,7 +52,7 @@ struct target_counters {
 	uint64_t answered_flows; /* TCP: the target sent SYN and ACK */
 	uint64_t failed_flows;   /* it sent RST instead */
 	uint64_t tls_errors;     /* connections in which no TLS connection was made */
-	uint64_t reserved;
+	uint64_t connect_errors; /* connections of conduits that were not made */
 };
 
 _Static_assert(sizeof(struct target_counters) == 64, "one cache line");

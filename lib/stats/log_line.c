@@ -60,9 +60,11 @@ log_put_time(struct log_line *l, uint64_t us)
 	log_put(l, text, n);
 }
 
-void
-log_put_duration(struct log_line *l, uint64_t from_us, uint64_t to_us)
+/* `unit`: microseconds of the last of `decimals`. */
+static void
+put_duration(struct log_line *l, uint64_t from_us, uint64_t to_us, unsigned unit, int decimals)
 {
+	uint64_t us = to_us - from_us;
 	char text[32];
 
 	if (from_us == 0 || to_us < from_us) {
@@ -70,9 +72,21 @@ log_put_duration(struct log_line *l, uint64_t from_us, uint64_t to_us)
 		return;
 	}
 	log_put(l, text,
-		(size_t)snprintf(text, sizeof(text), "%llu.%03u",
-				 (unsigned long long)((to_us - from_us) / 1000000),
-				 (unsigned)((to_us - from_us) / 1000 % 1000)));
+		(size_t)snprintf(text, sizeof(text), "%llu.%0*u",
+				 (unsigned long long)(us / 1000000), decimals,
+				 (unsigned)(us % 1000000 / unit)));
+}
+
+void
+log_put_duration(struct log_line *l, uint64_t from_us, uint64_t to_us)
+{
+	put_duration(l, from_us, to_us, 1000, 3);
+}
+
+void
+log_put_exact_duration(struct log_line *l, uint64_t from_us, uint64_t to_us)
+{
+	put_duration(l, from_us, to_us, 1, 6);
 }
 
 void

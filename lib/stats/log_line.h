@@ -37,6 +37,8 @@ void log_put_time(struct log_line *line, uint64_t us);
 
 /** Seconds with milliseconds; -1 when it did not come to that: `from_us` is 0 or the later one. */
 void log_put_duration(struct log_line *line, uint64_t from_us, uint64_t to_us);
+/** The same with six decimals. */
+void log_put_exact_duration(struct log_line *line, uint64_t from_us, uint64_t to_us);
 
 /** ADDRESS:PORT, or [ADDRESS]:PORT. */
 void log_put_endpoint(struct log_line *line, const struct ip_addr *addr, uint16_t port);

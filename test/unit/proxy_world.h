@@ -222,7 +222,7 @@ world_choose(void *arg, const struct proxy_session_info *session,
 	(void)session;
 	if (w->prefix == NULL)
 		return;
-	choice->target = world_reference(1);
+	choice->target = world_reference(w->left == 1 ? 2 : 1);
 	choice->surge = w->surge;
 	choice->connections_max = w->connections_max;
 	choice->prefix_len = (uint8_t)strlen(w->prefix);
@@ -316,6 +316,13 @@ world_may_reuse(void *arg, uint32_t target)
 	return ref_index(target) != ((struct world *)arg)->left;
 }
 
+static bool
+world_takes(void *arg, uint32_t group, uint32_t target)
+{
+	(void)group;
+	return world_may_reuse(arg, target);
+}
+
 /* The far ends. */
 
 static inline struct world_peer *
@@ -407,7 +414,8 @@ world_open_with(const struct wire_settings *settings, unsigned long long seed,
 					      .release = world_release,
 					      .connected = world_connected,
 					      .disconnected = world_disconnected,
-					      .may_reuse = world_may_reuse},
+					      .may_reuse = world_may_reuse,
+					      .takes = world_takes},
 				      .ops_arg = w,
 				      .service = &world_service,
 				      .service_arg = w,

@@ -26,8 +26,10 @@ make_record(void)
 {
 	struct service_record *r = &space.record;
 
-	*r = (struct service_record){
-		.client_port = 40000, .listener_port = 80, .wall_us = UINT64_C(1700000000000000)};
+	*r = (struct service_record){.head.kind = LOG_CLASSIC,
+				     .client_port = 40000,
+				     .listener_port = 80,
+				     .wall_us = UINT64_C(1700000000000000)};
 	EXPECT(ip_addr_parse("192.0.2.7", &r->client));
 	EXPECT(ip_addr_parse("192.0.2.1", &r->local));
 	r->record = (struct proxy_record){.http_version = 11,
@@ -73,8 +75,9 @@ test_served(void)
 	snprintf(r->tls_protocol, sizeof(r->tls_protocol), "TLSv1.2");
 	r->https = 1;
 	expect("served", r,
-	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 [2001:db8::11]:8080 0.001 0.002 "
-	       "0.001 200 200 10 20 \"GET https://shop.example.com:80/a?b HTTP/1.1\" \"curl/7\" "
+	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 [2001:db8::11]:8080 0.001000 "
+	       "0.002000 0.001000 200 200 10 20 \"GET https://shop.example.com:80/a?b HTTP/1.1\" "
+	       "\"curl/7\" "
 	       "ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2\n");
 }
 
@@ -110,11 +113,14 @@ test_connection(void)
 	EXPECT(ip_addr_parse("192.0.2.11", &r->target));
 	r->target_port = 25;
 	r->target_af = 4;
+	r->connecting_us = 1000500;
+	r->connected_us = 1000573;
 	expect("a connection", r,
-	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 192.0.2.11:25 0.002 0.003 0.000 - "
-	       "- 82 305 \"- - - \" \"-\" - -\n");
+	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 192.0.2.11:25 0.002000 "
+	       "0.000073 0.000000 - - 82 305 \"- - - \" \"-\" - -\n");
 	r->target_af = 0;
 	r->record.sent_us = r->record.answered_us = 0;
+	r->connecting_us = r->connected_us = 0;
 	expect("to nobody", r,
 	       "2023-11-14T22:13:21.000000Z shop 192.0.2.7:40000 - -1 -1 -1 - - 82 305 \"- - - \" "
 	       "\"-\" - -\n");

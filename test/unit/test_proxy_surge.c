@@ -305,6 +305,24 @@ test_conduit_stops_waiting(bool of_itself)
 	close_world(w);
 }
 
+/* Its target gets nothing new any more, though what it has goes on: there is another one. */
+static void
+test_conduit_goes_elsewhere(void)
+{
+	struct world *w = open_raw(10, 1);
+	struct world_peer *first = client(w), *second = client(w);
+
+	say(w, second, "early");
+	EXPECT(w->opened_n == 1 && surge.waiting_n == 1);
+	w->left = 1;
+	world_run(w, 2000);
+	EXPECT(w->opened_n == 2 && surge.waiting_n == 0 && !first->closed);
+	EXPECT(w->peers[w->peers_n - 1].target == 2);
+	EXPECT(heard(&w->peers[w->peers_n - 1], "P early"));
+	w->left = 0;
+	close_world(w);
+}
+
 static void
 test_conduit_connects_count(void)
 {
@@ -346,6 +364,7 @@ main(void)
 	test_conduits();
 	test_conduit_stops_waiting(false);
 	test_conduit_stops_waiting(true);
+	test_conduit_goes_elsewhere();
 	test_conduit_connects_count();
 	test_shares();
 	return unit_done();
