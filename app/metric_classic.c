@@ -15,6 +15,7 @@ struct sums {
 	struct target_counters connections;
 	struct histogram latency;
 	uint64_t healthy, unhealthy;
+	uint32_t groups_n;
 };
 
 static void
@@ -36,20 +37,29 @@ add_instance(struct management *m, uint64_t target_id, struct sums *s)
 		s->instances.status[i] += h.status[i];
 	s->instances.connection_errors += h.connection_errors + h.tls_errors;
 	s->connections.connect_errors += c.connect_errors + c.tls_errors;
+	s->connections.answered_flows += c.answered_flows;
+	s->connections.new_flows += c.new_flows;
+	s->connections.closed_flows += c.closed_flows;
 }
 
-/* An instance is in every group, and healthy in all of them: one says how many there are. */
+/* An instance is in every group, and may be in service on some of its ports only: the least count.
+ */
 static void
 add_group(struct management *m, const struct model_target_group *tg, struct sums *s)
 {
+	uint64_t healthy = 0, unhealthy = 0;
+
 	for (uint32_t i = 0; i < tg->targets_n; i++)
 		add_instance(m, tg->targets[i].id, s);
 	for (uint32_t i = 0; i < m->model->sets_n; i++) {
 		if (&m->model->target_groups[m->model->sets[i].group] == tg)
 			metric_of_http_group(m, m->model->sets[i].id, &s->latency);
 	}
-	if (s->healthy == 0 && s->unhealthy == 0)
-		metric_count_hosts(m, tg, &s->healthy, &s->unhealthy);
+	metric_count_hosts(m, tg, &healthy, &unhealthy);
+	if (s->groups_n++ == 0 || healthy < s->healthy) {
+		s->healthy = healthy;
+		s->unhealthy = unhealthy;
+	}
 }
 
 static void
@@ -58,14 +68,10 @@ put_of_clients(json_t *row, const struct sums *s)
 	const struct http_frontend_counters *h = &s->http;
 	const struct frontend_counters *c = &s->conduits;
 
-	json_put(row, "RequestCount", h->requests + c->new_flows);
 	json_put(row, "HTTPCode_ELB_4XX", h->elb_4xx);
 	json_put(row, "HTTPCode_ELB_5XX", h->elb_5xx);
 	json_put(row, "SpilloverCount", h->spillovers + c->spillovers);
 	json_put(row, "DesyncMitigationMode_NonCompliant_Request_Count", h->desync_non_compliant);
-	json_put(row, "EstimatedALBActiveConnectionCount",
-		 h->new_connections - h->closed_connections + c->new_flows - c->closed_flows);
-	json_put(row, "EstimatedALBNewConnectionCount", h->new_connections + c->new_flows);
 	json_put(row, "EstimatedProcessedBytes", h->processed_bytes + c->bytes);
 	json_put(row, "weir.RejectedConnectionCount", h->rejected_connections + c->rejected_flows);
 	json_put(row, "weir.ClientTLSNegotiationErrorCount", h->tls_errors + c->client_tls_errors);
@@ -88,6 +94,7 @@ void
 metric_put_classic(struct management *m, const struct model_load_balancer *lb, json_t *row)
 {
 	struct sums s = {0};
+	uint64_t begun, ended;
 
 	for (uint32_t i = 0; i < m->model->listeners_n; i++) {
 		if (m->model->listeners[i].load_balancer_id == lb->id)
@@ -98,6 +105,11 @@ metric_put_classic(struct management *m, const struct model_load_balancer *lb, j
 			add_group(m, &m->model->target_groups[i], &s);
 	}
 	put_of_clients(row, &s);
+	begun = s.http.new_connections + s.conduits.new_flows + s.connections.new_flows;
+	ended = s.http.closed_connections + s.conduits.closed_flows + s.connections.closed_flows;
+	json_put(row, "RequestCount", s.http.requests + s.connections.answered_flows);
+	json_put(row, "EstimatedALBActiveConnectionCount", begun - ended);
+	json_put(row, "EstimatedALBNewConnectionCount", begun);
 	json_put(row, "HealthyHostCount", s.healthy);
 	json_put(row, "UnHealthyHostCount", s.unhealthy);
 	json_put(row, "BackendConnectionErrors",
@@ -117,4 +129,5 @@ metric_put_classic_listener(struct management *m, const struct model_listener *l
 
 	add_listener(m, l, &s);
 	put_of_clients(row, &s);
+	json_put(row, "RequestCount", s.http.requests + s.conduits.new_flows);
 }

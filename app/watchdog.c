@@ -43,17 +43,21 @@ look(struct watchdog *w, unsigned i, unsigned lcore, uint64_t turns, uint32_t no
 	return 0;
 }
 
-/* Who slept itself, as a virtual machine does, knows nothing of the others meanwhile. */
+/*
+ * Who slept itself, as a virtual machine does, knows nothing of the others meanwhile; who is late
+ * again and again knows.
+ */
 static void
 forgive_own_sleep(struct watchdog *w, uint32_t now_ms)
 {
 	uint32_t slept_ms = now_ms - w->looked_ms;
 
-	w->looked_ms = now_ms;
-	if (slept_ms < LATE_MS)
-		return;
-	for (unsigned i = 0; i < WORKER_MAX + CRYPTO_MAX; i++)
+	bool is_late = slept_ms >= LATE_MS;
+
+	for (unsigned i = 0; is_late && !w->was_late && i < WORKER_MAX + CRYPTO_MAX; i++)
 		w->lcores[i].turned_ms += slept_ms;
+	w->looked_ms = now_ms;
+	w->was_late = is_late;
 }
 
 void

@@ -21,6 +21,7 @@
 struct watchdog {
 	uint32_t limit_ms; /* systemd's; 0: it has none */
 	uint32_t fed_ms, looked_ms;
+	bool was_late;
 	struct {
 		uint64_t turns;
 		uint32_t turned_ms;

@@ -34,6 +34,17 @@ surge_has_room(const struct proxy *p, uint32_t target, uint32_t connections_max)
 	return connections_max == 0 || target_pool(p, target)->connections_n < connections_max;
 }
 
+/* A limit that has changed is that of all who wait. */
+static void
+adopt_limit(struct proxy *p, struct target_pool *pool, const struct waiting *last)
+{
+	if (pool->waiting->connections_max == last->connections_max)
+		return;
+	for (struct waiting *w = pool->waiting; w != NULL; w = w->next)
+		w->connections_max = last->connections_max;
+	surge_freed(p, last->target);
+}
+
 void
 surge_wait(struct proxy *p, struct waiting *w, uint32_t target)
 {
@@ -44,6 +55,7 @@ surge_wait(struct proxy *p, struct waiting *w, uint32_t target)
 	w->link = pool->waiting == NULL ? &pool->waiting : pool->last_waiting;
 	*w->link = w;
 	pool->last_waiting = &w->next;
+	adopt_limit(p, pool, w);
 }
 
 static void

@@ -42,6 +42,13 @@ tls_public_key_load(const char *path, uint8_t key[TLS_PUBLIC_KEY_LEN], char *why
 	if (!ok)
 		tls_file_refuse(path, "no public key in PEM", why, why_len);
 	EVP_PKEY_free(pkey);
+	pkey = ok ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	if (pkey != NULL) {
+		tls_file_refuse(path, "more than one public key", why, why_len);
+		ok = false;
+	}
+	ERR_clear_error();
+	EVP_PKEY_free(pkey);
 	BIO_free(bio);
 	tls_file_free(&file);
 	return ok;

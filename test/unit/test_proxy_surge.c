@@ -323,6 +323,25 @@ test_conduit_goes_elsewhere(void)
 	close_world(w);
 }
 
+/* A reload has raised it: the next one that comes tells those that wait already. */
+static void
+test_raised_limit(void)
+{
+	struct world *w = open_raw(10, 1);
+
+	client(w);
+	client(w);
+	client(w);
+	EXPECT(w->opened_n == 1 && surge.waiting_n == 2);
+	w->connections_max = 3;
+	client(w);
+	EXPECT(w->opened_n == 3 && surge.waiting_n == 1);
+	w->connections_max = 0;
+	client(w);
+	EXPECT(w->opened_n == 5 && surge.waiting_n == 0);
+	close_world(w);
+}
+
 static void
 test_conduit_connects_count(void)
 {
@@ -365,6 +384,7 @@ main(void)
 	test_conduit_stops_waiting(false);
 	test_conduit_stops_waiting(true);
 	test_conduit_goes_elsewhere();
+	test_raised_limit();
 	test_conduit_connects_count();
 	test_shares();
 	return unit_done();
