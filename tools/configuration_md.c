@@ -28,6 +28,8 @@ static const char *const introductions[MODEL_KINDS] = {
 	[MODEL_CERTIFICATE] = "`[certificate NAME]`: what a listener of TLS shows to clients.",
 	[MODEL_TRUST_STORE] = ("`[trust_store NAME]`: authorities whose certificates clients "
 			       "of mutual TLS, or targets, must have."),
+	[MODEL_SSL_POLICY] = "`[ssl_policy NAME]`: a security policy of one's own, for listeners "
+			     "of classic load balancers.",
 	[MODEL_SECURITY_GROUP] = ("`[security_group NAME]`: what may begin a flow with a load "
 				  "balancer that names it. Answers need no rule; flows that exist "
 				  "stay when rules change."),

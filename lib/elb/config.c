@@ -17,9 +17,6 @@
 
 #define FILE_MAX_BYTES (64u << 20)
 
-/* Sections of load balancer types and features that this version can't serve. */
-static const char *const later_kinds[] = {"ssl_policy"};
-
 struct loader {
 	struct model *model;
 	struct config_errors *errors;
@@ -90,20 +87,12 @@ find_kind(const char *word, enum model_kind *kind)
 }
 
 static void
-refuse_kind(struct loader *l, uint32_t line, const char *text, const char *word)
+refuse_kind(struct loader *l, uint32_t line, const char *text)
 {
-	for (size_t i = 0; i < sizeof(later_kinds) / sizeof(later_kinds[0]); i++) {
-		if (strcmp(later_kinds[i], word) == 0) {
-			add_error(l->errors, l->file, line, text, "",
-				  "sections of this kind have no data path in this version",
-				  "leave it out");
-			return;
-		}
-	}
 	add_error(
 		l->errors, l->file, line, text, "", "the kind of section is not known",
 		"system, dataplane, cluster, management, interface, load_balancer, listener, rule, "
-		"target_group, endpoint, security_group, certificate, trust_store");
+		"target_group, endpoint, security_group, certificate, trust_store, ssl_policy");
 }
 
 /* Split `kind name`; blanks between are folded. */
@@ -137,7 +126,7 @@ on_section(void *arg, uint32_t line, const char *text)
 	l->object = NULL;
 	split_section(text, word, l->name);
 	if (!find_kind(word, &l->kind)) {
-		refuse_kind(l, line, text, word);
+		refuse_kind(l, line, text);
 		return;
 	}
 	if ((l->kind <= MODEL_MANAGEMENT) != (l->name[0] == '\0')) {
@@ -400,4 +389,5 @@ model_compare(const struct model *old_model, const struct model *new_model, stru
 	COMPARE(MODEL_SECURITY_GROUP, security_groups);
 	COMPARE(MODEL_CERTIFICATE, certificates);
 	COMPARE(MODEL_TRUST_STORE, trust_stores);
+	COMPARE(MODEL_SSL_POLICY, ssl_policies);
 }

@@ -28,7 +28,7 @@ static const struct siphash_key identity_key = {
 static const char *const kind_names[MODEL_KINDS] = {
 	"system",         "dataplane",   "cluster",     "management",   "interface",
 	"load_balancer",  "listener",    "rule",        "target_group", "endpoint",
-	"security_group", "certificate", "trust_store",
+	"security_group", "certificate", "trust_store", "ssl_policy",
 };
 
 const char *
@@ -104,6 +104,9 @@ array_of(const struct model *model, enum model_kind kind)
 	case MODEL_TRUST_STORE:
 		return (struct kind_array){&m->trust_stores, &m->trust_stores_n,
 					   sizeof(*m->trust_stores)};
+	case MODEL_SSL_POLICY:
+		return (struct kind_array){&m->ssl_policies, &m->ssl_policies_n,
+					   sizeof(*m->ssl_policies)};
 	default:
 		return (struct kind_array){NULL, NULL, 0};
 	}
@@ -514,7 +517,7 @@ check_name(enum model_kind kind, const char *name, struct model_error *error)
 				    "`%.100s` cannot be an interface's name", name);
 	if ((kind == MODEL_LOAD_BALANCER || kind == MODEL_TARGET_GROUP || kind == MODEL_ENDPOINT ||
 	     kind == MODEL_SECURITY_GROUP || kind == MODEL_CERTIFICATE ||
-	     kind == MODEL_TRUST_STORE) &&
+	     kind == MODEL_TRUST_STORE || kind == MODEL_SSL_POLICY) &&
 	    !model_name_is_valid(name))
 		return model_refuse(error,
 				    "1 to 32 letters, digits and hyphens, no hyphen at the edges",
@@ -541,6 +544,7 @@ add_object(struct model *model, enum model_kind kind, const char *name,
 		struct model_security_group security_group;
 		struct model_certificate certificate;
 		struct model_trust_store trust_store;
+		struct model_ssl_policy ssl_policy;
 	} zero;
 	struct kind_array a = array_of(model, kind);
 

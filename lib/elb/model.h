@@ -19,6 +19,7 @@
 #include <stdio.h>
 
 #include "ip_addr.h"
+#include "tls_policy.h"
 #include "tls_public_key.h"
 
 #define MODEL_NAME_MAX            33
@@ -119,9 +120,10 @@ enum model_kind {
 	MODEL_SECURITY_GROUP,
 	MODEL_CERTIFICATE,
 	MODEL_TRUST_STORE,
+	MODEL_SSL_POLICY,
 };
 
-#define MODEL_KINDS (MODEL_TRUST_STORE + 1)
+#define MODEL_KINDS (MODEL_SSL_POLICY + 1)
 
 /* What every object begins with; a pointer to one is a pointer to struct model_object. */
 #define MODEL_OBJECT_FIELDS               \
@@ -483,6 +485,14 @@ struct model_trust_store {
 	struct tls_trust *trust; /* what the files hold, once the model is checked */
 };
 
+/** A security policy of an operator's own, for classic load balancers. */
+struct model_ssl_policy {
+	MODEL_OBJECT_FIELDS;
+	bool server_order;        /* server_defined_cipher_order */
+	char ciphers[1024];       /* in order, separated by colons */
+	struct tls_policy policy; /* whole once checked; it points into this object */
+};
+
 struct model_cluster {
 	MODEL_OBJECT_FIELDS;
 	char secret_file[256]; /* "": one of this box's own */
@@ -519,6 +529,8 @@ struct model {
 	uint32_t certificates_n;
 	struct model_trust_store *trust_stores;
 	uint32_t trust_stores_n;
+	struct model_ssl_policy *ssl_policies;
+	uint32_t ssl_policies_n;
 	struct model_set *sets; /* see model_sets.h */
 	uint32_t sets_n;
 	uint8_t hash[32];          /* SHA-256 of the canonical text; set by the loader */

@@ -90,7 +90,8 @@ model_check_listener_tls(struct checker *c, const struct model_listener *l, bool
 		model_fault(c, l, "certificate", NULL, "certificate = NAME",
 			    "the certificate is missing");
 	check_names(c, l);
-	if (policy != NULL && tls_policy_find(policy, false, why, sizeof(why)) == NULL)
+	if (policy != NULL && model_ssl_policy_find(c->m, policy) == NULL &&
+	    tls_policy_find(policy, false, why, sizeof(why)) == NULL)
 		model_fault(c, l, "ssl_policy", NULL, "a policy of docs/tls.md", "%s", why);
 }
 
@@ -129,10 +130,13 @@ model_certificate_of(const struct model *m, const struct model_listener *l, uint
 }
 
 const struct tls_policy *
-model_tls_policy_of(const struct model_listener *l)
+model_tls_policy_of(const struct model *m, const struct model_listener *l)
 {
+	const struct tls_policy *own = model_ssl_policy_find(m, l->ssl_policy);
 	char why[WHY_MAX];
 
+	if (own != NULL)
+		return own;
 	return tls_policy_find(l->ssl_policy[0] == '\0' ? TLS_POLICY_DEFAULT : l->ssl_policy, false,
 			       why, sizeof(why));
 }
@@ -142,7 +146,7 @@ model_tls_server_of(const struct model *m, const struct model_listener *l, const
 		    uint32_t alpn_n, struct tls_tickets *tickets, char *why, size_t why_len)
 {
 	struct tls_credentials *credentials[MODEL_CERTIFICATES_MAX];
-	struct tls_server_settings settings = {.policy = model_tls_policy_of(l),
+	struct tls_server_settings settings = {.policy = model_tls_policy_of(m, l),
 					       .credentials = credentials,
 					       .credentials_n = l->certificates_n,
 					       .alpn = alpn,

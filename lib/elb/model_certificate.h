@@ -18,7 +18,11 @@ const struct model_certificate *model_certificate_of(const struct model *model,
 						     uint32_t nth);
 
 /** The policy of a listener that was checked. */
-const struct tls_policy *model_tls_policy_of(const struct model_listener *listener);
+const struct tls_policy *model_tls_policy_of(const struct model *model,
+					     const struct model_listener *listener);
+
+/** A policy of the operator's own, valid as long as the model. @return NULL: there is none. */
+const struct tls_policy *model_ssl_policy_find(const struct model *model, const char *name);
 
 /**
  * What a listener that was checked presents to its clients.

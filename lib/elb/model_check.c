@@ -622,6 +622,8 @@ model_check(struct model *model, model_report report, void *arg)
 	check_routes(&c);
 	for (uint32_t i = 0; i < model->certificates_n; i++)
 		model_check_certificate(&c, &model->certificates[i]);
+	for (uint32_t i = 0; i < model->ssl_policies_n; i++)
+		model_check_ssl_policy(&c, &model->ssl_policies[i]);
 	for (uint32_t i = 0; i < model->trust_stores_n; i++)
 		model_check_trust_store(&c, &model->trust_stores[i]);
 	check_load_balancers(&c);

@@ -67,6 +67,7 @@ void model_check_families(struct checker *c, const struct model_listener *l,
 
 /** Security groups that a load balancer names. */
 void model_check_certificate(struct checker *c, struct model_certificate *certificate);
+void model_check_ssl_policy(struct checker *c, struct model_ssl_policy *ssl_policy);
 void model_check_trust_store(struct checker *c, struct model_trust_store *trust_store);
 void model_check_mutual_tls(struct checker *c, const struct model_listener *listener);
 void model_check_target_trust(struct checker *c, const struct model_target_group *group);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "model_certificate.h"
 #include "model_checker.h"
 #include "model_value.h"
 #include "tls_policy.h"
@@ -276,11 +277,12 @@ check_tls(struct checker *c, struct model_listener *l)
 			    model_origin_of_nth((const void *)l, "certificate", 1), "one",
 			    "a classic load balancer's listener has one certificate");
 	if (is_secure(l->protocol) && is_given(l, "ssl_policy") &&
-	    !tls_policy_is_classic(l->ssl_policy))
+	    !tls_policy_is_classic(l->ssl_policy) &&
+	    model_ssl_policy_find(c->m, l->ssl_policy) == NULL)
 		model_fault(c, l, "ssl_policy", NULL,
 			    TLS_POLICY_DEFAULT_CLASSIC ", ELBSecurityPolicy-TLS-1-2-2017-01, "
 						       "ELBSecurityPolicy-TLS-1-1-2017-01, "
-						       "ELBSecurityPolicy-2015-05",
+						       "ELBSecurityPolicy-2015-05, an [ssl_policy]",
 			    "it is not a policy of classic load balancers");
 }
 

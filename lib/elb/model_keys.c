@@ -248,6 +248,11 @@ const struct model_key model_keys[] = {
 	TEXT(BIT(MODEL_CERTIFICATE), "certificate_chain", 255, "", 0, FIELD(model_certificate, chain), "a file of PEM", "Intermediate certificates."),
 	TEXT(BIT(MODEL_CERTIFICATE), "private_key", 255, "", 0, FIELD(model_certificate, private_key), "a file of PEM", "Its key, without passphrase: RSA of 2048 to 4096 bits, or ECDSA on P-256, P-384 or P-521."),
 
+	/* [ssl_policy NAME] */
+	CUSTOM(BIT(MODEL_SSL_POLICY), "protocol", NULL, REPEAT, model_parse_tls_protocol, "TLSv1, TLSv1.1, TLSv1.2", "A protocol of the policy."),
+	CUSTOM(BIT(MODEL_SSL_POLICY), "cipher", NULL, REPEAT, model_parse_cipher, "a cipher of ELBSecurityPolicy-2016-08, by OpenSSL's name", "A cipher of the policy, in order of preference."),
+	BOOL(BIT(MODEL_SSL_POLICY), "server_defined_cipher_order", "false", 0, FIELD(model_ssl_policy, server_order), "Choose by the policy's order, not the client's."),
+
 	/* [trust_store NAME] */
 	TEXT(BIT(MODEL_TRUST_STORE), "ca_bundle", 255, "", 0, FIELD(model_trust_store, ca_bundle), "a file of PEM", "Certificates of authorities, at most 25 of at most 16 KiB."),
 	CUSTOM(BIT(MODEL_TRUST_STORE), "revocations", NULL, REPEAT, model_parse_revocations, "a file of PEM", "Lists of revoked certificates: at most 30 lists of at most 50 MiB, 500,000 revocations together."),

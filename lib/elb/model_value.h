@@ -38,6 +38,8 @@ MODEL_VALUE_PARSER(model_parse_security_rule);
 MODEL_VALUE_PARSER(model_parse_security_group);
 MODEL_VALUE_PARSER(model_parse_certificate);
 MODEL_VALUE_PARSER(model_parse_revocations);
+MODEL_VALUE_PARSER(model_parse_tls_protocol);
+MODEL_VALUE_PARSER(model_parse_cipher);
 
 /** Append `item` of `size` bytes to an array. @return false without memory. */
 bool model_append(void *array, uint32_t *n, const void *item, size_t size);

@@ -92,7 +92,7 @@ model_write(const struct model *m, FILE *out)
 {
 	size_t n = 4 + m->interfaces_n + m->load_balancers_n + m->listeners_n + m->rules_n +
 		   m->target_groups_n + m->endpoints_n + m->security_groups_n + m->certificates_n +
-		   m->trust_stores_n;
+		   m->trust_stores_n + m->ssl_policies_n;
 	const struct model_object **objects = calloc(n, sizeof(*objects));
 	size_t at = 0;
 
@@ -120,6 +120,8 @@ model_write(const struct model *m, FILE *out)
 		objects[at++] = (const struct model_object *)&m->certificates[i];
 	for (uint32_t i = 0; i < m->trust_stores_n; i++)
 		objects[at++] = (const struct model_object *)&m->trust_stores[i];
+	for (uint32_t i = 0; i < m->ssl_policies_n; i++)
+		objects[at++] = (const struct model_object *)&m->ssl_policies[i];
 	qsort(objects, n, sizeof(*objects), compare_objects);
 	for (size_t i = 0; i < n; i++)
 		write_object(objects[i], out);

@@ -45,7 +45,12 @@ configure(SSL_CTX *ctx, const struct tls_policy *p)
 	SSL_CTX_set_security_level(ctx, old ? 0 : 2);
 	SSL_CTX_clear_options(ctx, ~UINT64_C(0));
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT |
-					 SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+					 SSL_OP_NO_RENEGOTIATION);
+	if (!p->client_order)
+		SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	/* Between the lowest and the highest. */
+	if ((p->versions & TLS_V1_1) == 0)
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TLSv1_1);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_max_cert_list(ctx, MESSAGE_MAX);

@@ -39,50 +39,50 @@
 
 /* clang-format off */
 static const struct tls_policy policies[] = {
-	{PREFIX "TLS13-1-3-2021-06",      SUITES_3, NULL,            NULL, V13, false, false},
-	{PREFIX "TLS13-1-2-2021-06",      SUITES_3, GCM_CBC,         NULL, V13 | V12, false, false},
-	{PREFIX "TLS13-1-2-Res-2021-06",  SUITES_3, GCM,             NULL, V13 | V12, false, false},
-	{PREFIX "TLS13-1-2-Ext1-2021-06", SUITES_3, GCM_CBC_RSA,     NULL, V13 | V12, false, false},
-	{PREFIX "TLS13-1-2-Ext2-2021-06", SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12, false, false},
-	{PREFIX "TLS13-1-1-2021-06",      SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11, false, false},
-	{PREFIX "TLS13-1-0-2021-06",      SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, false, false},
+	{PREFIX "TLS13-1-3-2021-06",      SUITES_3, NULL,            NULL, V13, false, false, false},
+	{PREFIX "TLS13-1-2-2021-06",      SUITES_3, GCM_CBC,         NULL, V13 | V12, false, false, false},
+	{PREFIX "TLS13-1-2-Res-2021-06",  SUITES_3, GCM,             NULL, V13 | V12, false, false, false},
+	{PREFIX "TLS13-1-2-Ext1-2021-06", SUITES_3, GCM_CBC_RSA,     NULL, V13 | V12, false, false, false},
+	{PREFIX "TLS13-1-2-Ext2-2021-06", SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12, false, false, false},
+	{PREFIX "TLS13-1-1-2021-06",      SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11, false, false, false},
+	{PREFIX "TLS13-1-0-2021-06",      SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, false, false, false},
 
-	{PREFIX "TLS13-1-3-PQ-2025-09",      SUITES_3, NULL,            NULL, V13, true, false},
-	{PREFIX "TLS13-1-2-PQ-2025-09",      SUITES_3, GCM_CBC,         NULL, V13 | V12, true, false},
-	{PREFIX "TLS13-1-2-Res-PQ-2025-09",  SUITES_3, GCM,             NULL, V13 | V12, true, false},
-	{PREFIX "TLS13-1-2-Ext1-PQ-2025-09", SUITES_3, GCM_CBC_RSA,     NULL, V13 | V12, true, false},
-	{PREFIX "TLS13-1-2-Ext2-PQ-2025-09", SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12, true, false},
-	{PREFIX "TLS13-1-0-PQ-2025-09",      SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, true, false},
+	{PREFIX "TLS13-1-3-PQ-2025-09",      SUITES_3, NULL,            NULL, V13, true, false, false},
+	{PREFIX "TLS13-1-2-PQ-2025-09",      SUITES_3, GCM_CBC,         NULL, V13 | V12, true, false, false},
+	{PREFIX "TLS13-1-2-Res-PQ-2025-09",  SUITES_3, GCM,             NULL, V13 | V12, true, false, false},
+	{PREFIX "TLS13-1-2-Ext1-PQ-2025-09", SUITES_3, GCM_CBC_RSA,     NULL, V13 | V12, true, false, false},
+	{PREFIX "TLS13-1-2-Ext2-PQ-2025-09", SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12, true, false, false},
+	{PREFIX "TLS13-1-0-PQ-2025-09",      SUITES_3, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, true, false, false},
 
-	{PREFIX "TLS-1-2-Ext-2018-06", NULL, GCM_CBC_SHA_RSA, NULL, V12, false, false},
-	{PREFIX "TLS-1-2-2017-01",     NULL, GCM_CBC_RSA,     NULL, V12, false, false},
-	{PREFIX "TLS-1-1-2017-01",     NULL, GCM_CBC_SHA_RSA, NULL, V12 | V11, false, false},
-	{PREFIX "2016-08",             NULL, GCM_CBC_SHA_RSA, NULL, V12 | V11 | V10, false, false},
-	{PREFIX "2015-05",             NULL, GCM_CBC_SHA_RSA, NULL, V12 | V11 | V10, false, false},
-	{PREFIX "FS-1-2-Res-2020-10",  NULL, GCM,             NULL, V12, false, false},
-	{PREFIX "FS-1-2-Res-2019-08",  NULL, GCM_CBC,         NULL, V12, false, false},
-	{PREFIX "FS-1-2-2019-08",      NULL, GCM_CBC_SHA,     NULL, V12, false, false},
-	{PREFIX "FS-1-1-2019-08",      NULL, GCM_CBC_SHA,     NULL, V12 | V11, false, false},
-	{PREFIX "FS-2018-06",          NULL, GCM_CBC_SHA,     NULL, V12 | V11 | V10, false, false},
+	{PREFIX "TLS-1-2-Ext-2018-06", NULL, GCM_CBC_SHA_RSA, NULL, V12, false, false, false},
+	{PREFIX "TLS-1-2-2017-01",     NULL, GCM_CBC_RSA,     NULL, V12, false, false, false},
+	{PREFIX "TLS-1-1-2017-01",     NULL, GCM_CBC_SHA_RSA, NULL, V12 | V11, false, false, false},
+	{PREFIX "2016-08",             NULL, GCM_CBC_SHA_RSA, NULL, V12 | V11 | V10, false, false, false},
+	{PREFIX "2015-05",             NULL, GCM_CBC_SHA_RSA, NULL, V12 | V11 | V10, false, false, false},
+	{PREFIX "FS-1-2-Res-2020-10",  NULL, GCM,             NULL, V12, false, false, false},
+	{PREFIX "FS-1-2-Res-2019-08",  NULL, GCM_CBC,         NULL, V12, false, false, false},
+	{PREFIX "FS-1-2-2019-08",      NULL, GCM_CBC_SHA,     NULL, V12, false, false, false},
+	{PREFIX "FS-1-1-2019-08",      NULL, GCM_CBC_SHA,     NULL, V12 | V11, false, false, false},
+	{PREFIX "FS-2018-06",          NULL, GCM_CBC_SHA,     NULL, V12 | V11 | V10, false, false, false},
 	{PREFIX "TLS-1-0-2015-04",     NULL, GCM_CBC_SHA_RSA,
-	 "policy ELBSecurityPolicy-TLS-1-0-2015-04 is served without DES-CBC3-SHA", V12 | V11 | V10, false, false},
+	 "policy ELBSecurityPolicy-TLS-1-0-2015-04 is served without DES-CBC3-SHA", V12 | V11 | V10, false, false, false},
 
-	{PREFIX "TLS13-1-3-FIPS-2023-04",      SUITES_2, NULL,            NULL, V13, false, true},
-	{PREFIX "TLS13-1-2-FIPS-2023-04",      SUITES_2, GCM_CBC,         NULL, V13 | V12, false, true},
-	{PREFIX "TLS13-1-2-Res-FIPS-2023-04",  SUITES_2, GCM,             NULL, V13 | V12, false, true},
-	{PREFIX "TLS13-1-2-Ext0-FIPS-2023-04", SUITES_2, GCM_CBC_SHA,     NULL, V13 | V12, false, true},
-	{PREFIX "TLS13-1-2-Ext1-FIPS-2023-04", SUITES_2, GCM_CBC_RSA,     NULL, V13 | V12, false, true},
-	{PREFIX "TLS13-1-2-Ext2-FIPS-2023-04", SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12, false, true},
-	{PREFIX "TLS13-1-1-FIPS-2023-04",      SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11, false, true},
-	{PREFIX "TLS13-1-0-FIPS-2023-04",      SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, false, true},
+	{PREFIX "TLS13-1-3-FIPS-2023-04",      SUITES_2, NULL,            NULL, V13, false, true, false},
+	{PREFIX "TLS13-1-2-FIPS-2023-04",      SUITES_2, GCM_CBC,         NULL, V13 | V12, false, true, false},
+	{PREFIX "TLS13-1-2-Res-FIPS-2023-04",  SUITES_2, GCM,             NULL, V13 | V12, false, true, false},
+	{PREFIX "TLS13-1-2-Ext0-FIPS-2023-04", SUITES_2, GCM_CBC_SHA,     NULL, V13 | V12, false, true, false},
+	{PREFIX "TLS13-1-2-Ext1-FIPS-2023-04", SUITES_2, GCM_CBC_RSA,     NULL, V13 | V12, false, true, false},
+	{PREFIX "TLS13-1-2-Ext2-FIPS-2023-04", SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12, false, true, false},
+	{PREFIX "TLS13-1-1-FIPS-2023-04",      SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11, false, true, false},
+	{PREFIX "TLS13-1-0-FIPS-2023-04",      SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, false, true, false},
 
-	{PREFIX "TLS13-1-3-FIPS-PQ-2025-09",      SUITES_2, NULL,            NULL, V13, true, true},
-	{PREFIX "TLS13-1-2-FIPS-PQ-2025-09",      SUITES_2, GCM_CBC,         NULL, V13 | V12, true, true},
-	{PREFIX "TLS13-1-2-Res-FIPS-PQ-2025-09",  SUITES_2, GCM,             NULL, V13 | V12, true, true},
-	{PREFIX "TLS13-1-2-Ext0-FIPS-PQ-2025-09", SUITES_2, GCM_CBC_SHA,     NULL, V13 | V12, true, true},
-	{PREFIX "TLS13-1-2-Ext1-FIPS-PQ-2025-09", SUITES_2, GCM_CBC_RSA,     NULL, V13 | V12, true, true},
-	{PREFIX "TLS13-1-2-Ext2-FIPS-PQ-2025-09", SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12, true, true},
-	{PREFIX "TLS13-1-0-FIPS-PQ-2025-09",      SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, true, true},
+	{PREFIX "TLS13-1-3-FIPS-PQ-2025-09",      SUITES_2, NULL,            NULL, V13, true, true, false},
+	{PREFIX "TLS13-1-2-FIPS-PQ-2025-09",      SUITES_2, GCM_CBC,         NULL, V13 | V12, true, true, false},
+	{PREFIX "TLS13-1-2-Res-FIPS-PQ-2025-09",  SUITES_2, GCM,             NULL, V13 | V12, true, true, false},
+	{PREFIX "TLS13-1-2-Ext0-FIPS-PQ-2025-09", SUITES_2, GCM_CBC_SHA,     NULL, V13 | V12, true, true, false},
+	{PREFIX "TLS13-1-2-Ext1-FIPS-PQ-2025-09", SUITES_2, GCM_CBC_RSA,     NULL, V13 | V12, true, true, false},
+	{PREFIX "TLS13-1-2-Ext2-FIPS-PQ-2025-09", SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12, true, true, false},
+	{PREFIX "TLS13-1-0-FIPS-PQ-2025-09",      SUITES_2, GCM_CBC_SHA_RSA, NULL, V13 | V12 | V11 | V10, true, true, false},
 };
 
 /* Of classic load balancers; nothing but AWS says what is in them. */
@@ -142,6 +142,24 @@ tls_policy_is_classic(const char *name)
 		if (strcmp(classic[i], name) == 0)
 			return true;
 	return false;
+}
+
+bool
+tls_policy_list_has(const char *ciphers, const char *cipher)
+{
+	size_t len = strlen(cipher);
+
+	for (const char *at = ciphers; len > 0 && (at = strstr(at, cipher)) != NULL; at += len) {
+		if ((at == ciphers || at[-1] == ':') && (at[len] == ':' || at[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+bool
+tls_policy_has_cipher(const char *cipher)
+{
+	return strchr(cipher, ':') == NULL && tls_policy_list_has(GCM_CBC_SHA_RSA, cipher);
 }
 
 const struct tls_policy *

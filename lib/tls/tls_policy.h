@@ -28,6 +28,7 @@ struct tls_policy {
 	const char *warning; /* a sentence for the operator, where a part isn't served */
 	uint8_t versions;
 	bool pq, fips;
+	bool client_order; /* the client's preference decides */
 };
 
 /* What a listener gets without ssl_policy. */
@@ -43,6 +44,12 @@ const struct tls_policy *tls_policy_find(const char *name, bool pq_fallback, cha
 
 /** Whether classic load balancers have it; of those only that are served. */
 bool tls_policy_is_classic(const char *name);
+
+/** Whether the default policy of classic load balancers has a cipher, by OpenSSL's name. */
+bool tls_policy_has_cipher(const char *cipher);
+
+/** Whether a list of ciphers separated by colons has this one. */
+bool tls_policy_list_has(const char *ciphers, const char *cipher);
 
 /** All of them, whether served or not. @return  NULL past the last. */
 const struct tls_policy *tls_policy_at(uint32_t i);

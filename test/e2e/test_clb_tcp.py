@@ -43,6 +43,10 @@ def services(key, wrong_key, logs):
     text += listener("keys", 3, "TCP", 80)
     for name in ("shop", "shop6"):
         text += listener(name, 80) + listener(name, 443, "SSL", 80, "certificate = shop", "instance_protocol = TCP")
+    for port, order in (448, "true"), (449, "false"):
+        text += listener("one", port, "SSL", ECHO, "certificate = shop", "instance_protocol = TCP", f"ssl_policy = own{port}")
+        text += f"[ssl_policy own{port}]\nprotocol = TLSv1\nprotocol = TLSv1.2\nserver_defined_cipher_order = {order}\n" \
+            "cipher = ECDHE-ECDSA-AES256-SHA\ncipher = ECDHE-ECDSA-AES128-GCM-SHA256\n\n"
     for name in ("one", "one6"):
         text += listener(name, ECHO, "TCP", ECHO) + listener(name, BANNER, "TCP", BANNER)
         text += listener(name, PROXY, "TCP", PROXY, "proxy_protocol = true")
@@ -150,6 +154,20 @@ def test_instances_take_turns(lab, weir, address):
 @BOTH
 def test_ssl_to_tcp(lab, weir, address):
     assert curl(lab, "--tlsv1.2", url=f"https://{host(address)}/").startswith("t")
+
+
+@pytest.mark.parametrize("port, option, ciphers, want", [
+    (448, "-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA", "Cipher is ECDHE-ECDSA-AES256-SHA"),
+    (449, "-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA", "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (448, "-tls1", "ALL", "Cipher is ECDHE-ECDSA-AES256-SHA"),
+    (448, "-tls1_1", "ALL", "Cipher is (NONE)"),
+    (448, "-tls1_3", "ALL", "Cipher is (NONE)"),
+    (448, "-tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384", "Cipher is (NONE)")])
+def test_own_policy(lab, weir, port, option, ciphers, want):
+    """Protocols and ciphers of an [ssl_policy], by its order or the client's."""
+    got = lab.client.try_run("timeout", "10", "openssl", "s_client", "-connect", f"198.18.1.11:{port}", option,
+                             "-cipher", f"{ciphers}:@SECLEVEL=0", input="")
+    assert want in got.stdout, got.stdout
 
 
 def test_policy(lab, weir):

@@ -35,7 +35,6 @@ test_errors(void)
 		 "t.ini:13: [sytem]: the kind of section is not known"},
 		{"unknown key", "[system]\nnam = x\n",
 		 "t.ini:14: [system] nam: the key is not known"},
-		{"later section", "[ssl_policy c]\n", "have no data path in this version"},
 		{"trust store without a bundle", "[trust_store c]\n",
 		 "t.ini:13: [trust_store c] ca_bundle: the bundle is missing; allowed: a file"},
 		{"trust store that isn't there",
