@@ -13,6 +13,7 @@
 #include "timer_wheel.h"
 
 #define TLS_READS 16u /* at once */
+#define PASS_MS   5
 
 struct http_probe {
 	struct proxy_side side; /* first */
@@ -23,6 +24,7 @@ struct http_probe {
 	struct http_probe *next; /* of the free ones, or of all under way */
 	struct http_probe **link;
 	bool connected;
+	bool passed; /* of TLS alone: its handshake is over, and its last flight may leave */
 	struct http2 *http2; /* NULL: HTTP/1.1 */
 	struct http2_stream *stream;
 	struct chain unread; /* by HTTP/2 */
@@ -78,6 +80,8 @@ http_prober_create(struct tcp *tcp, struct chain_pool *pool,
 }
 
 /* Handshakes: one of them goes on each turn, whatever the number of targets. */
+
+static void on_timeout(struct timer *timer, void *arg);
 
 static void
 queue_handshake(struct http_probe *probe)
@@ -391,7 +395,19 @@ receive_http2(struct http_probe *probe, bool ended)
 	return prober->free == probe;
 }
 
-/* The handshake as far as it goes, then the request. @return whether the probe is over. */
+/* An end at once would take the last flight along, and look like a failed handshake there. */
+static void
+pass_soon(struct http_probe *probe)
+{
+	struct http_prober *prober = probe->prober;
+
+	probe->passed = true;
+	timer_wheel_cancel(&prober->wheel, &probe->timer);
+	timer_wheel_add(&prober->wheel, &probe->timer, prober->now_ms + PASS_MS, on_timeout);
+}
+
+/* The handshake as far as it goes, then the request. @return whether the probe is over, or passed.
+ */
 static bool
 shake(struct http_probe *probe)
 {
@@ -413,10 +429,10 @@ shake(struct http_probe *probe)
 		return true;
 	}
 	if (probe->request.path == NULL)
-		end(probe, PROBE_CONNECTED, 0);
+		pass_soon(probe);
 	else
 		send_request(probe);
-	return prober->free == probe;
+	return probe->passed || prober->free == probe;
 }
 
 /*
@@ -459,6 +475,8 @@ receive_tls(struct http_probe *probe, uint32_t *events)
 static void
 go_on(struct http_probe *probe, uint32_t events)
 {
+	if (probe->passed)
+		return;
 	if (probe->tls != NULL && probe->connected && receive_tls(probe, &events))
 		return;
 	if (probe->http2 != NULL &&
@@ -509,7 +527,10 @@ on_timeout(struct timer *timer, void *arg)
 		(struct http_probe *)((uint8_t *)timer - offsetof(struct http_probe, timer));
 
 	(void)arg;
-	end(probe, probe->connected ? PROBE_NO_ANSWER : PROBE_TIMEOUT, 0);
+	if (probe->passed)
+		end(probe, PROBE_CONNECTED, 0);
+	else
+		end(probe, probe->connected ? PROBE_NO_ANSWER : PROBE_TIMEOUT, 0);
 }
 
 bool
@@ -536,6 +557,7 @@ http_prober_start(struct http_prober *prober, const struct http_probe_request *r
 	probe->prober = prober;
 	probe->request = *request;
 	probe->connected = false;
+	probe->passed = false;
 	probe->events = 0;
 	probe->shaking_link = NULL;
 	probe->http2 = NULL;

@@ -16,7 +16,7 @@ from topology import CLIENT_V4, CLIENT_V6, wait_until
 
 VIP, VIP6 = "198.18.1.10", "2001:db8:1::10"
 INSTANCES, INSTANCES6 = ["198.18.2.11", "198.18.2.12", "198.18.2.13"], ["2001:db8:2::11", "2001:db8:2::12"]
-ECHO, PROXY, SILENT, BANNER = 9001, 9002, 9009, 9005
+ECHO, PROXY, SILENT, BANNER, SHAKEN = 9001, 9002, 9009, 9005, 9006
 HEALTH = "health_check.interval_seconds = 5\nhealth_check.timeout_seconds = 2\nhealth_check.healthy_threshold = 2\n"
 
 
@@ -41,6 +41,8 @@ def services(key, wrong_key, logs):
     text += listener("keys", 1, "TCP", 443, "instance_protocol = SSL", f"backend_public_key = {key}")
     text += listener("keys", 2, "TCP", 446, "instance_protocol = SSL", f"backend_public_key = {wrong_key}")
     text += listener("keys", 3, "TCP", 80)
+    text += load_balancer("shakes", "198.18.1.13", INSTANCES[2:], f"health_check.target = SSL:{SHAKEN}")
+    text += listener("shakes", 80)
     for name in ("shop", "shop6"):
         text += listener(name, 80) + listener(name, 443, "SSL", 80, "certificate = shop", "instance_protocol = TCP")
     for port, order in (448, "true"), (449, "false"):
@@ -93,7 +95,11 @@ http {{
         target.serve(name, "socat", f"TCP6-LISTEN:{port},ipv6only=0,reuseaddr,fork,backlog=128", command,
                      ready=lambda port=port: target.is_listening(port))
     serve_tls(lab, target, certificates[0])
+    shaken = f"openssl s_server -accept {SHAKEN} -tls1_3 -cert {certificates[0].certificate} -key {certificates[0].key} -www -state"
+    lab.targets[2].serve("shaken", "sh", "-c", f"exec {shaken} > {directory}/shaken.log 2>&1",
+                         ready=lambda: lab.targets[2].is_listening(SHAKEN))
     yield target
+    lab.targets[2].stop("shaken")
     for name in "behind", "echo-tcp", "banner", "nginx-tls":
         target.stop(name)
 
@@ -214,6 +220,12 @@ def test_ssl_check(lab, weir):
     assert in_service(weir, "keys:TCP:80") == ["198.18.2.11:80"]
     assert in_service(weir, "keys:SSL:446") == []
     assert [is_served(lab, "198.18.1.12", port) for port in (1, 2, 3)] == [True, False, True]
+
+
+def test_ssl_check_is_a_whole_handshake(lab, weir):
+    """The client's Finished, the last of TLS 1.3, comes before the end."""
+    assert in_service(weir, "shakes:TCP:80") == ["198.18.2.13:80"]
+    wait_until("a handshake", lambda: "SSLv3/TLS read finished" in (lab.directory / "t1" / "shaken.log").read_text())
 
 
 @ONE
