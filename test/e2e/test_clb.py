@@ -110,6 +110,19 @@ SERVICES = """
     instance_port = 8443
     backend_public_key = {wrong_key}
 
+    [load_balancer across]
+    type = classic
+    address = 198.18.1.14 zone=zone-b
+    load_balancing.cross_zone.enabled = true
+    instance = 198.18.2.11
+    instance = 198.18.2.12 zone=zone-b
+    health_check.interval_seconds = 5
+    health_check.timeout_seconds = 2
+
+    [listener across:80]
+    protocol = HTTP
+    instance_port = 80
+
     [load_balancer few]
     type = classic
     address = 198.18.1.12
@@ -200,6 +213,16 @@ def test_host_of_old_clients(lab, weir):
             assert ["Host", want] in json.loads(c.answer().body)["headers"]
 
 
+def test_clients_without_versions(lab, weir):
+    """HTTP/0.9: a body and no head; the instance is asked by HTTP/1.1."""
+    with Connection(lab.client, (VIP, ODD)) as c:
+        c.send("GET /bytes/100\r\n")
+        got = b""
+        while more := c.socket.recv(4096):
+            got += more
+    assert len(got) == 100
+
+
 def test_methods(lab, weir):
     assert ask(lab, ODD, "/echo", method="A" * 127).status == 200
     answer = ask(lab, ODD, "/echo", method="A" * 128)
@@ -249,6 +272,7 @@ def test_https_instances(lab, weir):
 def test_zones(lab, weir):
     """Without cross-zone an address has the instances of its own zone."""
     assert {ask(lab, address="198.18.1.13").body.split()[0] for _ in range(10)} == {b"t2"}
+    assert {ask(lab, address="198.18.1.14").body.split()[0] for _ in range(20)} == {b"t1", b"t2"}
 
 
 def test_timed_cookie(lab, weir):
@@ -315,6 +339,50 @@ def test_metrics(lab, weir):
     assert after["Latency_samples"] - before["Latency_samples"] == 3
 
 
+def grown(weir, name, what):
+    """By what the metrics of a load balancer grow while what() happens."""
+    before = weir.ask("metrics", load_balancer=name)
+    what()
+    after = weir.ask("metrics", load_balancer=name)
+    return {key: after[key] - before[key] for key in after if isinstance(after[key], int)}
+
+
+def test_metrics_of_the_load_balancers_own_answers(lab, weir):
+    def ask_in_vain():
+        assert ask(lab, 80, address="198.18.1.11").status == 503
+
+    got = grown(weir, "down", ask_in_vain)
+    assert (got["HTTPCode_ELB_5XX"], got["RequestCount"], got["Latency_samples"]) == (1, 0, 0)
+    got = weir.ask("metrics", load_balancer="down")
+    assert (got["HealthyHostCount"], got["UnHealthyHostCount"]) == (0, 1)
+
+    def be_ambiguous():
+        with Connection(lab.client, (VIP, ODD)) as c:
+            c.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na")
+            assert c.answer().status == 400
+
+    got = grown(weir, "shop", be_ambiguous)
+    assert (got["DesyncMitigationMode_NonCompliant_Request_Count"], got["HTTPCode_ELB_4XX"]) == (1, 1)
+
+    def fall_silent():
+        with Connection(lab.client, (VIP, ODD)) as c:
+            c.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+            assert c.answer().status == 408
+
+    assert grown(weir, "shop", fall_silent)["HTTPCode_ELB_4XX"] == 1
+
+
+def test_metrics_of_connections(lab, weir):
+    got = grown(weir, "zonal", lambda: [ask(lab, address="198.18.1.13") for _ in range(3)])
+    assert (got["RequestCount"], got["HTTPCode_Backend_2XX"], got["Latency_samples"]) == (3, 3, 3)
+    assert got["EstimatedALBNewConnectionCount"] >= 3 and got["EstimatedProcessedBytes"] > 300
+    assert got["BackendConnectionErrors"] == 0
+    got = grown(weir, "zonal", lambda: ask(lab, 85, address="198.18.1.13"))
+    assert got["BackendConnectionErrors"] > 0 and got["HTTPCode_ELB_5XX"] == 1
+    got = grown(weir, "shop", lambda: [ask(lab, ODD, "/status/302"), ask(lab, 8080, "/bytes/10")])
+    assert (got["HTTPCode_Backend_3XX"], got["RequestCount"]) == (1, 2)
+
+
 def test_log(lab, weir, parts):
     """The 15 fields; sizes are those of bodies."""
     ask(lab, ODD, "/bytes/1000?log=1", "User-Agent: \"me\" and more", method="POST", body=b"x" * 77)
@@ -330,7 +398,7 @@ def test_log(lab, weir, parts):
 def test_log_of_connections(lab, weir, parts):
     """The same 15 fields of a TCP listener, in the same file."""
     ask(lab, 8080, "/bytes/1000")
-    row = wait_until("the line", lambda: next((row for row in lines(parts["bucket"]) if row[11] == "- - - "), None))
+    row = wait_until("the line", lambda: next((row for row in lines(parts["bucket"]) if row[11] == "- - - " and int(row[10]) > 1000), None))
     assert len(row) == 15 and row[1] == "shop" and row[3].endswith(":8081")
     assert all(re.fullmatch(r"\d+\.\d+", value) for value in row[4:7])
     assert row[7:9] == ["-", "-"] and int(row[9]) > 40 and int(row[10]) > 1000 and row[12:] == ["-", "-", "-"]
