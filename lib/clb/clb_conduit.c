@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include <netinet/in.h>
-
 #include "balance.h"
 #include "clb_surge.h"
 #include "proxy_protocol.h"
@@ -42,17 +40,13 @@ static uint8_t
 prefix(const struct service_conduit_listener *l, const struct snapshot_target *target,
        const struct tcp_tuple *client, uint8_t out[PROXY_CONDUIT_PREFIX_MAX])
 {
+	struct proxy_protocol what;
+
 	(void)target;
 	if (!((const struct clb_listener *)l)->proxy_protocol)
 		return 0;
-	return (uint8_t)proxy_protocol_write_v1(
-		(char *)out, &(struct proxy_protocol){.command = PROXY_PROTOCOL_PROXY,
-						      .af = client->af,
-						      .proto = IPPROTO_TCP,
-						      .src = client->remote,
-						      .dst = client->local,
-						      .sport_be = client->remote_port_be,
-						      .dport_be = client->local_port_be});
+	what = service_conduit_client(client);
+	return (uint8_t)proxy_protocol_write_v1((char *)out, &what);
 }
 
 static bool

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <netinet/in.h>
+
 #include "clock.h"
 #include "model_certificate.h"
 
@@ -267,6 +269,18 @@ void
 service_conduit_add(struct service_conduit *c, const struct service_conduit_kind *kind, void *arg)
 {
 	c->args[kind->slot] = arg;
+}
+
+struct proxy_protocol
+service_conduit_client(const struct tcp_tuple *client)
+{
+	return (struct proxy_protocol){.command = PROXY_PROTOCOL_PROXY,
+				       .af = client->af,
+				       .proto = IPPROTO_TCP,
+				       .src = client->remote,
+				       .dst = client->local,
+				       .sport_be = client->remote_port_be,
+				       .dport_be = client->local_port_be};
 }
 
 void

@@ -20,6 +20,7 @@
 #include "log_ring.h"
 #include "model.h"
 #include "proxy.h"
+#include "proxy_protocol.h"
 #include "service_surge.h"
 #include "snapshot.h"
 #include "snapshot_build.h"
@@ -97,6 +98,9 @@ void service_conduit_free(struct service_conduit *service);
 /** Serve listeners of this kind, too. */
 void service_conduit_add(struct service_conduit *service, const struct service_conduit_kind *kind,
 			 void *arg);
+
+/** What a PROXY header says of a client's connection. */
+struct proxy_protocol service_conduit_client(const struct tcp_tuple *client);
 
 /** Begin a turn: what decisions are made by. */
 void service_conduit_begin(struct service_conduit *service, const struct snapshot *snapshot,
