@@ -64,24 +64,35 @@ http_cookie_next(struct http_text *list, struct http_cookie *cookie)
 }
 
 bool
-http_cookie_find(const struct http_head *h, struct http_text name, struct http_text *value)
+http_cookie_search(struct http_cookie_search *s, struct http_text *value)
 {
+	const struct http_head *h = s->head;
 	struct http_cookie cookie;
 
-	for (uint32_t i = 0; http_has(h, HTTP_COOKIE) && i < h->fields_n; i++) {
-		struct http_text list = http_field_value(h, &h->fields[i]);
-
-		if (h->fields[i].id != HTTP_COOKIE)
-			continue;
-		while (http_cookie_next(&list, &cookie)) {
-			if (cookie.name.len == name.len &&
-			    memcmp(cookie.name.at, name.at, name.len) == 0) {
+	if (!http_has(h, HTTP_COOKIE))
+		return false;
+	for (;;) {
+		while (http_cookie_next(&s->list, &cookie)) {
+			if (cookie.name.len == s->name.len &&
+			    memcmp(cookie.name.at, s->name.at, s->name.len) == 0) {
 				*value = cookie.value;
 				return true;
 			}
 		}
+		while (s->field < h->fields_n && h->fields[s->field].id != HTTP_COOKIE)
+			s->field++;
+		if (s->field == h->fields_n)
+			return false;
+		s->list = http_field_value(h, &h->fields[s->field++]);
 	}
-	return false;
+}
+
+bool
+http_cookie_find(const struct http_head *h, struct http_text name, struct http_text *value)
+{
+	struct http_cookie_search search = {.head = h, .name = name};
+
+	return http_cookie_search(&search, value);
 }
 
 void

@@ -24,8 +24,18 @@ bool http_cookie_next(struct http_text *list, struct http_cookie *cookie);
  * there is none. */
 bool http_cookie_piece(struct http_text *list, struct http_text *piece);
 
-/** The first cookie of a name, names being case-sensitive, over all Cookie fields. @return false:
- * none. */
+/** Cookies of a name, names being case-sensitive, over all Cookie fields. */
+struct http_cookie_search {
+	const struct http_head *head; /* the caller's, as `name` */
+	struct http_text name;
+	uint32_t field;        /* behind that of `list`; 0 to begin */
+	struct http_text list; /* what is left of a field; empty to begin */
+};
+
+/** The next one. @return false: there is none. */
+bool http_cookie_search(struct http_cookie_search *search, struct http_text *value);
+
+/** The first cookie of a name. @return false: none. */
 bool http_cookie_find(const struct http_head *h, struct http_text name, struct http_text *value);
 
 /** A Cookie field without the load balancer's own cookies; nothing when no other is left. */

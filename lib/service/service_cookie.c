@@ -270,40 +270,27 @@ service_cookie_read(struct service_cookie_keys *keys, enum service_cookie_kind k
 	return false;
 }
 
-static bool
-find_named(struct service_cookie_keys *keys, enum service_cookie_kind kind, const char *name,
-	   const struct http_request *request, uint64_t now_s,
-	   bool (*wants)(void *arg, const struct service_cookie *cookie), void *arg)
-{
-	const struct http_head *h = &request->head;
-	struct service_cookie found;
-	struct http_cookie cookie;
-
-	for (uint32_t i = 0; http_has(h, HTTP_COOKIE) && i < h->fields_n; i++) {
-		struct http_text list = http_field_value(h, &h->fields[i]);
-
-		while (h->fields[i].id == HTTP_COOKIE && http_cookie_next(&list, &cookie)) {
-			if (cookie.name.len == strlen(name) &&
-			    memcmp(cookie.name.at, name, cookie.name.len) == 0 &&
-			    service_cookie_open(keys, kind, (const char *)cookie.value.at,
-						cookie.value.len, now_s, &found) &&
-			    wants(arg, &found))
-				return true;
-		}
-	}
-	return false;
-}
-
 bool
 service_cookie_find(struct service_cookie_keys *keys, enum service_cookie_kind kind,
 		    const struct http_request *request, uint64_t now_s,
 		    bool (*wants)(void *arg, const struct service_cookie *cookie), void *arg)
 {
+	struct service_cookie found;
+	struct http_text value;
+
 	for (int cors = 1; cors >= 0; cors--) {
 		const char *name = service_cookie_name(kind, cors != 0);
+		struct http_cookie_search search = {.head = &request->head};
 
-		if (name != NULL && find_named(keys, kind, name, request, now_s, wants, arg))
-			return true;
+		if (name == NULL)
+			continue;
+		search.name = http_text_string(name);
+		while (http_cookie_search(&search, &value)) {
+			if (service_cookie_open(keys, kind, (const char *)value.at, value.len,
+						now_s, &found) &&
+			    wants(arg, &found))
+				return true;
+		}
 	}
 	return false;
 }
