@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "idle.h"
 
-#include <errno.h>
 #include <time.h>
 #include <unistd.h>
 

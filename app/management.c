@@ -78,11 +78,11 @@ ask_by_http(const struct management *m, struct worker_command *command)
 	const struct model_target_group *tg = group_of(m, command->target, &addr);
 	enum elb_protocol protocol = tg == NULL ? ELB_TCP : tg->health_check.protocol;
 
-	if (protocol == ELB_HTTPS || protocol == ELB_SSL) {
+	if (elb_protocol_is_tls(protocol)) {
 		command->tls = tg->tls;
 		tls_client_get(command->tls);
 	}
-	if (protocol != ELB_HTTP && protocol != ELB_HTTPS)
+	if (!elb_protocol_is_http(protocol))
 		return true;
 	command->path = strdup(tg->health_check.path);
 	command->http2 = tg->version == VERSION_HTTP2;

@@ -21,7 +21,7 @@ struct sums {
 static void
 add_listener(struct management *m, const struct model_listener *l, struct sums *s)
 {
-	if (l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS)
+	if (elb_protocol_is_http(l->protocol))
 		metric_add_http_listener(m, l, &s->http);
 	else
 		metric_add_listener(m, l, &s->conduits);

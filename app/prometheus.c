@@ -325,12 +325,6 @@ put_rows(struct page *page, const struct family *f)
 /* Many: one object at a time. @return false when there are no more. */
 
 static bool
-is_http(enum elb_protocol protocol)
-{
-	return protocol == ELB_HTTP || protocol == ELB_HTTPS;
-}
-
-static bool
 put_listener(struct page *page, const struct family *f)
 {
 	const struct model *model = page->m->model;
@@ -342,7 +336,7 @@ put_listener(struct page *page, const struct family *f)
 	if (page->at >= model->listeners_n)
 		return false;
 	l = &model->listeners[page->at++];
-	if (is_http(l->protocol) != (f->scope == SCOPE_HTTP_LISTENER))
+	if (elb_protocol_is_http(l->protocol) != (f->scope == SCOPE_HTTP_LISTENER))
 		return true; /* has other metrics */
 	if (f->scope == SCOPE_HTTP_LISTENER) {
 		metric_add_http_listener(page->m, l, &http);

@@ -654,7 +654,7 @@ publication_service(void *tickets, const struct snapshot_input *input,
 {
 	const struct model_load_balancer *lb =
 		model_load_balancer_by_id(input->model, l->load_balancer_id);
-	bool http = l->protocol == ELB_HTTP || l->protocol == ELB_HTTPS;
+	bool http = elb_protocol_is_http(l->protocol);
 
 	if (lb->type == LB_CLASSIC)
 		return (http ? clb_http_listener_create : clb_conduit_listener_create)(

@@ -51,7 +51,6 @@ static void
 forgive_own_sleep(struct watchdog *w, uint32_t now_ms)
 {
 	uint32_t slept_ms = now_ms - w->looked_ms;
-
 	bool is_late = slept_ms >= LATE_MS;
 
 	for (unsigned i = 0; is_late && !w->was_late && i < WORKER_MAX + CRYPTO_MAX; i++)

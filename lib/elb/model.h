@@ -597,11 +597,23 @@ const struct model_interface *model_interface(const struct model *model, const c
 const struct model_load_balancer *model_load_balancer_by_id(const struct model *m, uint64_t id);
 const struct model_target_group *model_target_group_by_id(const struct model *m, uint64_t id);
 
+static inline bool
+elb_protocol_is_http(enum elb_protocol protocol)
+{
+	return protocol == ELB_HTTP || protocol == ELB_HTTPS;
+}
+
+static inline bool
+elb_protocol_is_tls(enum elb_protocol protocol)
+{
+	return protocol == ELB_HTTPS || protocol == ELB_TLS || protocol == ELB_SSL;
+}
+
 /** Of application load balancers, and of HTTP and HTTPS listeners of classic ones. */
 static inline bool
 model_group_is_http(const struct model_target_group *tg)
 {
-	return tg->protocol == ELB_HTTP || tg->protocol == ELB_HTTPS;
+	return elb_protocol_is_http(tg->protocol);
 }
 
 /** Whose connections end at weir: each request or connection is balanced by itself. */
@@ -615,7 +627,7 @@ model_group_is_balanced(const struct model_target_group *tg)
 static inline bool
 model_group_is_tls(const struct model_target_group *tg)
 {
-	return tg->protocol == ELB_HTTPS || tg->protocol == ELB_TLS || tg->protocol == ELB_SSL;
+	return elb_protocol_is_tls(tg->protocol);
 }
 
 const char *elb_protocol_name(enum elb_protocol protocol);

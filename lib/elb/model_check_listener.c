@@ -18,7 +18,7 @@ protocols_fit(enum elb_protocol listener, enum elb_protocol group)
 		return group == ELB_GENEVE;
 	case ELB_HTTP:
 	case ELB_HTTPS:
-		return group == ELB_HTTP || group == ELB_HTTPS;
+		return elb_protocol_is_http(group);
 	default:
 		return true; /* refused already */
 	}

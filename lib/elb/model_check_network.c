@@ -60,7 +60,7 @@ check_health_check(struct checker *c, struct model_target_group *tg)
 {
 	struct model_health_check *hc = &tg->health_check;
 
-	if (hc->protocol == ELB_HTTP || hc->protocol == ELB_HTTPS) {
+	if (elb_protocol_is_http(hc->protocol)) {
 		if (!is_given(tg, "health_check.timeout_seconds"))
 			hc->timeout_s = HTTP_HEALTH_TIMEOUT_S;
 		model_check_http_health(c, tg);

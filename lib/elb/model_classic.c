@@ -17,18 +17,6 @@ is_given(const void *object, const char *key)
 	return model_given(object, key) != NULL;
 }
 
-static bool
-is_secure(enum elb_protocol protocol)
-{
-	return protocol == ELB_HTTPS || protocol == ELB_SSL;
-}
-
-static bool
-is_http(enum elb_protocol protocol)
-{
-	return protocol == ELB_HTTP || protocol == ELB_HTTPS;
-}
-
 /* [load_balancer NAME] */
 
 static void
@@ -113,8 +101,8 @@ set_attributes(const struct model *m, struct model_target_group *tg, const struc
 	tg->load_balancer_id = lb->id;
 	tg->full_nat = true; /* connections are weir's own */
 	tg->cross_zone = cross != NULL && strcmp(cross, "true") == 0;
-	tg->algorithm = is_http(tg->protocol) ? ALGORITHM_LEAST_OUTSTANDING_REQUESTS
-					      : ALGORITHM_ROUND_ROBIN;
+	tg->algorithm = elb_protocol_is_http(tg->protocol) ? ALGORITHM_LEAST_OUTSTANDING_REQUESTS
+							   : ALGORITHM_ROUND_ROBIN;
 	tg->fail_mode = FAIL_CLOSE;
 	/* C23:config-conn-drain: what outlives it is closed, unhealthy instances keep theirs. */
 	tg->deregistration_delay_s = lb->connection_draining ? lb->connection_draining_s : 0;
@@ -194,15 +182,16 @@ check_protocols(struct checker *c, struct model_listener *l)
 	if (!is_given(l, "protocol"))
 		model_fault(c, l, "protocol", NULL, "HTTP, HTTPS, TCP, SSL",
 			    "the protocol is missing");
-	else if (!is_http(l->protocol) && l->protocol != ELB_TCP && l->protocol != ELB_SSL)
+	else if (!elb_protocol_is_http(l->protocol) && l->protocol != ELB_TCP &&
+		 l->protocol != ELB_SSL)
 		model_fault(c, l, "protocol", NULL, "HTTP, HTTPS, TCP, SSL",
 			    "a classic load balancer has no %s listeners",
 			    elb_protocol_name(l->protocol));
 	if (!is_given(l, "instance_protocol"))
 		l->instance_protocol = l->protocol;
-	else if (is_http(l->protocol) != is_http(l->instance_protocol))
+	else if (elb_protocol_is_http(l->protocol) != elb_protocol_is_http(l->instance_protocol))
 		model_fault(c, l, "instance_protocol", NULL,
-			    is_http(l->protocol) ? "HTTP, HTTPS" : "TCP, SSL",
+			    elb_protocol_is_http(l->protocol) ? "HTTP, HTTPS" : "TCP, SSL",
 			    "%s listeners and %s instances are not of the same layer",
 			    elb_protocol_name(l->protocol),
 			    elb_protocol_name(l->instance_protocol));
@@ -215,10 +204,10 @@ check_protocols(struct checker *c, struct model_listener *l)
 static void
 check_shared_port(struct checker *c, const struct model_listener *l, const struct model_listener *o)
 {
-	if (is_secure(o->instance_protocol) != is_secure(l->instance_protocol))
+	if (elb_protocol_is_tls(o->instance_protocol) != elb_protocol_is_tls(l->instance_protocol))
 		model_fault(c, l, "instance_protocol", NULL,
-			    is_secure(o->instance_protocol) ? "HTTPS or SSL, as there"
-							    : "HTTP or TCP, as there",
+			    elb_protocol_is_tls(o->instance_protocol) ? "HTTPS or SSL, as there"
+								      : "HTTP or TCP, as there",
 			    "secure and plain protocols are mixed on instance_port %u: it has %s "
 			    "with [listener %s]",
 			    l->instance_port, elb_protocol_name(o->instance_protocol), o->name);
@@ -247,21 +236,21 @@ static void
 check_policies(struct checker *c, struct model_listener *l)
 {
 	l->lb_cookie = is_given(l, "lb_cookie_stickiness");
-	if (l->lb_cookie && !is_http(l->protocol))
+	if (l->lb_cookie && !elb_protocol_is_http(l->protocol))
 		model_fault(c, l, "lb_cookie_stickiness", NULL, "protocol = HTTP or HTTPS",
 			    "%s listeners see no cookies", elb_protocol_name(l->protocol));
-	if (l->app_cookie[0] != '\0' && !is_http(l->protocol))
+	if (l->app_cookie[0] != '\0' && !elb_protocol_is_http(l->protocol))
 		model_fault(c, l, "app_cookie_stickiness", NULL, "protocol = HTTP or HTTPS",
 			    "%s listeners see no cookies", elb_protocol_name(l->protocol));
 	if (l->lb_cookie && l->app_cookie[0] != '\0')
 		model_fault(c, l, "app_cookie_stickiness", NULL, "one of the two",
 			    "the listener has lb_cookie_stickiness");
-	if (l->proxy_protocol && is_http(l->instance_protocol))
+	if (l->proxy_protocol && elb_protocol_is_http(l->instance_protocol))
 		model_fault(c, l, "proxy_protocol", NULL,
 			    "false, or instance_protocol = TCP or SSL",
 			    "%s instances are told of clients by X-Forwarded-For",
 			    elb_protocol_name(l->instance_protocol));
-	if (l->backend_public_key[0] != '\0' && !is_secure(l->instance_protocol))
+	if (l->backend_public_key[0] != '\0' && !elb_protocol_is_tls(l->instance_protocol))
 		model_fault(c, l, "backend_public_key", NULL, "instance_protocol = HTTPS or SSL",
 			    "%s instances have no key", elb_protocol_name(l->instance_protocol));
 }
@@ -271,12 +260,12 @@ check_tls(struct checker *c, struct model_listener *l)
 {
 	if (!is_given(l, "ssl_policy"))
 		snprintf(l->ssl_policy, sizeof(l->ssl_policy), TLS_POLICY_DEFAULT_CLASSIC);
-	model_check_listener_tls(c, l, is_secure(l->protocol));
+	model_check_listener_tls(c, l, elb_protocol_is_tls(l->protocol));
 	if (l->certificates_n > 1)
 		model_fault(c, l, "certificate",
 			    model_origin_of_nth((const void *)l, "certificate", 1), "one",
 			    "a classic load balancer's listener has one certificate");
-	if (is_secure(l->protocol) && is_given(l, "ssl_policy") &&
+	if (elb_protocol_is_tls(l->protocol) && is_given(l, "ssl_policy") &&
 	    !tls_policy_is_classic(l->ssl_policy) &&
 	    model_ssl_policy_find(c->m, l->ssl_policy) == NULL)
 		model_fault(c, l, "ssl_policy", NULL,

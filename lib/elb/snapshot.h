@@ -57,6 +57,7 @@ enum snapshot_termination {
  */
 struct snapshot_service {
 	uint32_t references;
+	uint8_t terminates; /* enum snapshot_termination, of frontends that have it */
 	void (*free)(struct snapshot_service *service);
 };
 

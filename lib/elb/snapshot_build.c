@@ -515,27 +515,12 @@ share_of_worker(const struct builder *b, uint32_t per_second)
 	return (per_second + b->in->workers_n - 1) / b->in->workers_n;
 }
 
-/* A network load balancer's TCP listener has the service of an application load balancer's. */
-static uint8_t
-termination_of(const struct model *m, const struct model_listener *l,
-	       const struct snapshot_service *service)
-{
-	bool is_classic = model_load_balancer_by_id(m, l->load_balancer_id)->type == LB_CLASSIC;
-
-	if (service == NULL)
-		return SNAPSHOT_PASSES;
-	return l->protocol == ELB_TLS || l->protocol == ELB_SSL ||
-			       (is_classic && l->protocol == ELB_TCP)
-		       ? SNAPSHOT_ENDS_CONDUIT
-		       : SNAPSHOT_ENDS_HTTP;
-}
-
 static void
 build_frontend(struct builder *b, const struct model_listener *l, const struct ip_addr *vip,
 	       const char *zone, struct snapshot_service *service)
 {
 	const struct model *m = b->in->model;
-	uint8_t terminates = termination_of(m, l, service);
+	uint8_t terminates = service == NULL ? SNAPSHOT_PASSES : service->terminates;
 	const struct model_action *action =
 		terminates == SNAPSHOT_ENDS_HTTP
 			? &l->default_action

@@ -48,6 +48,7 @@ service_conduit_listener_create(size_t size, const struct service_conduit_kind *
 		free(l);
 		return NULL;
 	}
+	l->service.terminates = SNAPSHOT_ENDS_CONDUIT;
 	l->service.free = service_conduit_listener_free;
 	l->kind = kind;
 	l->load_balancer_id = lb->id;

@@ -25,6 +25,7 @@ service_http_listener_init(struct service_http_listener *l, const struct service
 					       [DESYNC_DEFENSIVE] = HTTP_DESYNC_DEFENSIVE,
 					       [DESYNC_STRICTEST] = HTTP_DESYNC_STRICTEST};
 
+	l->service.terminates = SNAPSHOT_ENDS_HTTP;
 	l->kind = kind;
 	l->load_balancer_id = lb->id;
 	l->log_access = lb->access_log.enabled;
